@@ -1,0 +1,241 @@
+"""The messages of the native wire protocol, subprotocol ``greffier.v1`` (standard library only).
+
+Binary frames carry audio, text frames carry one JSON object with a ``type``. These dataclasses are
+the one definition: the codec (`greffier.codec`), the JSON Schema, the AsyncAPI document and the
+client's typed events are all derived from them. Times are integer milliseconds on the session's
+sample clock; ``Word.text`` keeps the leading space the recogniser gave it, so that text is always
+``"".join(word.text for word in words)``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SUBPROTOCOL = "greffier.v1"
+
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+QualityLevel = Literal["full", "longer-hops", "finals-only"]
+MinutesKind = Literal["compte-rendu", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How the binary frames are encoded; samples are interleaved when there are several channels."""
+
+    encoding: Encoding = "pcm_s16le"
+    rate: int = 16_000
+    """Samples per second and channel, 8,000 to 192,000."""
+    channels: int = 1
+    """1 to 8; they are mixed down to one."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        width = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}[self.encoding]
+        return width * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a client that lost its socket goes on."""
+
+    session: str
+    token: str
+    from_sample: int = 0
+    """First sample (of each channel, at the session's rate) that the client will send again."""
+    after_seq: int = 0
+    """Last event the client has seen; every later one is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlossaryTerm:
+    """A term of the session's vocabulary."""
+
+    term: str
+    translations: dict[str, str] = field(default_factory=dict[str, str])
+    """Language code to the only accepted translation; equal to the term = do not translate."""
+
+
+# --- client to server -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """First message of a speaking client: opens a session, or goes on with one (`resume`)."""
+
+    format: AudioFormat = AudioFormat()
+    language: str = "auto"
+    """ISO 639-1 code of the speech, or ``auto`` to detect and follow it."""
+    translate_to: tuple[str, ...] = ()
+    glossary: tuple[GlossaryTerm, ...] = ()
+    title: str = ""
+    minutes: bool = True
+    """Write minutes at the end (when the server has a language model)."""
+    minutes_language: str | None = None
+    """Language of the minutes; the session's main language when absent."""
+    resume: Resume | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """First message of a reading client: history after `after_seq`, then live."""
+
+    session: str
+    after_seq: int = 0
+    languages: tuple[str, ...] | None = None
+    """Only translations into these languages; every one when absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """No more audio. The server decodes what it holds, sends the rest, ``finished``, and closes."""
+
+
+# --- server to client -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The session is open. Keep `session` and `token`: with them the client can resume."""
+
+    session: str
+    token: str
+    seq: int
+    samples: int = 0
+    """Samples already durable (not 0 after a resume): send from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Samples of each channel that are on the server's disk and will survive a crash."""
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionWord:
+    """A word with its place in the recording."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """Text of a segment: `committed` is added for good, `tail` replaces the tail shown before."""
+
+    seq: int
+    segment: int
+    start_ms: int
+    end_ms: int
+    committed: str
+    tail: str
+    words: tuple[CaptionWord, ...] = ()
+    """The words of `committed`."""
+    language: str = ""
+    speaker: str | None = None
+    lag_ms: int = 0
+    """From the end of the newest audio received to the end of the last committed word."""
+    closed: bool = False
+    """The segment is complete: nothing will be added to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """Translated text of a segment: `committed` is added for good, `tail` replaces the last tail."""
+
+    seq: int
+    segment: int
+    language: str
+    committed: str
+    tail: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Audio that never arrived, or could not be decoded."""
+
+    seq: int
+    from_ms: int
+    to_ms: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Something was heard that the recogniser does not trust enough to print."""
+
+    seq: int
+    start_ms: int
+    end_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The level of service changed (the ladder)."""
+
+    seq: int
+    level: QualityLevel
+
+
+@dataclass(frozen=True, slots=True)
+class MinutesItem:
+    """One sentence of minutes and the segments it rests on."""
+
+    text: str
+    cites: tuple[int, ...] = ()
+    verified: bool = False
+    who: str | None = None
+    due: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """The minutes of the session."""
+
+    seq: int
+    language: str
+    title: str
+    summary: tuple[MinutesItem, ...] = ()
+    topics: tuple[MinutesItem, ...] = ()
+    decisions: tuple[MinutesItem, ...] = ()
+    actions: tuple[MinutesItem, ...] = ()
+    questions: tuple[MinutesItem, ...] = ()
+    figures: tuple[MinutesItem, ...] = ()
+    annex: tuple[MinutesItem, ...] = ()
+    """What the record does not hold: gaps, withheld passages, text that failed its check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last message of a session: everything there is has been sent."""
+
+    seq: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Something was refused or failed; the session goes on unless the server closes the socket."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+ClientMessage = Start | Watch | Finish
+ServerMessage = (
+    Started
+    | Ack
+    | Caption
+    | Translation
+    | Gap
+    | Withheld
+    | Quality
+    | Minutes
+    | Finished
+    | Error
+)
