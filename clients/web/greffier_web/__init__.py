@@ -1,0 +1,1 @@
+"""Browser pages as package data."""

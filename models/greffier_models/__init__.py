@@ -1,0 +1,1 @@
+"""Engines (voice activity, Whisper, language models) behind three ports, and their weights."""

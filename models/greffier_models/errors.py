@@ -1,0 +1,108 @@
+"""Errors of the engines.
+
+* EngineError
+    * EngineUnavailable (retryable): nothing answers at the address, or the engine was closed
+    * EngineTimeout (retryable): no answer in time
+    * EngineOutOfMemory (retryable): not enough memory for this request
+    * PromptTooLong: more tokens than the model's context
+    * UnsupportedLanguage: the model does not know this language
+    * WeightsError
+        * WeightsMissing: the model is not on this machine
+        * WeightsCorrupt: a file differs from its checksum
+        * UnknownModel: no such name in the catalogue
+        * SourceFailed (retryable): no source could deliver the weights
+
+Every error has a stable `code`, a message fit for a user (what to do, no content of a session) and
+`retryable`.
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "EngineError",
+    "EngineOutOfMemory",
+    "EngineTimeout",
+    "EngineUnavailable",
+    "PromptTooLong",
+    "SourceFailed",
+    "UnknownModel",
+    "UnsupportedLanguage",
+    "WeightsCorrupt",
+    "WeightsError",
+    "WeightsMissing",
+]
+
+
+class EngineError(Exception):
+    """An engine could not do what was asked."""
+
+    code: ClassVar[str] = "engine_failed"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class EngineUnavailable(EngineError):
+    """Nothing answers, or the engine was closed."""
+
+    code = "engine_unavailable"
+    retryable = True
+
+
+class EngineTimeout(EngineError):
+    """No answer in time."""
+
+    code = "engine_timeout"
+    retryable = True
+
+
+class EngineOutOfMemory(EngineError):
+    """Not enough memory for this request."""
+
+    code = "engine_out_of_memory"
+    retryable = True
+
+
+class PromptTooLong(EngineError):
+    """More tokens than the model's context holds."""
+
+    code = "prompt_too_long"
+
+
+class UnsupportedLanguage(EngineError):
+    """The model does not know this language."""
+
+    code = "unsupported_language"
+
+
+class WeightsError(EngineError):
+    """The weights of a model are not usable."""
+
+    code = "weights_unusable"
+
+
+class WeightsMissing(WeightsError):
+    """The model is not on this machine."""
+
+    code = "weights_missing"
+
+
+class WeightsCorrupt(WeightsError):
+    """A file differs from its checksum."""
+
+    code = "weights_corrupt"
+
+
+class UnknownModel(WeightsError):
+    """No such name in the catalogue."""
+
+    code = "unknown_model"
+
+
+class SourceFailed(WeightsError):
+    """No source could deliver the weights."""
+
+    code = "weights_source_failed"
+    retryable = True

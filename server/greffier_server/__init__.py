@@ -1,0 +1,1 @@
+"""The Greffier server: sessions, their journal and log, captions, translations and minutes."""

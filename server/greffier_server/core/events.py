@@ -1,0 +1,260 @@
+"""The events of a session: frozen, past tense, versioned by their fields' defaults.
+
+A session *is* its log. Durable events get the next `seq`, are hashed into the chain and stored
+before anyone sees them; volatile ones (`durable = False`) are what a live viewer sees of text that
+may still change: they borrow the last durable `seq` and are never stored.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from greffier.protocol import AudioFormat, GlossaryTerm, Minutes, QualityLevel
+from greffier_models.types import Word
+
+__all__ = [
+    "ClientAttached",
+    "ClientDetached",
+    "Event",
+    "GapFound",
+    "InputEnded",
+    "LanguageDetected",
+    "MinutesWritten",
+    "NotesTaken",
+    "QualityChanged",
+    "Recorded",
+    "SegmentClosed",
+    "SegmentOpened",
+    "SegmentTranslated",
+    "SessionFinished",
+    "SessionStarted",
+    "StageFailed",
+    "TailRevised",
+    "TextWithheld",
+    "TranslationRevised",
+    "WordsCommitted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """Always the first event; holds what the session was asked to do."""
+
+    durable: ClassVar[bool] = True
+    format: AudioFormat
+    language: str
+    translate_to: tuple[str, ...] = ()
+    glossary: tuple[GlossaryTerm, ...] = ()
+    title: str = ""
+    minutes: bool = True
+    minutes_language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAttached:
+    """A speaking client took the session (again)."""
+
+    durable: ClassVar[bool] = True
+    from_sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDetached:
+    """The speaking client went away without finishing."""
+
+    durable: ClassVar[bool] = True
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageDetected:
+    """The language of the speech from `from_ms` on."""
+
+    durable: ClassVar[bool] = True
+    language: str
+    probability: float
+    from_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOpened:
+    """Speech began: a sentence, or a stretch between pauses."""
+
+    durable: ClassVar[bool] = True
+    segment: int
+    start_ms: int
+    language: str
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WordsCommitted:
+    """Words added to a segment for good, and the tail seen behind them at that moment."""
+
+    durable: ClassVar[bool] = True
+    segment: int
+    words: tuple[Word, ...]
+    tail: str = ""
+    lag_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TailRevised:
+    """Words seen in the segment that may still change; replaces the tail before it."""
+
+    durable: ClassVar[bool] = False
+    segment: int
+    tail: str
+    start_ms: int
+    end_ms: int
+    language: str = ""
+    lag_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentClosed:
+    """Nothing will be added to the segment."""
+
+    durable: ClassVar[bool] = True
+    segment: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextWithheld:
+    """Text that the recogniser gave and the checks did not trust. `text` stays in the record."""
+
+    durable: ClassVar[bool] = True
+    start_ms: int
+    end_ms: int
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """Audio that never arrived, or could not be decoded."""
+
+    durable: ClassVar[bool] = True
+    from_ms: int
+    to_ms: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class QualityChanged:
+    """A step up or down the ladder."""
+
+    durable: ClassVar[bool] = True
+    level: QualityLevel
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnded:
+    """No more audio will come; `reason` is finish, vanished, timeout, limit or deleted."""
+
+    durable: ClassVar[bool] = True
+    reason: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTranslated:
+    """Translated text added to a segment for good; `closed` = the whole segment is translated."""
+
+    durable: ClassVar[bool] = True
+    segment: int
+    language: str
+    text: str
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRevised:
+    """Translated text of a segment that may still change."""
+
+    durable: ClassVar[bool] = False
+    segment: int
+    language: str
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotesTaken:
+    """Rolling notes over a stretch of closed segments, from which the minutes are made."""
+
+    durable: ClassVar[bool] = True
+    index: int
+    first_segment: int
+    last_segment: int
+    notes: str
+    """JSON of the minutes' shape, over this stretch only."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinutesWritten:
+    """The minutes; a later one replaces the earlier. `minutes.seq` is 0: the log's seq counts."""
+
+    durable: ClassVar[bool] = True
+    minutes: Minutes
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailed:
+    """A stage could not do a piece of its work; the others go on."""
+
+    durable: ClassVar[bool] = True
+    stage: str
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFinished:
+    """Always the last event."""
+
+    durable: ClassVar[bool] = True
+    reason: str
+
+
+Event = (
+    SessionStarted
+    | ClientAttached
+    | ClientDetached
+    | LanguageDetected
+    | SegmentOpened
+    | WordsCommitted
+    | TailRevised
+    | SegmentClosed
+    | TextWithheld
+    | GapFound
+    | QualityChanged
+    | InputEnded
+    | SegmentTranslated
+    | TranslationRevised
+    | NotesTaken
+    | MinutesWritten
+    | StageFailed
+    | SessionFinished
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event in its place in the log."""
+
+    tenant: str
+    session: str
+    seq: int
+    """1 for the first durable event, without holes; a volatile event has that of the one before."""
+    at_ms: int
+    """Wall clock, milliseconds since the epoch (UTC)."""
+    audio_from_ms: int
+    audio_to_ms: int
+    """The audio this event rests on, on the session's clock."""
+    prev_hash: str
+    """SHA-256 (hexadecimal) of the record before; 64 zeros for the first."""
+    engine: str
+    """`str(EngineIdentity)` of what produced it, empty where no model did."""
+    event: Event
