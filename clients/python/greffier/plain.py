@@ -1,0 +1,121 @@
+"""Dataclasses to JSON-ready values and back, by their type hints alone (standard library only).
+
+Wire messages and stored events are both written this way, so that no message has a codec of its
+own to forget a field. Understood: ``str int float bool None``, `Literal`, dataclasses, tuples of
+one type, ``dict[str, T]`` and unions of these with None. Unknown fields are ignored (newer peers),
+missing ones take their default; anything else is a `PlainError` that names the field.
+"""
+
+import dataclasses
+import types
+import typing
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+__all__ = ["PlainError", "from_plain", "to_plain"]
+
+T = TypeVar("T")
+
+
+class PlainError(ValueError):
+    """A value does not fit its type; the message names the field and never repeats the value."""
+
+
+def to_plain(value: object) -> Any:
+    """Return `value` as dicts, lists, strings, numbers, booleans and None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in typing.cast("typing.Sequence[object]", value)]
+    if isinstance(value, dict):
+        items = typing.cast("dict[str, object]", value)
+        return {key: to_plain(item) for key, item in items.items()}
+    return value
+
+
+def from_plain(kind: type[T], value: object, *, where: str = "") -> T:
+    """Build a `kind` from what JSON gave.
+
+    Raises:
+        PlainError: `value` does not fit.
+    """
+    return typing.cast("T", _build(kind, value, where or kind.__name__))
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _build(kind: Any, value: object, where: str) -> object:
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _build_union(get_args(kind), value, where)
+    if origin is Literal:
+        if value not in get_args(kind):
+            raise PlainError(f"{where}: must be one of {', '.join(map(str, get_args(kind)))}")
+        return value
+    if origin is tuple:
+        return _build_tuple(get_args(kind)[0], value, where)
+    if origin is dict:
+        return _build_dict(get_args(kind)[1], value, where)
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(typing.cast("type[object]", kind), value, where)
+    return _build_scalar(kind, value, where)
+
+
+def _build_union(options: tuple[Any, ...], value: object, where: str) -> object:
+    if value is None and types.NoneType in options:
+        return None
+    rest = [option for option in options if option is not types.NoneType]
+    problem = PlainError(f"{where}: null is not allowed")
+    for option in rest:
+        try:
+            return _build(option, value, where)
+        except PlainError as error:
+            problem = error
+    raise problem
+
+
+def _build_tuple(item: Any, value: object, where: str) -> object:
+    if not isinstance(value, list):
+        raise PlainError(f"{where}: must be a list")
+    values = typing.cast("list[object]", value)
+    return tuple(_build(item, part, f"{where}[{i}]") for i, part in enumerate(values))
+
+
+def _build_dict(item: Any, value: object, where: str) -> object:
+    if not isinstance(value, dict):
+        raise PlainError(f"{where}: must be an object")
+    values = typing.cast("dict[str, object]", value)
+    return {key: _build(item, part, f"{where}.{key}") for key, part in values.items()}
+
+
+def _build_dataclass(kind: type[object], value: object, where: str) -> object:
+    if not isinstance(value, dict):
+        raise PlainError(f"{where}: must be an object")
+    values = typing.cast("dict[str, object]", value)
+    hints = _hints(kind)
+    built: dict[str, object] = {}
+    for field in dataclasses.fields(typing.cast("Any", kind)):
+        if field.name in values:
+            name = f"{where}.{field.name}"
+            built[field.name] = _build(hints[field.name], values[field.name], name)
+        elif (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ):
+            raise PlainError(f"{where}.{field.name}: is missing")
+    return kind(**built)
+
+
+def _build_scalar(kind: Any, value: object, where: str) -> object:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is int and isinstance(value, bool):
+        raise PlainError(f"{where}: must be a whole number")
+    if kind is types.NoneType and value is None:
+        return None
+    if isinstance(kind, type) and kind is not types.NoneType and isinstance(value, kind):
+        return typing.cast("object", value)
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    raise PlainError(f"{where}: must be {names.get(kind, 'null')}")

@@ -1,0 +1,63 @@
+"""Recorded events as canonical JSON, and the hash chain over them.
+
+The canonical form is JSON with sorted keys, no white space and plain UTF-8; a record's hash is the
+SHA-256 of that form, and the next record carries it as `prev_hash`.
+"""
+
+import hashlib
+import json
+from typing import get_args
+
+from greffier.plain import PlainError, from_plain, to_plain
+from greffier_server.core.events import Event, Recorded
+
+__all__ = ["GENESIS", "MalformedRecord", "decode_record", "encode_record", "record_hash"]
+
+GENESIS = "0" * 64
+"""`prev_hash` of the first record."""
+
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+
+
+class MalformedRecord(ValueError):
+    """A stored record cannot be read."""
+
+
+def encode_record(record: Recorded) -> str:
+    """Return the canonical JSON of `record`, on one line."""
+    plain = to_plain(record)
+    plain["event"]["type"] = type(record.event).__name__
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def decode_record(text: str) -> Recorded:
+    """Read what `encode_record` wrote.
+
+    Raises:
+        MalformedRecord: not such a record, or an event of a newer version.
+    """
+    try:
+        plain = json.loads(text)
+        kind = _KINDS[plain["event"].pop("type")]
+        event = from_plain(kind, plain.pop("event"))
+        fields = {key: plain[key] for key in _SCALARS}
+    except (KeyError, TypeError, AttributeError, ValueError, PlainError) as error:
+        raise MalformedRecord(f"record cannot be read: {type(error).__name__}") from error
+    return Recorded(event=event, **fields)
+
+
+def record_hash(record: Recorded) -> str:
+    """SHA-256 of the canonical form, hexadecimal."""
+    return hashlib.sha256(encode_record(record).encode()).hexdigest()
+
+
+_SCALARS = (
+    "tenant",
+    "session",
+    "seq",
+    "at_ms",
+    "audio_from_ms",
+    "audio_to_ms",
+    "prev_hash",
+    "engine",
+)

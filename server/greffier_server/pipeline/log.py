@@ -1,0 +1,160 @@
+"""The event log of one session: append, follow, close.
+
+Order of things for a durable event: it gets its `seq`, it is stored (the sink returns when it is on
+disk), and only then do followers see it. So nobody has ever seen a commit that a crash can undo.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from greffier_server.core.events import Event, Recorded, TailRevised, TranslationRevised
+from greffier_server.core.records import GENESIS, record_hash
+from greffier_server.pipeline.clock import Clock
+
+__all__ = ["EventLog", "LogClosed"]
+
+Sink = Callable[[Sequence[Recorded]], Awaitable[None]]
+"""Makes records durable; returns when they are on disk."""
+
+
+class LogClosed(Exception):
+    """The log takes no more events."""
+
+
+class EventLog:
+    """Append-only; every reader has its own cursor.
+
+    Args:
+        tenant: owner of the session.
+        session: session id.
+        clock: wall clock for `at_ms`.
+        sink: makes durable records durable (the store).
+        history: records already stored, when a session goes on after a restart.
+    """
+
+    def __init__(
+        self,
+        tenant: str,
+        session: str,
+        *,
+        clock: Clock,
+        sink: Sink,
+        history: Sequence[Recorded] = (),
+    ) -> None:
+        self._tenant = tenant
+        self._session = session
+        self._clock = clock
+        self._sink = sink
+        self._records: list[Recorded] = list(history)
+        self._hash = record_hash(history[-1]) if history else GENESIS
+        self._visible = len(self._records)
+        self._volatile: dict[tuple[str, str], tuple[int, Recorded]] = {}
+        self._shown = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    @property
+    def seq(self) -> int:
+        """Of the last event that anyone may see."""
+        return self._visible
+
+    @property
+    def records(self) -> Sequence[Recorded]:
+        """Every durable record so far."""
+        return self._records[: self._visible]
+
+    async def append(
+        self,
+        *events: Event,
+        audio_from_ms: int = 0,
+        audio_to_ms: int = 0,
+        engine: str = "",
+    ) -> int:
+        """Record events in order; return the last `seq` once all are durable and visible.
+
+        Volatile events among them are shown and not stored.
+
+        Raises:
+            LogClosed: the session is over.
+            StorageFailed: from the sink; then none of the events is recorded.
+        """
+        async with self._writing:
+            if self._closed:
+                raise LogClosed
+            fresh: list[Recorded] = []
+            shown: list[Recorded] = []
+            last = self._hash
+            for event in events:
+                seq = len(self._records) + len(fresh) + (1 if event.durable else 0)
+                record = Recorded(
+                    tenant=self._tenant,
+                    session=self._session,
+                    seq=seq,
+                    at_ms=self._clock.now_ms(),
+                    audio_from_ms=audio_from_ms,
+                    audio_to_ms=audio_to_ms,
+                    prev_hash=last,
+                    engine=engine,
+                    event=event,
+                )
+                if event.durable:
+                    last = record_hash(record)
+                    fresh.append(record)
+                else:
+                    shown.append(record)
+            if fresh:
+                await self._sink(fresh)
+                self._records.extend(fresh)
+                self._hash = last
+                self._visible = len(self._records)
+            for record in shown:
+                self._shown += 1
+                self._volatile[_volatile_key(record)] = (self._shown, record)
+            self._notify()
+            return self._visible
+
+    async def follow(self, *, after: int = 0) -> AsyncIterator[Recorded]:
+        """Yield durable records with seq > `after`, then live ones, until the log is closed.
+
+        A slow reader misses volatile records that newer ones replaced, and never a durable one.
+        """
+        cursor, seen = after, self._shown
+        while True:
+            changed = self._changed
+            while cursor < self._visible:
+                record = self._records[cursor]
+                cursor += 1
+                yield record
+            newer = sorted(
+                (entry for entry in self._volatile.values() if entry[0] > seen),
+                key=lambda entry: entry[0],
+            )
+            for number, record in newer:
+                seen = number
+                if record.seq >= cursor:
+                    yield record
+            if cursor < self._visible or self._shown > seen:
+                continue
+            if self._closed:
+                return
+            await changed.wait()
+
+    def close(self) -> None:
+        """End the log: followers finish what there is and stop."""
+        self._closed = True
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _volatile_key(record: Recorded) -> tuple[str, str]:
+    match record.event:
+        case TailRevised():
+            return ("tail", "")
+        case TranslationRevised(language=language):
+            return ("translation", language)
+        case _:
+            return (type(record.event).__name__, "")
