@@ -18,7 +18,7 @@ class Word:
     """A word and where it lies on the session's sample clock, in milliseconds."""
 
     text: str
-    """With the leading space the model gave it, so that text is the plain concatenation of words."""
+    """With the leading space the model gave it: text is the plain concatenation of words."""
     start_ms: int
     end_ms: int
     probability: float

@@ -43,7 +43,7 @@ def from_plain(kind: type[T], value: object, *, where: str = "") -> T:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
@@ -60,7 +60,7 @@ def _build(kind: Any, value: object, where: str) -> object:
     if origin is dict:
         return _build_dict(get_args(kind)[1], value, where)
     if dataclasses.is_dataclass(kind):
-        return _build_dataclass(typing.cast("type[object]", kind), value, where)
+        return _build_dataclass(kind, value, where)
     return _build_scalar(kind, value, where)
 
 
@@ -91,19 +91,17 @@ def _build_dict(item: Any, value: object, where: str) -> object:
     return {key: _build(item, part, f"{where}.{key}") for key, part in values.items()}
 
 
-def _build_dataclass(kind: type[object], value: object, where: str) -> object:
+def _build_dataclass(kind: Any, value: object, where: str) -> object:
     if not isinstance(value, dict):
         raise PlainError(f"{where}: must be an object")
     values = typing.cast("dict[str, object]", value)
     hints = _hints(kind)
     built: dict[str, object] = {}
-    for field in dataclasses.fields(typing.cast("Any", kind)):
+    for field in dataclasses.fields(kind):
         if field.name in values:
             name = f"{where}.{field.name}"
             built[field.name] = _build(hints[field.name], values[field.name], name)
-        elif (
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        ):
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise PlainError(f"{where}.{field.name}: is missing")
     return kind(**built)
 
@@ -115,7 +113,14 @@ def _build_scalar(kind: Any, value: object, where: str) -> object:
         raise PlainError(f"{where}: must be a whole number")
     if kind is types.NoneType and value is None:
         return None
-    if isinstance(kind, type) and kind is not types.NoneType and isinstance(value, kind):
-        return typing.cast("object", value)
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    raise PlainError(f"{where}: must be {names.get(kind, 'null')}")
+    if kind is not types.NoneType and isinstance(value, kind):
+        return value
+    raise PlainError(f"{where}: must be {_NAMES.get(kind, 'null')}")
+
+
+_NAMES: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}

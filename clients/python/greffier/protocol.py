@@ -19,7 +19,7 @@ MinutesKind = Literal["compte-rendu", "summary"]
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """How the binary frames are encoded; samples are interleaved when there are several channels."""
+    """How the binary frames are encoded; samples of several channels are interleaved."""
 
     encoding: Encoding = "pcm_s16le"
     rate: int = 16_000
@@ -143,7 +143,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """Translated text of a segment: `committed` is added for good, `tail` replaces the last tail."""
+    """A translated segment: `committed` is added for good, `tail` replaces the last tail."""
 
     seq: int
     segment: int
@@ -228,14 +228,5 @@ class Error:
 
 ClientMessage = Start | Watch | Finish
 ServerMessage = (
-    Started
-    | Ack
-    | Caption
-    | Translation
-    | Gap
-    | Withheld
-    | Quality
-    | Minutes
-    | Finished
-    | Error
+    Started | Ack | Caption | Translation | Gap | Withheld | Quality | Minutes | Finished | Error
 )

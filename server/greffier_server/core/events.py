@@ -21,6 +21,7 @@ __all__ = [
     "MinutesWritten",
     "NotesTaken",
     "QualityChanged",
+    "RecognitionFinished",
     "Recorded",
     "SegmentClosed",
     "SegmentOpened",
@@ -159,6 +160,13 @@ class InputEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RecognitionFinished:
+    """All audio is decoded and every segment closed; only downstream work is left."""
+
+    durable: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentTranslated:
     """Translated text added to a segment for good; `closed` = the whole segment is translated."""
 
@@ -231,6 +239,7 @@ Event = (
     | GapFound
     | QualityChanged
     | InputEnded
+    | RecognitionFinished
     | SegmentTranslated
     | TranslationRevised
     | NotesTaken

@@ -64,9 +64,7 @@ class SessionStore(Protocol):
         """
         ...
 
-    def events(
-        self, tenant: str, session: str, *, after: int = 0
-    ) -> AsyncIterator[Recorded]:
+    def events(self, tenant: str, session: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Durable events with seq > after, in order."""
         ...
 
