@@ -63,6 +63,10 @@ class BatchRecognizer(Protocol):
         """ISO 639-1 codes this model knows."""
         ...
 
+    def identify(self, window: AudioWindow) -> dict[str, float]:
+        """Probability of each language over `window`. Blocks."""
+        ...
+
     def decode(
         self, batch: Sequence[tuple[AudioWindow, RecognitionOptions]]
     ) -> Sequence[Hypothesis]:
@@ -100,6 +104,10 @@ class SpeechRecognizer(Protocol):
         Raises:
             EngineError: the model could not be run.
         """
+        ...
+
+    async def identify(self, window: AudioWindow, *, deadline_ms: int = 0) -> dict[str, float]:
+        """Probability of each language over one window; raises as `transcribe`."""
         ...
 
 

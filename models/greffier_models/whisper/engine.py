@@ -1,0 +1,369 @@
+"""The adapter over CTranslate2's Whisper; `Any` of the untyped packages stops here.
+
+Facts this code rests on (measured, see ``benchmarks/``): CTranslate2 encodes any length up to 30 s,
+so a window is filled only to `fill_ms`; text before ``<|startoftranscript|>`` is read in parallel
+while forced text after ``<|notimestamps|>`` costs a step a token; the encoder is run one window at
+a time on a CPU (batches are slower per item) and the decoder in batches of equal shape.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greffier_models.errors import EngineError, EngineOutOfMemory, WeightsCorrupt, WeightsMissing
+from greffier_models.types import (
+    SAMPLE_RATE,
+    AudioWindow,
+    EngineIdentity,
+    Hypothesis,
+    RecognitionOptions,
+    Word,
+)
+from greffier_models.whisper.words import group_tokens, timed_words
+
+__all__ = ["WhisperEngine", "load_whisper"]
+
+_log = logging.getLogger(__name__)
+
+_MAX_WINDOW_MS = 30_000
+_HOP_SAMPLES = 160
+_TOKENS_PER_SECOND = 7
+"""Fast speech; more is a loop. With `_TOKENS_EXTRA`, the limit of new tokens."""
+_TOKENS_EXTRA = 6
+_PROMPT_TOKENS = 223
+_UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """One window ready for the decoder."""
+
+    output: Any
+    frames: int
+    """Encoder input frames that hold audio (10 ms each)."""
+    window: AudioWindow
+    options: RecognitionOptions
+    language: str
+    language_probability: float
+    prefix_tokens: list[int]
+    prompt: list[int]
+    limit: int
+
+
+class WhisperEngine:
+    """One loaded model on one device; blocking, driven by one thread at a time."""
+
+    def __init__(self, model: Any, identity: EngineIdentity) -> None:
+        self._wrapped = model
+        self._model = model.model
+        self._features = model.feature_extractor
+        self._tokenizer = model.hf_tokenizer
+        self._identity = identity
+        self._multilingual = bool(self._model.is_multilingual)
+        self._languages = self._known_languages()
+        self._suppressed = self._suppressed_tokens()
+        self._sot = self._token("<|startoftranscript|>")
+        self._eot = self._token("<|endoftext|>")
+        self._no_timestamps = self._token("<|notimestamps|>")
+        self._previous = self._token("<|startofprev|>")
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """What is written into events."""
+        return self._identity
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes this model knows."""
+        return self._languages
+
+    def identify(self, window: AudioWindow) -> dict[str, float]:
+        """Probability of each language over `window` (blocking)."""
+        if not self._multilingual:
+            return {"en": 1.0}
+        encoded, _ = self._encode(window, window.duration_ms)
+        return self._detect(encoded)
+
+    def decode(
+        self, batch: Sequence[tuple[AudioWindow, RecognitionOptions]]
+    ) -> Sequence[Hypothesis]:
+        """Decode windows of several sessions together, in order (blocking).
+
+        Raises:
+            EngineOutOfMemory: not enough memory for this batch.
+            EngineError: the model could not be run.
+        """
+        try:
+            encoded = [self._prepare(window, options) for window, options in batch]
+            results: list[Hypothesis | None] = [None] * len(batch)
+            shapes: dict[tuple[int, int, int], list[int]] = {}
+            for index, item in enumerate(encoded):
+                key = (item.output.shape[1], item.options.beam_size, len(item.prompt))
+                shapes.setdefault(key, []).append(index)
+            for indices in shapes.values():
+                answers = self._generate([encoded[i] for i in indices])
+                for i, answer in zip(indices, answers, strict=True):
+                    results[i] = answer
+        except RuntimeError as error:
+            if "memory" in str(error).lower():
+                raise EngineOutOfMemory("The speech model ran out of memory.") from error
+            raise EngineError("The speech model failed; see the server's log.") from error
+        return [cast("Hypothesis", result) for result in results]
+
+    # --- encoder ------------------------------------------------------------------------------
+
+    def _encode(self, window: AudioWindow, fill_ms: int) -> tuple[Any, int]:
+        import ctranslate2
+
+        if window.duration_ms > _MAX_WINDOW_MS:
+            raise EngineError("A recogniser window may hold 30 s of audio at most.")
+        total = max(window.duration_ms, min(fill_ms, _MAX_WINDOW_MS)) * SAMPLE_RATE // 1000
+        audio = np.zeros(max(total, SAMPLE_RATE), dtype=np.float32)
+        audio[: len(window.pcm)] = window.pcm.astype(np.float32) / 32768.0
+        mel = np.asarray(self._features(audio, padding=0))
+        mel = mel[..., : mel.shape[-1] // 2 * 2]
+        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None], dtype=np.float32))
+        frames = min(max(len(window.pcm) // _HOP_SAMPLES, 2), mel.shape[-1])
+        return self._model.encode(view, to_cpu=False), frames
+
+    def _prepare(self, window: AudioWindow, options: RecognitionOptions) -> _Encoded:
+        output, frames = self._encode(window, options.fill_ms)
+        language, probability = options.language or "", 1.0
+        if not self._multilingual:
+            language = "en"
+        elif not language:
+            scores = self._detect(output)
+            language = max(scores, key=scores.__getitem__)
+            probability = scores[language]
+        prefix = self._encode_text(options.prefix) if options.prefix else []
+        seconds = window.duration_ms / 1000
+        limit = options.max_tokens or int(_TOKENS_PER_SECOND * seconds) + _TOKENS_EXTRA
+        return _Encoded(
+            output=output,
+            frames=frames,
+            window=window,
+            options=options,
+            language=language,
+            language_probability=probability,
+            prefix_tokens=prefix,
+            prompt=self._prompt(options, language, prefix),
+            limit=limit,
+        )
+
+    def _detect(self, encoded: Any) -> dict[str, float]:
+        (pairs,) = self._model.detect_language(encoded)
+        return {token.strip("<|>"): float(score) for token, score in pairs}
+
+    # --- decoder ------------------------------------------------------------------------------
+
+    def _prompt(self, options: RecognitionOptions, language: str, prefix: list[int]) -> list[int]:
+        prompt: list[int] = []
+        context: list[int] = []
+        if options.hotwords:
+            context += self._encode_text(" " + ", ".join(options.hotwords))[: _PROMPT_TOKENS // 2]
+        if options.prompt:
+            room = _PROMPT_TOKENS - len(context)
+            context += self._encode_text(" " + options.prompt.strip())[-room:]
+        if context:
+            prompt += [self._previous, *context]
+        prompt.append(self._sot)
+        if self._multilingual:
+            prompt += [self._token(f"<|{language}|>"), self._token(f"<|{options.task}|>")]
+        return [*prompt, self._no_timestamps, *prefix]
+
+    def _generate(self, items: list[_Encoded]) -> list[Hypothesis]:
+        prompts = [item.prompt for item in items]
+        longest = max(len(prompt) for prompt in prompts)
+        limit = max(item.limit for item in items)
+        output = items[0].output if len(items) == 1 else _stack([item.output for item in items])
+        results = self._model.generate(
+            output,
+            prompts,
+            beam_size=items[0].options.beam_size,
+            max_length=min(448, longest + limit),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+            suppress_tokens=self._suppressed,
+            sampling_temperature=1.0,
+        )
+        return [self._hypothesis(item, result) for item, result in zip(items, results, strict=True)]
+
+    def _hypothesis(self, item: _Encoded, result: Any) -> Hypothesis:
+        tokens = [int(token) for token in result.sequences_ids[0]]
+        prefix = item.prefix_tokens
+        if prefix and tokens[: len(prefix)] == prefix:
+            tokens = tokens[len(prefix) :]
+        truncated = len(tokens) >= item.limit
+        tokens = [token for token in tokens if token < self._eot]
+        words = self._align(item, tokens) if tokens else []
+        return Hypothesis(
+            words=tuple(words),
+            language=item.language,
+            language_probability=item.language_probability,
+            no_speech_probability=float(result.no_speech_prob),
+            mean_logprob=float(result.scores[0]),
+            truncated=truncated,
+        )
+
+    def _align(self, item: _Encoded, tokens: list[int]) -> list[Word]:
+        start = [self._sot]
+        if self._multilingual:
+            start += [
+                self._token(f"<|{item.language}|>"),
+                self._token(f"<|{item.options.task}|>"),
+            ]
+        everything = [*item.prefix_tokens, *tokens]
+        (aligned,) = self._model.align(item.output, start, [everything], item.frames)
+        frames = _first_frames(aligned.alignments, len(everything), item.frames // 2)
+        skipped = len(item.prefix_tokens)
+        texts = self._pieces(tokens)
+        groups = group_tokens(texts, spaced=item.language not in _UNSPACED)
+        decoded = [self._decode_text([tokens[i] for i in group]) for group in groups]
+        return timed_words(
+            decoded,
+            groups,
+            token_frames=frames[skipped:],
+            probabilities=[float(p) for p in aligned.text_token_probs[skipped:]],
+            start_ms=item.window.start_ms,
+            end_ms=item.window.end_ms,
+        )
+
+    # --- tokens -------------------------------------------------------------------------------
+
+    def _token(self, text: str) -> int:
+        token = self._tokenizer.token_to_id(text)
+        if token is None:
+            raise EngineError(f"This model's tokenizer has no {text}: it is not a Whisper model.")
+        return int(token)
+
+    def _encode_text(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _decode_text(self, tokens: list[int]) -> str:
+        return str(self._tokenizer.decode(tokens))
+
+    def _pieces(self, tokens: list[int]) -> list[str]:
+        """Text of each token; U+FFFD stands for UTF-8 that a later token completes."""
+        pieces: list[str] = []
+        pending: list[int] = []
+        for token in tokens:
+            pending.append(token)
+            text = self._decode_text(pending)
+            if text.endswith("\ufffd") and len(pending) < 4:
+                pieces.append("\ufffd")
+                continue
+            pieces.append(text)
+            pending = []
+        return pieces
+
+    def _known_languages(self) -> frozenset[str]:
+        if not self._multilingual:
+            return frozenset({"en"})
+        vocabulary = cast("dict[str, int]", self._tokenizer.get_vocab())
+        codes = (token[2:-2] for token in vocabulary if token.startswith("<|"))
+        return frozenset(code for code in codes if code.isalpha() and len(code) in (2, 3))
+
+    def _suppressed_tokens(self) -> list[int]:
+        """Symbols that are never speech (music signs, brackets), as OpenAI's decoder suppresses."""
+        from faster_whisper.tokenizer import Tokenizer
+
+        language = "en" if self._multilingual else None
+        task = "transcribe" if self._multilingual else None
+        tokenizer = Tokenizer(self._tokenizer, self._multilingual, task=task, language=language)
+        special = [
+            self._token(name)
+            for name in (
+                "<|startoftranscript|>",
+                "<|startofprev|>",
+                "<|startoflm|>",
+                "<|transcribe|>",
+                "<|translate|>",
+            )
+        ]
+        return sorted({*tokenizer.non_speech_tokens, *special})
+
+
+def _first_frames(alignments: Sequence[tuple[int, int]], tokens: int, frames: int) -> list[int]:
+    """First encoder frame of each token from the alignment path, then one for the end."""
+    firsts = [frames] * (tokens + 1)
+    seen = -1
+    for token, frame in alignments:
+        if token > seen:
+            for skipped in range(seen + 1, min(token, tokens) + 1):
+                firsts[skipped] = frame
+            seen = token
+    return firsts
+
+
+def _stack(outputs: Sequence[Any]) -> Any:
+    import ctranslate2
+
+    arrays: list[NDArray[np.float32]] = [np.asarray(output) for output in outputs]
+    return ctranslate2.StorageView.from_array(np.concatenate(arrays))
+
+
+def load_whisper(
+    path: Path,
+    *,
+    name: str = "",
+    digest: str = "",
+    device: str = "auto",
+    compute_type: str = "int8",
+    threads: int = 0,
+) -> WhisperEngine:
+    """Load a CTranslate2 Whisper directory and warm it up (blocking, seconds).
+
+    Args:
+        path: directory with ``model.bin``, ``config.json``, ``tokenizer.json``, a vocabulary.
+        name: what events call the model; the directory's name when empty.
+        digest: SHA-256 of ``model.bin``.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        compute_type: CTranslate2's (``int8``, ``int8_float16``, ``float16`` …).
+        threads: CPU threads, 0 = every core.
+
+    Raises:
+        WeightsMissing: no model there.
+        WeightsCorrupt: the files cannot be loaded.
+    """
+    if not (path / "model.bin").is_file():
+        raise WeightsMissing(
+            f"There is no Whisper model at {path.name!r}. Fetch one: greffier models pull"
+        )
+    import os
+
+    import ctranslate2
+    from faster_whisper import WhisperModel
+
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+    try:
+        model = WhisperModel(
+            str(path),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=threads or os.cpu_count() or 1,
+            num_workers=1,
+            local_files_only=True,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise WeightsCorrupt(
+            f"The Whisper model {path.name!r} cannot be loaded. "
+            "Check it: greffier models verify; fetch it again: greffier models pull"
+        ) from error
+    identity = EngineIdentity(
+        engine=f"whisper-ct2/{ctranslate2.__version__}",
+        model=name or path.name,
+        digest=digest,
+        settings=f"{compute_type},{device}",
+    )
+    engine = WhisperEngine(model, identity)
+    silence = AudioWindow(np.zeros(SAMPLE_RATE, dtype=np.int16))
+    engine.decode([(silence, RecognitionOptions(language="en", max_tokens=1))])
+    _log.info("whisper model loaded: %s", identity)
+    return engine

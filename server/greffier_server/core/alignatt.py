@@ -1,0 +1,331 @@
+"""AlignAtt after the fact: one decode a hop, commit every word aligned well before the audio's end.
+
+AlignAtt (Papi et al., "AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide for
+Simultaneous Speech Translation", Interspeech 2023) stops a decoder when its attention reaches the
+newest frames. CTranslate2 does not show attention while decoding, so the rule is applied to
+`align()` of the finished hypothesis: words that end a guard before the end of the audio are
+committed, the others are the tail. The last seconds of committed text are kept in the window with
+their audio and forced as a prefix: left context is worth more than anything else.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from greffier.protocol import QualityLevel
+from greffier_models.types import Hypothesis, Word
+from greffier_server.core.defence import judge
+from greffier_server.core.language_choice import LanguageChoice
+from greffier_server.core.policy import (
+    DecodeRequest,
+    IdentifyRequest,
+    Outcome,
+    Suspicion,
+)
+from greffier_server.core.speech import SpeechSettings, SpeechTracker
+
+__all__ = ["AlignAttPolicy", "AlignAttSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlignAttSettings:
+    """The dials, chosen by ``benchmarks/policy.py``; all times in milliseconds of audio."""
+
+    hop_ms: int = 1_000
+    """Least new audio between two decodes of running speech."""
+    guard_agreed_ms: int = 500
+    """A word that the decode before also gave is committed when it ends this long before the end
+    of the audio (agreement of two decodes, as in LocalAgreement, makes a short guard safe)."""
+    guard_sure_ms: int = 1_000
+    """The same for a word seen for the first time with a probability of `sure`."""
+    guard_ms: int = 1_500
+    """The same for any other word."""
+    sure: float = 0.9
+    pause_ms: int = 600
+    """Silence after which everything said is decoded and committed."""
+    context_ms: int = 6_000
+    """Committed audio kept in the window, its text forced as prefix."""
+    context_gap_ms: int = 8_000
+    """After a longer silence the context is dropped."""
+    preroll_ms: int = 300
+    """Audio before the onset of speech that goes into the window."""
+    fill_ms: int = 15_000
+    """Windows are filled with silence up to this length."""
+    max_window_ms: int = 28_000
+    closing_beam: int = 1
+    prompt_chars: int = 200
+    """Characters of committed text before the window given as prompt."""
+    long_hop_ms: int = 2_500
+    """Hop one step down the ladder."""
+    max_hop_ms: int = 10_000
+    """Hop at ``finals-only``: pauses decide, and this at the latest."""
+
+
+class AlignAttPolicy:
+    """One session's policy; see `StreamingPolicy`."""
+
+    def __init__(
+        self,
+        *,
+        frame_ms: int,
+        language: str | None = None,
+        settings: AlignAttSettings | None = None,
+        speech: SpeechSettings | None = None,
+        start_ms: int = 0,
+    ) -> None:
+        self.settings = settings or AlignAttSettings()
+        self._tracker = SpeechTracker(frame_ms, speech, start_ms=start_ms)
+        self._language = LanguageChoice(language)
+        self._words: deque[Word] = deque()
+        self._committed_ms = start_ms
+        self._decoded_ms = start_ms
+        self._heard_ms = start_ms
+        self._onset_ms = start_ms
+        self._open = False
+        self._ended = False
+        self._text = ""
+        self._tail: tuple[Word, ...] = ()
+        self._hop_ms = self.settings.hop_ms
+        self._evidence_ms = start_ms - 1
+
+    @property
+    def done(self) -> bool:
+        """`end` was called and everything is decided."""
+        return self._ended and not self._open
+
+    @property
+    def language(self) -> str | None:
+        """The language decoded in now; None before any is known."""
+        return self._language.current
+
+    @property
+    def paused(self) -> bool:
+        """No speech is waiting to be decided."""
+        return not self._open
+
+    @property
+    def heard_ms(self) -> int:
+        """Audio known to the policy."""
+        return self._heard_ms
+
+    @property
+    def committed_ms(self) -> int:
+        """Everything before this is decided."""
+        return self._committed_ms if self._open else self._heard_ms
+
+    @property
+    def keep_from_ms(self) -> int:
+        """Audio before this will not be asked for again."""
+        margin = self.settings.context_ms + self.settings.preroll_ms + 2_000
+        if not self._open:
+            return max(0, min(self._committed_ms, self._heard_ms) - margin)
+        return max(0, min(self._committed_ms, self._onset_ms) - margin)
+
+    def hear(self, to_ms: int, probabilities: Sequence[float]) -> None:
+        """Audio has arrived up to `to_ms`; `probabilities` are of the frames since last time."""
+        self._heard_ms = to_ms
+        for probability in probabilities:
+            was = self._tracker.speaking
+            self._tracker.push((probability,))
+            if self._tracker.speaking and not was and not self._open:
+                self._open = True
+                self._onset_ms = max(self._tracker.onset_ms, self._committed_ms)
+                self._decoded_ms = self._onset_ms
+                self._language.new_utterance(self._onset_ms)
+
+    def end(self, to_ms: int) -> None:
+        """No more audio will come."""
+        self._heard_ms = to_ms
+        self._ended = True
+
+    def request(self) -> DecodeRequest | IdentifyRequest | None:
+        """What the engine should do now, if anything is due."""
+        if not self._open:
+            return None
+        silent = self._heard_ms - self._tracker.last_speech_ms
+        closing = self._ended or (not self._tracker.speaking and silent >= self.settings.pause_ms)
+        if not closing and self._heard_ms - self._decoded_ms < self._hop_ms:
+            return None
+        speech_ms = self._heard_ms - self._onset_ms
+        if self._evidence_ms < self._heard_ms and self._language.wants_evidence(
+            speech_ms, final=closing
+        ):
+            start = max(0, self._onset_ms - 100, self._heard_ms - self.settings.max_window_ms)
+            return IdentifyRequest(start, self._heard_ms, closing)
+        return self._window(closing=closing)
+
+    def identified(self, request: IdentifyRequest, scores: dict[str, float]) -> Outcome:
+        """Take the probabilities of the languages; the outcome may name a new one."""
+        self._evidence_ms = request.to_ms
+        before = self._language.current
+        speech_ms = request.to_ms - request.from_ms
+        verdict = self._language.weigh(scores, speech_ms, final=request.closing)
+        if verdict == "wait":
+            self._decoded_ms = request.to_ms
+        if verdict != "switch":
+            return Outcome()
+        if before is not None:  # context in another language misleads the decoder
+            self._words.clear()
+            self._text = ""
+        self._tail = ()
+        return Outcome(language=self._language.current)
+
+    def quicken(self, level: QualityLevel) -> None:
+        """Work at this level of the ladder from now on."""
+        hops = {
+            "full": self.settings.hop_ms,
+            "longer-hops": self.settings.long_hop_ms,
+            "finals-only": self.settings.max_hop_ms,
+        }
+        self._hop_ms = hops[level]
+
+    def accept(self, request: DecodeRequest, hypothesis: Hypothesis) -> Outcome:
+        """Judge the answer to the last request."""
+        self._decoded_ms = request.to_ms
+        words = self._sane(hypothesis.words, request.to_ms)
+        judged = judge(
+            hypothesis,
+            words,
+            speech_ms=lambda a, b: self._tracker.speech_ms(a, b),
+            committed=self._text,
+            language=request.language or hypothesis.language,
+        )
+        if request.closing:
+            return self._close(request, judged.kept, judged.withheld)
+        keep = 0 if judged.withheld else self._stable(judged.kept, request.to_ms)
+        self._commit(judged.kept[:keep])
+        self._tail = tuple(judged.kept[keep:])
+        return Outcome(committed=tuple(judged.kept[:keep]), tail=self._tail)
+
+    def _stable(self, words: Sequence[Word], to_ms: int) -> int:
+        """Number of leading words that may be committed."""
+        settings = self.settings
+        for index, word in enumerate(words):
+            if index < len(self._tail) and _same(word, self._tail[index]):
+                guard = settings.guard_agreed_ms
+            elif word.probability >= settings.sure:
+                guard = settings.guard_sure_ms
+            else:
+                guard = settings.guard_ms
+            if word.end_ms > to_ms - guard:
+                return index
+        return len(words)
+
+    # --- windows ------------------------------------------------------------------------------
+
+    def _window(self, *, closing: bool) -> DecodeRequest:
+        settings = self.settings
+        context = self._context()
+        if context:
+            start = max(0, context[0].start_ms - 60)
+        else:
+            start = max(0, self._onset_ms - settings.preroll_ms)
+            if self._committed_ms > self._onset_ms:
+                start = self._committed_ms
+        end = self._heard_ms
+        if end - start > settings.max_window_ms:
+            if context:  # make room: the new audio matters more
+                start = max(0, min(self._committed_ms, self._onset_ms))
+                context = []
+            end = min(end, start + settings.max_window_ms)
+        closing = closing and end == self._heard_ms
+        return DecodeRequest(
+            from_ms=start,
+            to_ms=end,
+            language=self._language.current,
+            prefix="".join(word.text for word in context),
+            prompt=self._prompt(context),
+            beam_size=settings.closing_beam if closing else 1,
+            fill_ms=settings.fill_ms,
+            closing=closing,
+        )
+
+    def _context(self) -> list[Word]:
+        if not self._words:
+            return []
+        last = self._words[-1]
+        if self._onset_ms - last.end_ms > self.settings.context_gap_ms:
+            return []
+        since = self._committed_ms - self.settings.context_ms
+        return [word for word in self._words if word.start_ms >= since]
+
+    def _prompt(self, context: Sequence[Word]) -> str:
+        if not self.settings.prompt_chars:
+            return ""
+        inside = sum(len(word.text) for word in context)
+        before = self._text[: len(self._text) - inside] if inside else self._text
+        return before[-self.settings.prompt_chars :].partition(" ")[2]
+
+    # --- commits ------------------------------------------------------------------------------
+
+    def _sane(self, words: Sequence[Word], to_ms: int) -> list[Word]:
+        """Clip ends to speech (the aligner stretches a last word over silence); keep order."""
+        spoken = self._tracker.speech_end_before(to_ms)
+        kept: list[Word] = []
+        last = self._committed_ms
+        for word in _without_loops(words):
+            if spoken and word.start_ms >= spoken and word.end_ms - word.start_ms < _INSTANT_MS:
+                break  # a loop: the aligner finds no audio for its words
+            start = max(word.start_ms, last)
+            end = word.end_ms
+            if spoken and start < spoken < end:
+                end = spoken
+            end = max(end, start)
+            kept.append(replace(word, start_ms=start, end_ms=end))
+            last = start
+        return kept
+
+    def _commit(self, words: Sequence[Word]) -> None:
+        if not words:
+            return
+        self._words.extend(words)
+        self._committed_ms = max(self._committed_ms, words[-1].end_ms)
+        self._text = (self._text + "".join(word.text for word in words))[-2_000:]
+        oldest = self._committed_ms - self.settings.context_ms - 5_000
+        while self._words and self._words[0].start_ms < oldest:
+            self._words.popleft()
+
+    def _close(
+        self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
+    ) -> Outcome:
+        self._commit(words)
+        spoken = self._tracker.speech_end_before(request.to_ms)
+        self._committed_ms = max(self._committed_ms, min(spoken, request.to_ms))
+        self._tail = ()
+        self._open = self._tracker.last_speech_ms > request.to_ms
+        if self._open:  # speech began again while the decode ran
+            self._onset_ms = max(self._tracker.onset_ms, self._committed_ms)
+            self._language.new_utterance(self._onset_ms)
+        return Outcome(committed=tuple(words), withheld=tuple(withheld), paused=True)
+
+
+_INSTANT_MS = 40
+"""No word is shorter."""
+_LOOP_WORDS = 3
+"""So many instant words in a row are a loop: the aligner found no audio for them."""
+
+
+def _without_loops(words: Sequence[Word]) -> list[Word]:
+    """Leave out runs of words that take no time."""
+    kept: list[Word] = []
+    run: list[Word] = []
+    for word in words:
+        if word.end_ms - word.start_ms < _INSTANT_MS:
+            run.append(word)
+            continue
+        if len(run) < _LOOP_WORDS:
+            kept.extend(run)
+        run = []
+        kept.append(word)
+    if len(run) < _LOOP_WORDS:
+        kept.extend(run)
+    return kept
+
+
+def _same(word: Word, other: Word) -> bool:
+    """Equal but for case and punctuation, and heard at about the same time."""
+    return _folded(word.text) == _folded(other.text) and abs(word.start_ms - other.start_ms) < 700
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold().strip('.,!?;:…"«»()-')

@@ -1,0 +1,117 @@
+"""Committed words to segments: a segment is a sentence, or a stretch between pauses."""
+
+from collections.abc import Sequence
+
+from greffier_models.types import Word
+from greffier_server.core.events import (
+    Event,
+    SegmentClosed,
+    SegmentOpened,
+    TailRevised,
+    WordsCommitted,
+)
+from greffier_server.core.sentences import clause_end, sentence_end
+
+__all__ = ["Segmenter"]
+
+_SHORT_MS = 1_000
+"""A sentence this short waits for the next one, unless a pause comes."""
+_LONG_MS = 12_000
+"""From here a clause is end enough."""
+_LONGEST_MS = 20_000
+_SILENCE_MS = 1_500
+"""A silence that closes a segment without a full stop."""
+
+
+class Segmenter:
+    """Turns a policy's outcomes into the events of segments.
+
+    Args:
+        next_segment: number of the next segment.
+        open_segment: words of a segment that was open at a restart; it goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        next_segment: int = 1,
+        open_segment: Sequence[Word] = (),
+        language: str = "",
+    ) -> None:
+        self._words: list[Word] = list(open_segment)
+        self._is_open = bool(open_segment)
+        self._number = next_segment
+        self._language = language
+
+    def commit(self, words: Sequence[Word], *, language: str, lag_ms: int) -> list[Event]:
+        """Add committed words."""
+        events: list[Event] = []
+        for word in words:
+            if self._is_open and (
+                language != self._language or word.start_ms - self._words[-1].end_ms > _SILENCE_MS
+            ):
+                events += self._close()
+            if not self._is_open:
+                self._is_open = True
+                self._language = language
+                opened = SegmentOpened(self._number, word.start_ms, language)
+                events.append(opened)
+            self._words.append(word)
+            events.append(WordsCommitted(self._number, (word,), lag_ms=lag_ms))
+            events += self._split(word)
+        return _merged(events)
+
+    def tail(self, words: Sequence[Word], *, language: str, lag_ms: int) -> TailRevised:
+        """What is seen behind the committed words; also when it is empty (it erases)."""
+        start = words[0].start_ms if words else 0
+        end = words[-1].end_ms if words else 0
+        text = "".join(word.text for word in words)
+        return TailRevised(self._number, text, start, end, language=language, lag_ms=lag_ms)
+
+    def silence(self, now_ms: int) -> list[Event]:
+        """Speech has paused and everything before `now_ms` is decided."""
+        if not self._is_open:
+            return []
+        ended = sentence_end(self._words, self._language) == len(self._words)
+        if ended or now_ms - self._words[-1].end_ms >= _SILENCE_MS:
+            return self._close()
+        return []
+
+    def finish(self) -> list[Event]:
+        """Close what is open."""
+        return self._close() if self._is_open else []
+
+    def _split(self, word: Word) -> list[Event]:
+        length_ms = word.end_ms - self._words[0].start_ms
+        ends = sentence_end(self._words, self._language) == len(self._words)
+        if ends and length_ms >= _SHORT_MS:
+            return self._close()
+        clause = clause_end(self._words, self._language) == len(self._words)
+        if length_ms >= _LONGEST_MS or (length_ms >= _LONG_MS and clause):
+            return self._close()
+        return []
+
+    def _close(self) -> list[Event]:
+        closed = SegmentClosed(self._number, self._words[0].start_ms, self._words[-1].end_ms)
+        self._words = []
+        self._is_open = False
+        self._number += 1
+        return [closed]
+
+
+def _merged(events: Sequence[Event]) -> list[Event]:
+    """Join neighbouring commits of one segment into one event."""
+    merged: list[Event] = []
+    for event in events:
+        last = merged[-1] if merged else None
+        if (
+            isinstance(event, WordsCommitted)
+            and isinstance(last, WordsCommitted)
+            and last.segment == event.segment
+        ):
+            merged[-1] = WordsCommitted(
+                event.segment, last.words + event.words, lag_ms=event.lag_ms
+            )
+        else:
+            merged.append(event)
+    return merged

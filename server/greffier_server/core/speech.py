@@ -1,0 +1,101 @@
+"""Where speech begins and ends, from the probabilities of a voice activity detector.
+
+Voice activity decides only *when* to decode; no audio is ever left out because of it. Time comes
+from the frames themselves, so the same audio always gives the same turns.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["SpeechSettings", "SpeechTracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """Thresholds of the hysteresis; the defaults are Silero's own advice for wide-band speech."""
+
+    on: float = 0.5
+    """Probability at which silence becomes speech."""
+    off: float = 0.35
+    """Probability under which speech becomes silence."""
+    min_speech_ms: int = 64
+    """Shorter bursts are no speech."""
+    memory_ms: int = 60_000
+    """How far back `speech_ms` can look."""
+
+
+class SpeechTracker:
+    """Follows one stream of probabilities, one for each `frame_ms`."""
+
+    def __init__(
+        self, frame_ms: int, settings: SpeechSettings | None = None, *, start_ms: int = 0
+    ) -> None:
+        self._frame_ms = frame_ms
+        self._settings = settings or SpeechSettings()
+        keep = self._settings.memory_ms // frame_ms
+        self._frames: deque[bool] = deque(maxlen=keep)
+        self._heard_ms = start_ms
+        self._candidate_ms = start_ms
+        self._burst_ms = 0
+        self._active = False
+        self.speaking = False
+        """Speech now (the last whole frame)."""
+        self.onset_ms = start_ms
+        """Where the last speech began."""
+        self.last_speech_ms = start_ms
+        """End of the last frame of speech; the start before any."""
+
+    @property
+    def heard_ms(self) -> int:
+        """Audio seen so far, in whole frames."""
+        return self._heard_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """Time since the last speech."""
+        return self._heard_ms - self.last_speech_ms
+
+    def push(self, probabilities: Sequence[float]) -> None:
+        """Take the next frames."""
+        for probability in probabilities:
+            self._push_one(probability)
+
+    def _push_one(self, probability: float) -> None:
+        frame_from = self._heard_ms
+        self._heard_ms += self._frame_ms
+        threshold = self._settings.off if self._active else self._settings.on
+        active = probability >= threshold
+        self._frames.append(active)
+        if active and not self._active:
+            self._burst_ms = 0
+            if not self.speaking:
+                self._candidate_ms = frame_from
+        self._active = active
+        if active:
+            self._burst_ms += self._frame_ms
+            if self.speaking or self._burst_ms >= self._settings.min_speech_ms:
+                if not self.speaking:
+                    self.onset_ms = self._candidate_ms
+                self.speaking = True
+                self.last_speech_ms = self._heard_ms
+        else:
+            self.speaking = False
+
+    def speech_ms(self, from_ms: int, to_ms: int) -> int:
+        """Milliseconds of active frames between two times (within the memory)."""
+        first = self._heard_ms - len(self._frames) * self._frame_ms
+        begin = max(0, (from_ms - first) // self._frame_ms)
+        end = min(len(self._frames), -(-(to_ms - first) // self._frame_ms))
+        active = sum(1 for index in range(begin, end) if self._frames[index])
+        return active * self._frame_ms
+
+    def speech_end_before(self, to_ms: int) -> int:
+        """End of the last active frame that begins before `to_ms`; 0 when there is none."""
+        first = self._heard_ms - len(self._frames) * self._frame_ms
+        index = min(len(self._frames), -(-(to_ms - first) // self._frame_ms)) - 1
+        while index >= 0:
+            if self._frames[index]:
+                return first + (index + 1) * self._frame_ms
+            index -= 1
+        return 0
