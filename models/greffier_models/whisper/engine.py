@@ -31,6 +31,8 @@ __all__ = ["WhisperEngine", "load_whisper"]
 _log = logging.getLogger(__name__)
 
 _MAX_WINDOW_MS = 30_000
+_IDENTIFY_FILL_MS = 15_000
+"""Unfilled, one second of speech is named right half as often."""
 _HOP_SAMPLES = 160
 _TOKENS_PER_SECOND = 7
 """Fast speech; more is a loop. With `_TOKENS_EXTRA`, the limit of new tokens."""
@@ -86,7 +88,7 @@ class WhisperEngine:
         """Probability of each language over `window` (blocking)."""
         if not self._multilingual:
             return {"en": 1.0}
-        encoded, _ = self._encode(window, window.duration_ms)
+        encoded, _ = self._encode(window, _IDENTIFY_FILL_MS)
         return self._detect(encoded)
 
     def decode(

@@ -43,6 +43,8 @@ class AlignAttSettings:
     sure: float = 0.9
     pause_ms: int = 600
     """Silence after which everything said is decoded and committed."""
+    turn_ms: int = 288
+    """The same where the language is followed: the next speaker may speak another."""
     context_ms: int = 6_000
     """Committed audio kept in the window, its text forced as prefix."""
     context_gap_ms: int = 8_000
@@ -69,13 +71,14 @@ class AlignAttPolicy:
         *,
         frame_ms: int,
         language: str | None = None,
+        expected: Sequence[str] = (),
         settings: AlignAttSettings | None = None,
         speech: SpeechSettings | None = None,
         start_ms: int = 0,
     ) -> None:
         self.settings = settings or AlignAttSettings()
         self._tracker = SpeechTracker(frame_ms, speech, start_ms=start_ms)
-        self._language = LanguageChoice(language)
+        self._language = LanguageChoice(language, expected)
         self._words: deque[Word] = deque()
         self._committed_ms = start_ms
         self._decoded_ms = start_ms
@@ -131,7 +134,7 @@ class AlignAttPolicy:
                 self._open = True
                 self._onset_ms = max(self._tracker.onset_ms, self._committed_ms)
                 self._decoded_ms = self._onset_ms
-                self._language.new_utterance(self._onset_ms)
+                self._language.new_utterance()
 
     def end(self, to_ms: int) -> None:
         """No more audio will come."""
@@ -143,7 +146,10 @@ class AlignAttPolicy:
         if not self._open:
             return None
         silent = self._heard_ms - self._tracker.last_speech_ms
-        closing = self._ended or (not self._tracker.speaking and silent >= self.settings.pause_ms)
+        pause_ms = self.settings.pause_ms
+        if self._language.following:
+            pause_ms = self.settings.turn_ms
+        closing = self._ended or (not self._tracker.speaking and silent >= pause_ms)
         if not closing and self._heard_ms - self._decoded_ms < self._hop_ms:
             return None
         speech_ms = self._heard_ms - self._onset_ms
@@ -295,7 +301,7 @@ class AlignAttPolicy:
         self._open = self._tracker.last_speech_ms > request.to_ms
         if self._open:  # speech began again while the decode ran
             self._onset_ms = max(self._tracker.onset_ms, self._committed_ms)
-            self._language.new_utterance(self._onset_ms)
+            self._language.new_utterance()
         return Outcome(committed=tuple(words), withheld=tuple(withheld), paused=True)
 
 

@@ -1,6 +1,7 @@
 """Audio as it arrives: its format, its decoding to samples, and the buffer windows are cut from."""
 
 from collections import deque
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ def check_format(audio: AudioFormat) -> None:
 
 def decode_frames(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
     """Decode whole frames to mono samples between -1 and 1, at the format's own rate."""
+    samples: NDArray[np.float32]
     match form.encoding:
         case "pcm_s16le":
             samples = np.frombuffer(audio, dtype="<i2").astype(np.float32) / 32768.0
@@ -40,6 +42,8 @@ def decode_frames(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
             samples = _MULAW[np.frombuffer(audio, dtype=np.uint8)].astype(np.float32)
         case "alaw":
             samples = _ALAW[np.frombuffer(audio, dtype=np.uint8)]
+        case _:
+            assert_never(form.encoding)
     if form.channels > 1:
         samples = samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
     return samples
@@ -52,7 +56,8 @@ def _mulaw_table() -> NDArray[np.float32]:
     exponent = (code >> 4) & 0x07
     mantissa = code & 0x0F
     magnitude = (((mantissa.astype(np.int32) << 3) + 0x84) << exponent) - 0x84
-    return (sign * magnitude / 32768.0).astype(np.float32)
+    table: NDArray[np.float32] = (sign * magnitude / 32768.0).astype(np.float32)
+    return table
 
 
 def _alaw_table() -> NDArray[np.float32]:
@@ -64,7 +69,8 @@ def _alaw_table() -> NDArray[np.float32]:
     low = (mantissa << 4) + 8
     high = ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0)
     magnitude = np.where(exponent == 0, low, high)
-    return (sign * magnitude / 32768.0).astype(np.float32)
+    table: NDArray[np.float32] = (sign * magnitude / 32768.0).astype(np.float32)
+    return table
 
 
 _MULAW = _mulaw_table()

@@ -1,65 +1,104 @@
-"""Which language is spoken: detected over seconds of speech, switched only on strong evidence."""
+"""Which language is spoken: detected over seconds of speech, switched only on strong evidence.
 
+Measured with Whisper base on stretches of French and English (read, meeting, radio): one second is
+right three times in four, two seconds nine times in ten, and short stretches are mistaken for a
+language nobody speaks in the room far more often than for the other one that is spoken. Hence the
+prior for expected languages, the wait up to two seconds, and the second look at three.
+"""
+
+from collections.abc import Sequence
 from typing import Literal
 
-__all__ = ["LanguageChoice"]
+__all__ = ["LanguageChoice", "Verdict"]
+
+Verdict = Literal["keep", "switch", "wait"]
 
 _FIRST_MS = 1_000
 """Least speech worth asking about."""
-_ENOUGH_MS = 3_000
+_ENOUGH_MS = 2_000
 """With this much, the best guess is taken."""
-_SURE = 0.8
-_LIKELY = 0.5
+_REVIEW_MS = 3_000
+"""A choice made on less is looked at once more here."""
+_SURE = 0.9
+_UNEXPECTED = 0.1
+"""Weight of a language that is not expected."""
+_STICKY = 2.0
+"""Weight of the language spoken just before."""
 
 
 class LanguageChoice:
-    """Follows the language of one stream, asked once a stretch of speech until it is sure.
+    """Follows the language of one stream; asked after each pause until it is sure.
 
     Args:
         forced: the language the client named; nothing is detected then.
+        expected: languages spoken here; others need ten times the evidence.
     """
 
-    def __init__(self, forced: str | None) -> None:
-        self._forced = forced
+    def __init__(self, forced: str | None, expected: Sequence[str] = ()) -> None:
+        self._forced = forced is not None
+        self._expected = set(expected)
         self.current = forced
-        self._settled = forced is not None
+        self._settled = self._forced
+        self._reviewed = self._forced
 
-    def new_utterance(self, onset_ms: int) -> None:
+    @property
+    def following(self) -> bool:
+        """The language is detected, not given."""
+        return not self._forced
+
+    def new_utterance(self) -> None:
         """Speech begins after a pause: another person may speak another language."""
-        del onset_ms
-        self._settled = self._forced is not None
+        self._settled = self._reviewed = self._forced
 
     def wants_evidence(self, speech_ms: int, *, final: bool) -> bool:
-        """Whether the next decode should also detect the language."""
-        return not self._settled and (final or speech_ms >= _FIRST_MS)
+        """Whether the language should be detected over the utterance's `speech_ms` so far."""
+        if not self._settled:
+            return final or speech_ms >= _FIRST_MS
+        return not self._reviewed and speech_ms >= _REVIEW_MS
 
-    def weigh(
-        self, scores: dict[str, float], speech_ms: int, *, final: bool
-    ) -> Literal["keep", "switch", "wait"]:
-        """Take evidence over `speech_ms` of speech.
+    def weigh(self, scores: dict[str, float], speech_ms: int, *, final: bool) -> Verdict:
+        """Take the probabilities of the languages over `speech_ms` of speech.
 
         Returns:
             ``keep``: go on in `current`; ``switch``: `current` is now another one; ``wait``: not
             sure yet, commit nothing.
         """
-        best = max(scores, key=scores.__getitem__)
-        sure = scores[best]
-        enough = final or speech_ms >= _ENOUGH_MS
-        if self.current is None:
-            if sure >= _LIKELY or enough:
-                self.current = best
-                self._settled = sure >= _LIKELY
-                return "switch"
-            return "wait"
-        if best == self.current:
-            self._settled = sure >= _LIKELY or enough
+        weighted = self._weighted(scores)
+        best = max(weighted, key=weighted.__getitem__)
+        share = weighted[best]
+        enough = speech_ms >= _ENOUGH_MS
+        if self._settled:  # the second look
+            self._reviewed = True
+            return self._take(best) if share >= _SURE else "keep"
+        if best == self.current and (share >= 0.5 or final or enough):
+            self._settle(sure=speech_ms >= _REVIEW_MS)
             return "keep"
-        needed = _SURE if speech_ms >= 1_500 else 0.9
-        if sure >= needed and scores.get(self.current, 0.0) < 0.15:
-            self.current = best
-            self._settled = True
-            return "switch"
-        if enough:
-            self._settled = True
+        if enough or (share >= _SURE and (self.current is None or speech_ms >= 1_400)):
+            self._settle(sure=speech_ms >= _REVIEW_MS)
+            return self._take(best)
+        if final:  # a word or two: not enough to change the language
+            self._settle(sure=True)
+            return self._take(best) if self.current is None or share >= 0.97 else "keep"
+        return "wait"
+
+    def _weighted(self, scores: dict[str, float]) -> dict[str, float]:
+        weighted: dict[str, float] = {}
+        for language, score in scores.items():
+            weight = 1.0
+            if self._expected and language not in self._expected:
+                weight = _UNEXPECTED
+            if language == self.current:
+                weight *= _STICKY
+            weighted[language] = score * weight
+        total = sum(weighted.values()) or 1.0
+        return {language: score / total for language, score in weighted.items()}
+
+    def _settle(self, *, sure: bool) -> None:
+        self._settled = True
+        self._reviewed = sure
+
+    def _take(self, language: str) -> Verdict:
+        if language == self.current:
             return "keep"
-        return "wait" if sure >= _LIKELY else "keep"
+        self.current = language
+        return "switch"

@@ -1,0 +1,43 @@
+"""Which stages run downstream of recognition, for what a session was asked to do."""
+
+from collections.abc import Sequence
+
+from greffier_models.protocols import TextGenerator
+from greffier_server.core.events import Event, SessionStarted, StageFailed
+from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.minute import MinuteStage
+from greffier_server.pipeline.ports import Stage
+from greffier_server.pipeline.translate import TranslateStage
+
+__all__ = ["AbsentModel", "downstream_stages"]
+
+
+class AbsentModel:
+    """Says once that what the session asked for needs a language model, and there is none."""
+
+    name = "absent-model"
+    reads: frozenset[type[Event]] = frozenset()
+    writes: frozenset[type[Event]] = frozenset({StageFailed})
+
+    async def run(self, log: EventLog) -> None:
+        """Record the failure unless the history already holds it."""
+        failed = StageFailed(
+            stage="translate",
+            code="no_language_model",
+            message="This server has no language model: captions only, no translation.",
+        )
+        if all(record.event != failed for record in log.records):
+            await log.append(failed)
+
+
+def downstream_stages(started: SessionStarted, generator: TextGenerator | None) -> Sequence[Stage]:
+    """Stages of one session; each language is translated once, whatever the number of viewers."""
+    if generator is None:
+        return [AbsentModel()] if started.translate_to else []
+    stages: list[Stage] = [
+        TranslateStage(generator, language, glossary=started.glossary)
+        for language in started.translate_to
+    ]
+    if started.minutes:
+        stages.append(MinuteStage(generator))
+    return stages
