@@ -17,12 +17,12 @@ from typing import Any, BinaryIO, cast
 from greffier_models.catalog.entries import CATALOG
 from greffier_models.catalog.entry import Entry
 from greffier_models.catalog.lock import model_lock
-from greffier_models.catalog.manifest import Manifest, read_manifest
+from greffier_models.catalog.manifest import Manifest, read_manifest, safe_name
 from greffier_models.catalog.partial import CHUNK_BYTES
 from greffier_models.catalog.progress import Progress, ProgressListener, silent
 from greffier_models.catalog.pull import place
 from greffier_models.catalog.staging import Staging
-from greffier_models.catalog.store import InstalledModel, damaged, default_models_dir, locate
+from greffier_models.catalog.store import InstalledModel, damaged, default_models_dir, find_entry, locate
 from greffier_models.catalog.trouble import storage_trouble
 from greffier_models.errors import StorageFailed, WeightsCorrupt, WeightsMissing
 
@@ -125,6 +125,8 @@ def import_bundle(
 
 
 def _manifest_of(name: str, models_dir: Path) -> Manifest:
+    if not safe_name(name):
+        find_entry(name)
     locate(name, models_dir)
     manifest = read_manifest(models_dir / name)
     if manifest is None:
@@ -162,8 +164,8 @@ def _add_files(
             tar.addfile(
                 _header(f"{manifest.name}/{file.name}", file.size), cast("BinaryIO", stream)
             )
-        if stream.hexdigest() != file.sha256:
-            raise damaged(manifest.name, f"{file.name} differs from its checksum")
+            if stream.hexdigest() != file.sha256:
+                raise damaged(manifest.name, f"{file.name} differs from its checksum")
 
 
 def _read_index(tar: tarfile.TarFile) -> list[Manifest]:

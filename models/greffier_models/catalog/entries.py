@@ -1,7 +1,7 @@
 """The models Greffier knows: names, files, checksums, sources.
 
-Checksums of entries marked `verified` are of files that the authors have assembled and run. Those of
-the others are as published for the pinned commit of the repository; a download that differs is
+Checksums of entries marked `verified` are of files that the authors have assembled and run. Those
+of the others are as published for the pinned commit of the repository; a download that differs is
 refused.
 """
 

@@ -29,7 +29,9 @@ class Staging:
         self, entry: Entry, models_dir: Path, *, progress: ProgressListener, stage: Stage
     ) -> None:
         self.entry = entry
-        self.folder = models_dir / PARTIAL_DIR / f"{entry.name}@{entry.fingerprint[:12]}"
+        # An import that fails must not cost a download that is half done.
+        own = ".import" if stage == "importing" else ""
+        self.folder = models_dir / PARTIAL_DIR / f"{entry.name}@{entry.fingerprint[:12]}{own}"
         self.files = {file.name: PartialFile(self.folder, file) for file in entry.files}
         self._progress = progress
         self._stage: Stage = stage
