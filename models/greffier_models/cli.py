@@ -27,7 +27,7 @@ from greffier_models.catalog.manifest import Manifest
 from greffier_models.catalog.progress import Progress, ProgressListener, silent
 from greffier_models.errors import WeightsError
 
-__all__ = ["models"]
+__all__ = ["Bar", "Lines", "models", "shown"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -158,7 +158,7 @@ def pull_models(
         kind = "with a GPU" if gpu else "without GPU"
         click.echo(f"Defaults for a machine {kind}: {', '.join(names)}", err=True)
     for name in names:
-        with _shown(quiet) as listener:
+        with shown(quiet=quiet) as listener:
             model = pull(name, models_dir, progress=listener, folders=folders or None, only=source)
         click.echo(f"{model.name}  {model.path}")
 
@@ -177,7 +177,7 @@ def verify_models(names: tuple[str, ...], models_dir: Path | None, quiet: bool) 
     failed = False
     for name in names:
         try:
-            with _shown(quiet) as listener:
+            with shown(quiet=quiet) as listener:
                 verify(name, models_dir, progress=listener)
         except WeightsError as error:
             failed = True
@@ -218,7 +218,7 @@ def bundle_models(
 
     Carry the archive there and run `greffier models import`. The line printed is that of sha256sum.
     """
-    with _shown(quiet) as listener:
+    with shown(quiet=quiet) as listener:
         digest = bundle(names, output, models_dir, progress=listener)
     click.echo(f"{digest}  {output}")
 
@@ -234,28 +234,28 @@ def import_models(archive: Path, sha256: str | None, models_dir: Path | None, qu
 
     Every checksum is compared; if anything differs, nothing is installed.
     """
-    with _shown(quiet) as listener:
+    with shown(quiet=quiet) as listener:
         found = import_bundle(archive, models_dir, progress=listener, sha256=sha256)
     for model in found:
         click.echo(f"{model.name}  {model.path}")
 
 
 @contextmanager
-def _shown(quiet: bool) -> Generator[ProgressListener, None, None]:
+def shown(*, quiet: bool) -> Generator[ProgressListener, None, None]:
     """Show progress on standard error: a bar on a terminal, else one line for each file."""
     if quiet:
         yield silent
     elif sys.stderr.isatty():
-        display = _Bar()
+        display = Bar()
         try:
             yield display
         finally:
             display.close()
     else:
-        yield _Lines()
+        yield Lines()
 
 
-class _Lines:
+class Lines:
     """One line when the work turns to another file or package."""
 
     def __init__(self) -> None:
@@ -272,7 +272,7 @@ class _Lines:
             )
 
 
-class _Bar:
+class Bar:
     """A bar for each model."""
 
     def __init__(self) -> None:

@@ -22,7 +22,13 @@ from greffier_models.catalog.partial import CHUNK_BYTES
 from greffier_models.catalog.progress import Progress, ProgressListener, silent
 from greffier_models.catalog.pull import place
 from greffier_models.catalog.staging import Staging
-from greffier_models.catalog.store import InstalledModel, damaged, default_models_dir, find_entry, locate
+from greffier_models.catalog.store import (
+    InstalledModel,
+    damaged,
+    default_models_dir,
+    find_entry,
+    locate,
+)
 from greffier_models.catalog.trouble import storage_trouble
 from greffier_models.errors import StorageFailed, WeightsCorrupt, WeightsMissing
 

