@@ -74,7 +74,7 @@ def list_models(models_dir: Path | None, as_json: bool) -> None:
     """Show the catalogue and what is installed."""
     models_dir = models_dir or default_models_dir()
     installed = installed_models(models_dir)
-    rows = [_row(name, installed) for name in [*CATALOG, *(set(installed) - set(CATALOG))]]
+    rows = [_row(name, installed) for name in [*CATALOG, *sorted(set(installed) - set(CATALOG))]]
     if as_json:
         click.echo(json.dumps({"models_dir": str(models_dir), "models": rows}, indent=2))
         return

@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,13 @@ def test_the_defaults_without_gpu_need_no_hub_and_are_verified() -> None:
     for name in default_models(gpu=False):
         assert CATALOG[name].verified
         assert any(isinstance(source, PythonIndex) for source in CATALOG[name].sources)
+
+
+@ENTRIES
+def test_the_reference_page_says_the_same(entry: Entry) -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "models.md"
+    rows = [line for line in page.read_text().splitlines() if line.startswith(f"| `{entry.name}`")]
+    assert len(rows) == 1
+    cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
+    size = f"{entry.size / 1e6:,.0f} MB"
+    assert cells[1:5] == [entry.task, size, entry.licence, "yes" if entry.verified else "no"]
