@@ -11,6 +11,8 @@
         * WeightsCorrupt: a file differs from its checksum
         * UnknownModel: no such name in the catalogue
         * SourceFailed (retryable): no source could deliver the weights
+        * StorageFailed: the models directory is full or not writable
+        * WeightsBusy (retryable): another process is at work on the same model
 
 Every error has a stable `code`, a message fit for a user (what to do, no content of a session) and
 `retryable`.
@@ -25,8 +27,10 @@ __all__ = [
     "EngineUnavailable",
     "PromptTooLong",
     "SourceFailed",
+    "StorageFailed",
     "UnknownModel",
     "UnsupportedLanguage",
+    "WeightsBusy",
     "WeightsCorrupt",
     "WeightsError",
     "WeightsMissing",
@@ -105,4 +109,17 @@ class SourceFailed(WeightsError):
     """No source could deliver the weights."""
 
     code = "weights_source_failed"
+    retryable = True
+
+
+class StorageFailed(WeightsError):
+    """The models directory is full or not writable."""
+
+    code = "weights_storage_failed"
+
+
+class WeightsBusy(WeightsError):
+    """Another process is at work on the same model."""
+
+    code = "weights_busy"
     retryable = True
