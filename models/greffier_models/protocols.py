@@ -63,8 +63,14 @@ class BatchRecognizer(Protocol):
         """ISO 639-1 codes this model knows."""
         ...
 
-    def identify(self, window: AudioWindow) -> dict[str, float]:
-        """Probability of each language over `window`. Blocks."""
+    def identify(self, window: AudioWindow, candidates: Sequence[str] = ()) -> dict[str, float]:
+        """Probability of each language over `window`. Blocks.
+
+        Args:
+            window: a second of speech or more.
+            candidates: languages likely to be spoken here; where detection alone leaves a doubt,
+                each may be tried.
+        """
         ...
 
     def decode(
@@ -106,8 +112,10 @@ class SpeechRecognizer(Protocol):
         """
         ...
 
-    async def identify(self, window: AudioWindow, *, deadline_ms: int = 0) -> dict[str, float]:
-        """Probability of each language over one window; raises as `transcribe`."""
+    async def identify(
+        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+    ) -> dict[str, float]:
+        """Probability of each language (see `BatchRecognizer`); raises as `transcribe`."""
         ...
 
 

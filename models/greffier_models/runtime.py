@@ -26,6 +26,7 @@ class _Waiting:
     options: RecognitionOptions | None = field(compare=False)
     """None = identify the language."""
     answer: "asyncio.Future[Hypothesis] | asyncio.Future[dict[str, float]]" = field(compare=False)
+    candidates: Sequence[str] = field(default=(), compare=False)
 
 
 class RecognitionRuntime:
@@ -98,10 +99,13 @@ class RecognitionRuntime:
         self._put(_Waiting(deadline_ms, next(self._numbers), window, options, answer))
         return await answer
 
-    async def identify(self, window: AudioWindow, *, deadline_ms: int = 0) -> dict[str, float]:
+    async def identify(
+        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+    ) -> dict[str, float]:
         """Probability of each language over one window; raises as `transcribe`."""
         answer: asyncio.Future[dict[str, float]] = asyncio.get_running_loop().create_future()
-        self._put(_Waiting(deadline_ms, next(self._numbers), window, None, answer))
+        number = next(self._numbers)
+        self._put(_Waiting(deadline_ms, number, window, None, answer, candidates))
         return await answer
 
     async def close(self) -> None:
@@ -162,9 +166,11 @@ class RecognitionRuntime:
         begun = loop.time()
         try:
             if batch[0].options is None:
-                answers: Sequence[object] = [
-                    await loop.run_in_executor(self._thread, self._engine.identify, batch[0].window)
-                ]
+                first = batch[0]
+                scores = await loop.run_in_executor(
+                    self._thread, self._engine.identify, first.window, first.candidates
+                )
+                answers: Sequence[object] = [scores]
             else:
                 pairs = [(item.window, item.options) for item in batch if item.options is not None]
                 answers = await loop.run_in_executor(self._thread, self._engine.decode, pairs)

@@ -157,7 +157,7 @@ class AlignAttPolicy:
             speech_ms, final=closing
         ):
             start = max(0, self._onset_ms - 100, self._heard_ms - self.settings.max_window_ms)
-            return IdentifyRequest(start, self._heard_ms, closing)
+            return IdentifyRequest(start, self._heard_ms, closing, self._language.candidates)
         return self._window(closing=closing)
 
     def identified(self, request: IdentifyRequest, scores: dict[str, float]) -> Outcome:

@@ -1,9 +1,10 @@
 """Which language is spoken: detected over seconds of speech, switched only on strong evidence.
 
-Measured with Whisper base on stretches of French and English (read, meeting, radio): one second is
-right three times in four, two seconds nine times in ten, and short stretches are mistaken for a
-language nobody speaks in the room far more often than for the other one that is spoken. Hence the
-prior for expected languages, the wait up to two seconds, and the second look at three.
+Measured with Whisper base on stretches of French and English (read, meeting, radio): detection over
+one second is right three times in four, over two seconds nine times in ten, and short stretches are
+mistaken for a language nobody speaks in the room far more often than for the other one that is
+spoken. Hence the prior for expected languages, the wait of up to three seconds while in doubt (the
+words are seen meanwhile as a tail), and the second look.
 """
 
 from collections.abc import Sequence
@@ -16,13 +17,16 @@ Verdict = Literal["keep", "switch", "wait"]
 _FIRST_MS = 1_000
 """Least speech worth asking about."""
 _ENOUGH_MS = 2_000
-"""With this much, the best guess is taken."""
-_REVIEW_MS = 3_000
+"""With this much, a likely guess is taken …"""
+_LIKELY = 0.7
+_LONG_MS = 3_000
+"""… and with this much, the best one."""
+_REVIEW_MS = 4_000
 """A choice made on less is looked at once more here."""
 _SURE = 0.9
 _UNEXPECTED = 0.1
 """Weight of a language that is not expected."""
-_STICKY = 2.0
+_STICKY = 1.3
 """Weight of the language spoken just before."""
 
 
@@ -46,6 +50,11 @@ class LanguageChoice:
         """The language is detected, not given."""
         return not self._forced
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Languages likely to be spoken."""
+        return tuple(sorted({*self._expected, *([self.current] if self.current else [])}))
+
     def new_utterance(self) -> None:
         """Speech begins after a pause: another person may speak another language."""
         self._settled = self._reviewed = self._forced
@@ -66,11 +75,11 @@ class LanguageChoice:
         weighted = self._weighted(scores)
         best = max(weighted, key=weighted.__getitem__)
         share = weighted[best]
-        enough = speech_ms >= _ENOUGH_MS
+        enough = speech_ms >= _LONG_MS or (speech_ms >= _ENOUGH_MS and share >= _LIKELY)
         if self._settled:  # the second look
             self._reviewed = True
             return self._take(best) if share >= _SURE else "keep"
-        if best == self.current and (share >= 0.5 or final or enough):
+        if best == self.current and (share >= _LIKELY or final or enough):
             self._settle(sure=speech_ms >= _REVIEW_MS)
             return "keep"
         if enough or (share >= _SURE and (self.current is None or speech_ms >= 1_400)):

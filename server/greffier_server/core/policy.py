@@ -43,6 +43,8 @@ class IdentifyRequest:
     from_ms: int
     to_ms: int
     closing: bool = False
+    candidates: tuple[str, ...] = ()
+    """Languages likely to be spoken."""
 
 
 @dataclass(frozen=True, slots=True)

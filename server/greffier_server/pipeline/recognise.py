@@ -143,7 +143,9 @@ class Recognition:
         scores: dict[str, float] = {}
         for attempt in range(_ATTEMPTS):
             try:
-                scores = await self._recognizer.identify(window, deadline_ms=request.to_ms)
+                scores = await self._recognizer.identify(
+                    window, request.candidates, deadline_ms=request.to_ms
+                )
                 break
             except EngineError as error:
                 await self._engine_failed(error, attempt)
@@ -152,7 +154,7 @@ class Recognition:
         outcome = self._policy.identified(request, scores)
         if outcome.language is not None:
             found = LanguageDetected(
-                outcome.language, round(scores[outcome.language], 3), request.from_ms
+                outcome.language, round(scores.get(outcome.language, 0.0), 3), request.from_ms
             )
             await self._record([found], request.from_ms, request.to_ms)
 
