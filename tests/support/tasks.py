@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
+import pytest
+
 __all__ = ["LeakedTasks", "SlowCallback", "guarded", "no_leaked_tasks", "no_slow_callbacks"]
 
 SETTLING_ROUNDS = 5
@@ -74,11 +76,9 @@ def no_slow_callbacks(
         if cpu > cpu_limit_s or wall > wall_limit_s:
             slow.append(f"{name}: {cpu:.2f} s of computation, {wall:.2f} s by the clock")
 
-    Handle._run = timed
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Handle, "_run", timed)
         yield
-    finally:
-        Handle._run = run
     if slow:
         raise SlowCallback("the event loop was held up by " + "; ".join(slow))
 
