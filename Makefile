@@ -20,11 +20,11 @@ WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m
 
 # Only what is written on make's command line: LANGUAGE and PORT often exist in the environment.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
-DEMO_ARGS = $(if $(call given,AUDIO),"$(AUDIO)") \
-	$(if $(call given,FAST),--fast) \
+DEMO_ARGS = $(if $(call given,FAST),--fast) \
 	$(if $(call given,LANGUAGE),--language "$(LANGUAGE)") \
 	$(if $(call given,TRANSLATE),--translate "$(TRANSLATE)") \
-	$(if $(call given,PORT),--port "$(PORT)")
+	$(if $(call given,PORT),--port "$(PORT)") \
+	$(if $(call given,AUDIO),-- "$(AUDIO)")
 
 .PHONY: help install weights fmt check lint types imports docs test test-fast test-postgres-hint \
 	demo bench build clean

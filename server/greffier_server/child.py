@@ -18,6 +18,7 @@ __all__ = ["ChildServer", "ServerNotReady", "free_port", "port_is_free"]
 HOST = "127.0.0.1"
 POLL_S = 0.1
 LOG_LINES_SHOWN = 12
+INHERITED = ("GREFFIER_MODELS_", "GREFFIER_RECOGNITION__", "GREFFIER_LANGUAGE_MODEL__")
 
 
 class ServerNotReady(Exception):
@@ -27,7 +28,8 @@ class ServerNotReady(Exception):
 class ChildServer:
     """``greffier serve`` as a child; use with ``with``: it is ready inside and gone outside.
 
-    Its settings are those of this process' environment, changed by `settings`.
+    Of this process' environment it takes over which models to use and how; who may reach the
+    server and where it keeps things is decided here, so that a person's own server is left alone.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class ChildServer:
         self.port = port or free_port()
         self.log = data_dir / "server.log"
         self._environment = {
-            **os.environ,
+            **_inherited(os.environ),
             "GREFFIER_HOST": HOST,
             "GREFFIER_PORT": str(self.port),
             "GREFFIER_DATA_DIR": str(data_dir),
@@ -110,6 +112,8 @@ class ChildServer:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                # Ctrl+C in a terminal is for the one who owns the server, not for the server.
+                process_group=0,
             )
 
     def wait_until_ready(self) -> None:
@@ -186,6 +190,14 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("GREFFIER_") or name.startswith(INHERITED)
+    }
 
 
 def _reason(body: bytes) -> str:
