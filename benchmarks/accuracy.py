@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import jiwer
 from whisper_normalizer.basic import BasicTextNormalizer
@@ -33,7 +32,7 @@ class WordErrors:
 def normalise(text: str, language: str) -> str:
     """Whisper's own normalisers: the English one for English, the basic one for the rest."""
     normaliser = _english if language == "en" else _basic
-    return cast("str", normaliser(text)).strip()
+    return normaliser(text).strip()
 
 
 def count_errors(reference: str, text: str, *, language: str) -> WordErrors:

@@ -103,5 +103,5 @@ def _recording(entry: dict[str, Any], directory: Path) -> Recording:
         duration_ms=round(float(entry["duration_s"]) * 1000),
         text=str(entry["text"]),
         set=str(entry.get("set", "")),
-        translations={str(k): str(v) for k, v in (entry.get("translation") or {}).items()},
+        translations=cast("dict[str, str]", entry.get("translation") or {}),
     )

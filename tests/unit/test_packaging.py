@@ -1,14 +1,14 @@
 """What is in the distribution: the same files as in the tree, light to import, typed."""
 
-import email
 import importlib
-import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from email.message import Message
+from email.parser import BytesParser
 from typing import Any
 
 import pytest
@@ -112,9 +112,9 @@ def test_commands_load_no_engine_before_they_run(module: str) -> None:
     assert loaded_by(f"import {module}", engines) == ""
 
 
-def metadata_of(wheel: zipfile.ZipFile) -> email.message.Message:
+def metadata_of(wheel: zipfile.ZipFile) -> Message:
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-    return email.message_from_bytes(wheel.read(name))
+    return BytesParser().parsebytes(wheel.read(name))
 
 
 def requirement_name(requirement: str) -> str:
