@@ -18,6 +18,18 @@ EXEMPT: tuple[tuple[str, str, frozenset[str], str], ...] = (
     ("os.getcwd", "<frozen importlib._bootstrap>", frozenset({"_find_and_load"}), IMPORTS),
     ("io.BufferedReader.read", "<frozen importlib._bootstrap>", frozenset({"_load"}), IMPORTS),
     (
+        "os.stat",
+        "asyncpg/connect_utils.py",
+        frozenset({"_read_password_file"}),
+        "asyncpg looks for ~/.pgpass whenever it opens a connection, and cannot be told not to",
+    ),
+    (
+        "os.path.abspath",
+        "sqlalchemy/dialects/sqlite/pysqlite.py",
+        frozenset({"create_connect_args"}),
+        "one getcwd when an engine is made, at start",
+    ),
+    (
         "io.TextIOWrapper.write",
         "logging/__init__.py",
         frozenset({"emit"}),
