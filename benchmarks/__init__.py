@@ -1,0 +1,1 @@
+"""Measurements of Greffier, repeatable by anyone: see README.md."""
