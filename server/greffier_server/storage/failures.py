@@ -1,0 +1,43 @@
+"""Failures of storage that callers tell apart from the general `StorageFailed`."""
+
+import errno
+from typing import ClassVar
+
+from greffier_server.errors import StorageFailed
+
+__all__ = ["LogConflict", "StorageUnavailable", "disk_failure"]
+
+
+class StorageUnavailable(StorageFailed):
+    """Nobody can store anything just now: disk full, database gone."""
+
+    code: ClassVar[str] = "storage_unavailable"
+
+
+class LogConflict(StorageFailed):
+    """The events do not follow the stored ones: two writers hold the same session."""
+
+    code: ClassVar[str] = "log_conflict"
+    status: ClassVar[int] = 409
+    retryable: ClassVar[bool] = False
+
+
+_DISK: dict[int, str] = {
+    errno.ENOSPC: "The disk that keeps the audio is full. Free some space; recording goes on then.",
+    errno.EDQUOT: "The disk quota for the audio is used up. Raise it, or free some space.",
+    errno.EROFS: "The disk that keeps the audio is read-only. Mount it for writing.",
+    errno.EACCES: "The server may not write to its audio directory. Check the owner and mode.",
+    errno.EPERM: "The server may not write to its audio directory. Check the owner and mode.",
+    errno.EMFILE: "Too many files are open. Raise the limit of open files of the server.",
+    errno.ENFILE: "Too many files are open on this machine. Raise the system's limit.",
+}
+
+
+def disk_failure(error: OSError) -> StorageFailed:
+    """Return the error a user sees for what the operating system said about the audio disk."""
+    number = error.errno or 0
+    name = errno.errorcode.get(number, "unknown error")
+    text = _DISK.get(
+        number, f"The audio could not be kept on disk ({name}). Check the disk and its file system."
+    )
+    return StorageUnavailable(text)

@@ -1,0 +1,1 @@
+"""Schema revisions (Alembic). Append-only: a published one is never edited."""

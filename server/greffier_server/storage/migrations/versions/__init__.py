@@ -1,0 +1,1 @@
+"""One file a revision; each has ``upgrade(op)`` and names the revision before it."""

@@ -1,0 +1,344 @@
+"""Sessions, events and jobs in SQLite or PostgreSQL, through SQLAlchemy Core."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Any, Self, cast
+
+from sqlalchemy import RowMapping, Select, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from greffier_server.core.events import Recorded
+from greffier_server.core.records import MalformedRecord, decode_record, encode_record
+from greffier_server.errors import SessionExists, SessionNotFound, StorageFailed
+from greffier_server.storage import sql_jobs
+from greffier_server.storage.engines import BARE, WRITES, engine_for
+from greffier_server.storage.rows import (
+    Key,
+    advance,
+    by_session,
+    conflict,
+    page_size,
+    split_known,
+    storable,
+)
+from greffier_server.storage.schema import upgrade
+from greffier_server.storage.sql_errors import ConnectionLost, ConstraintRefused, translated
+from greffier_server.storage.store import Job, SessionRow
+from greffier_server.storage.tables import events, sessions
+
+__all__ = ["SqlStore"]
+
+_EVENTS_PAGE = 500
+_KEYS_PAGE = 400
+_VACUUM_PAGES = 2000
+"""Free pages given back after a deletion (8 MB): the write lock is never held for long."""
+
+
+class SqlStore:
+    """`SessionStore` on a database; make one with `open`. A commit returned is on disk."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._sqlite = engine.dialect.name == "sqlite"
+        # SQLite has one writer: waiting here is fair, waiting inside it is polling.
+        self._turn: AbstractAsyncContextManager[None] = (
+            asyncio.Lock() if self._sqlite else nullcontext()
+        )
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Connect to ``sqlite:///path`` or ``postgresql://…`` and bring its schema up to date.
+
+        Raises:
+            SettingsInvalid: not such an address, or a database of a newer Greffier.
+            StorageFailed: it cannot be opened.
+        """
+        engine = await engine_for(url)
+        try:
+            with translated():
+                await upgrade(engine)
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(engine)
+
+    async def create(self, row: SessionRow) -> None:
+        """Add a session. Raises SessionExists when the id is taken."""
+        values = {name: getattr(row, name) for name in SessionRow.__slots__}
+        values["title"] = storable(row.title)
+        values["translate_to"] = json.dumps(row.translate_to)
+        try:
+            async with self._write() as connection:
+                await connection.execute(insert(sessions).values(**values))
+        except ConstraintRefused:
+            raise SessionExists("A session with this id exists. Choose another id.") from None
+
+    async def append(self, records: Sequence[Recorded]) -> None:
+        """Store events of one or several sessions in one transaction.
+
+        Records that are stored already, byte for byte, are accepted again, so that an append
+        whose answer was lost can be repeated.
+
+        Raises:
+            SessionNotFound: a session was never created, or is deleted; nothing is stored.
+            LogConflict: events do not follow the stored ones; nothing is stored.
+            StorageUnavailable: disk full, or no connection.
+        """
+        groups = by_session(records)
+        if not groups:
+            return
+        try:
+            await self._append(groups)
+        except ConnectionLost:  # did it commit? the repetition finds out
+            await self._append(groups)
+
+    async def _append(self, groups: dict[Key, list[Recorded]]) -> None:
+        async with self._write() as connection:
+            rows = await self._locked_rows(connection, list(groups))
+            added: list[dict[str, Any]] = []
+            changed: list[dict[str, Any]] = []
+            for key, records in groups.items():
+                row = rows.get(key)
+                if row is None:
+                    raise SessionNotFound("The session does not exist, or is deleted.")
+                known, fresh = split_known(row.last_seq, records)
+                if known:
+                    await _verify(connection, key, known)
+                if fresh:
+                    added.extend(_event_values(record) for record in fresh)
+                    changed.append(_row_changes(advance(row, fresh)))
+            if added:
+                await connection.execute(insert(events), added)
+                await connection.execute(_CHANGE_ROW, changed)
+
+    async def events(self, tenant: str, session: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        """Durable events with seq > after, in order; no transaction stays open between pages."""
+        while True:
+            page = (
+                select(events.c.seq, events.c.payload)
+                .where(events.c.tenant == tenant, events.c.session == session, events.c.seq > after)
+                .order_by(events.c.seq)
+                .limit(_EVENTS_PAGE)
+            )
+            async with self._read() as connection:
+                found = [
+                    (int(seq), str(payload)) for seq, payload in await connection.execute(page)
+                ]
+            for seq, payload in found:
+                yield _decoded(payload)
+                after = seq
+            if len(found) < _EVENTS_PAGE:
+                return
+
+    async def get(self, tenant: str, session: str) -> SessionRow | None:
+        """One session."""
+        found = await self._rows(
+            select(sessions).where(sessions.c.tenant == tenant, sessions.c.session == session)
+        )
+        return found[0] if found else None
+
+    async def list(
+        self, tenant: str, *, limit: int = 50, before_ms: int | None = None
+    ) -> Sequence[SessionRow]:
+        """Sessions of a tenant, newest first; `before_ms` (created) pages on.
+
+        A page also holds the sessions created in the same millisecond as its last one, so that
+        paging skips none.
+        """
+        query = select(sessions).where(sessions.c.tenant == tenant)
+        if before_ms is not None:
+            query = query.where(sessions.c.created_at_ms < before_ms)
+        query = query.order_by(sessions.c.created_at_ms.desc(), sessions.c.session)
+        found = await self._rows(query.limit(page_size(limit)))
+        if len(found) < page_size(limit):
+            return found
+        edge = found[-1].created_at_ms
+        tied = await self._rows(query.where(sessions.c.created_at_ms == edge))
+        return [*(row for row in found if row.created_at_ms > edge), *tied]
+
+    async def unfinished(self) -> Sequence[SessionRow]:
+        """Sessions of every tenant that are open or draining, oldest first."""
+        return await self._rows(
+            select(sessions)
+            .where(sessions.c.state.in_(["open", "draining"]))
+            .order_by(sessions.c.created_at_ms, sessions.c.tenant, sessions.c.session)
+        )
+
+    async def delete(self, tenant: str, session: str) -> bool:
+        """Delete a session with its events and jobs; False when there was none.
+
+        SQLite overwrites the freed pages, empties its write-ahead log and shrinks the file.
+        """
+        async with self._write() as connection:
+            gone = await connection.execute(
+                delete(sessions).where(sessions.c.tenant == tenant, sessions.c.session == session)
+            )
+        if gone.rowcount and self._sqlite:
+            # The rows are gone; what is left is tidying, done again after the next deletion.
+            with suppress(StorageFailed):
+                await self._shrink()
+        return bool(gone.rowcount)
+
+    async def expired(self, now_ms: int, *, limit: int = 100) -> Sequence[SessionRow]:
+        """Finished sessions whose retention is over, longest first."""
+        return await self._rows(
+            select(sessions)
+            .where(sessions.c.state == "finished", sessions.c.expires_at_ms <= now_ms)
+            .order_by(sessions.c.expires_at_ms, sessions.c.tenant, sessions.c.session)
+            .limit(page_size(limit))
+        )
+
+    async def enqueue(self, kind: str, tenant: str, session: str, payload: str = "") -> int:
+        """Add a job, or return the id of the same (kind, tenant, session) already queued.
+
+        Raises:
+            SessionNotFound: jobs belong to a session and go with it.
+        """
+        values: dict[str, object] = {
+            "kind": kind,
+            "tenant": tenant,
+            "session": session,
+            "payload": storable(payload),
+            "attempts": 0,
+            "run_after_ms": 0,
+        }
+        while True:
+            try:
+                async with self._write() as connection:
+                    job = await sql_jobs.enqueue(connection, values)
+            except ConstraintRefused:
+                raise SessionNotFound("The session does not exist, or is deleted.") from None
+            if job is not None:
+                return job
+
+    async def claim(self, kinds: Sequence[str], now_ms: int, lease_ms: int) -> Job | None:
+        """Take the oldest job that is due and not leased; counts the attempt."""
+        async with self._write() as connection:
+            return await sql_jobs.claim(connection, kinds, now_ms=now_ms, lease_ms=lease_ms)
+
+    async def complete(self, job: Job) -> None:
+        """The job is done: delete it (unless its lease ran out and another holds it)."""
+        async with self._write() as connection:
+            await sql_jobs.complete(connection, job)
+
+    async def retry(self, job: Job, run_after_ms: int) -> None:
+        """Give the job back (unless its lease ran out and another holds it)."""
+        async with self._write() as connection:
+            await sql_jobs.retry(connection, job, run_after_ms)
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncGenerator[AsyncConnection, None]:
+        with translated():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncGenerator[AsyncConnection, None]:
+        with translated():
+            async with self._turn, self._engine.connect() as plain:
+                connection = await plain.execution_options(**WRITES)
+                async with connection.begin():
+                    yield connection
+
+    async def _rows(self, query: Select[Any]) -> Sequence[SessionRow]:
+        async with self._read() as connection:
+            return [_row(found) for found in (await connection.execute(query)).mappings()]
+
+    async def _locked_rows(
+        self, connection: AsyncConnection, keys: Sequence[Key]
+    ) -> dict[Key, SessionRow]:
+        rows: dict[Key, SessionRow] = {}
+        for start in range(0, len(keys), _KEYS_PAGE):
+            query = (
+                select(sessions)
+                .where(
+                    tuple_(sessions.c.tenant, sessions.c.session).in_(
+                        keys[start : start + _KEYS_PAGE]
+                    )
+                )
+                .order_by(sessions.c.tenant, sessions.c.session)  # everybody locks in this order
+                .with_for_update()
+            )
+            for found in (await connection.execute(query)).mappings():
+                row = _row(found)
+                rows[row.tenant, row.session] = row
+        return rows
+
+    async def _shrink(self) -> None:
+        with translated():
+            async with self._turn, self._engine.connect() as plain:
+                bare = await plain.execution_options(**BARE)
+                (await bare.execute(text(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})"))).all()
+                (await bare.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).all()
+
+
+_CHANGE_ROW = (
+    update(sessions)
+    .where(sessions.c.tenant == bindparam("key_tenant"))
+    .where(sessions.c.session == bindparam("key_session"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("updated_at_ms", "state", "language", "duration_ms", "last_seq")
+        }
+    )
+)
+
+
+def _row_changes(row: SessionRow) -> dict[str, object]:
+    return {
+        "key_tenant": row.tenant,
+        "key_session": row.session,
+        "new_updated_at_ms": row.updated_at_ms,
+        "new_state": row.state,
+        "new_language": row.language,
+        "new_duration_ms": row.duration_ms,
+        "new_last_seq": row.last_seq,
+    }
+
+
+def _event_values(record: Recorded) -> dict[str, object]:
+    return {
+        "tenant": record.tenant,
+        "session": record.session,
+        "seq": record.seq,
+        "type": type(record.event).__name__,
+        "at_ms": record.at_ms,
+        "audio_from_ms": record.audio_from_ms,
+        "audio_to_ms": record.audio_to_ms,
+        "payload": encode_record(record),
+    }
+
+
+async def _verify(connection: AsyncConnection, key: Key, known: Sequence[Recorded]) -> None:
+    """Check that `known` are what is stored under their numbers."""
+    query = select(events.c.seq, events.c.payload).where(
+        events.c.tenant == key[0],
+        events.c.session == key[1],
+        events.c.seq.between(known[0].seq, known[-1].seq),
+    )
+    stored = {int(seq): str(payload) for seq, payload in await connection.execute(query)}
+    if any(stored.get(record.seq) != encode_record(record) for record in known):
+        raise conflict()
+
+
+def _row(found: RowMapping) -> SessionRow:
+    values = {str(key): value for key, value in found.items()}
+    values["translate_to"] = tuple(cast("Sequence[str]", json.loads(found["translate_to"])))
+    return SessionRow(**values)
+
+
+def _decoded(payload: str) -> Recorded:
+    try:
+        return decode_record(payload)
+    except MalformedRecord as error:
+        raise StorageFailed(
+            "A stored event cannot be read: it was written by a newer Greffier, or the database "
+            "is damaged. Update the server, or restore a backup."
+        ) from error

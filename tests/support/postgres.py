@@ -1,0 +1,109 @@
+"""A PostgreSQL server of the tests' own: made in a temporary directory, stopped at the end."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+
+__all__ = ["PostgresMissing", "end_connections", "new_database", "postgres_server"]
+
+
+class PostgresMissing(RuntimeError):
+    """The machine has no PostgreSQL server binaries."""
+
+
+def _binaries() -> Path:
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / "initdb").exists():
+            return folder
+    found = shutil.which("initdb")
+    if found and shutil.which("postgres", path=str(Path(found).resolve().parent)):
+        return Path(found).resolve().parent
+    raise PostgresMissing("these tests need a real PostgreSQL: apt-get install postgresql")
+
+
+def _as_server_user() -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    return (
+        ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        if (os.geteuid() == 0)
+        else []
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def postgres_server() -> Generator[str, None, None]:
+    """Yield the URL of an empty cluster's `postgres` database (user `postgres`, no password)."""
+    binaries = _binaries()
+    user = _as_server_user()
+    folder = Path(tempfile.mkdtemp(prefix="greffier-pg-", dir="/tmp"))
+    try:
+        if user:
+            shutil.chown(folder, "postgres", "postgres")
+        cluster = folder / "cluster"
+        port = _free_port()
+
+        def run(*command: str) -> None:
+            done = subprocess.run(
+                [*user, *command], cwd=folder, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise RuntimeError(f"{command[0]} failed: {done.stdout}{done.stderr}")
+
+        run(
+            str(binaries / "initdb"),
+            f"--pgdata={cluster}",
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
+        options = f"-F -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        log = f"--log={folder / 'log'}"
+        control = [str(binaries / "pg_ctl"), f"--pgdata={cluster}", "--wait"]
+        run(*control, log, f"--options={options}", "start")
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            run(*control, "--mode=immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def new_database(server: str) -> str:
+    """Create an empty database in the server; return its URL."""
+    name = f"t{secrets.token_hex(8)}"
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    return server.rpartition("/")[0] + f"/{name}"
+
+
+async def end_connections(database: str) -> int:
+    """Cut every connection of Greffier to `database`, as a restart of it would; return how many."""
+    connection = await asyncpg.connect(database)
+    try:
+        return len(
+            await connection.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'greffier' AND datname = current_database()"
+            )
+        )
+    finally:
+        await connection.close()
