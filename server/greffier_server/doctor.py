@@ -198,7 +198,9 @@ async def _query(url: str) -> None:
     engine = create_async_engine(url)
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S), engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+            # SQLite opens its file only when a table is read.
+            table = "sqlite_master" if engine.dialect.name == "sqlite" else "pg_catalog.pg_tables"
+            await connection.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608
     finally:
         await engine.dispose()
 

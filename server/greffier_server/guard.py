@@ -2,7 +2,8 @@
 
 It is a CPython audit hook (PEP 578), so it sees ``connect``, ``sendto`` and name look-ups of all
 Python code in the process, and cannot be taken off again. Native libraries that open sockets
-themselves are out of its sight; for those, run the server without a route.
+themselves are out of its sight, and so is the look-up of a name given to ``connect`` itself (the
+connection is refused); for those, run the server without a route.
 """
 
 import ipaddress

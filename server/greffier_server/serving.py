@@ -10,6 +10,7 @@ from types import FrameType
 from typing import ClassVar
 
 import uvicorn
+from fastapi import FastAPI
 
 from greffier_server.app import create_app
 from greffier_server.errors import ServerError
@@ -17,7 +18,7 @@ from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.stopping import Connections
 
-__all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run"]
+__all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,9 @@ async def run(
         async with build(settings) as services:
             app = create_app(settings, services, connections=connections)
             server = DrainingServer(
-                _config(settings, app), connections=connections, drain_s=settings.limits.drain_s
+                uvicorn_config(settings, app),
+                connections=connections,
+                drain_s=settings.limits.drain_s,
             )
             async with asyncio.TaskGroup() as group:
                 telling = group.create_task(
@@ -115,10 +118,11 @@ async def run(
                 telling.cancel()
 
 
-def _config(settings: Settings, app: object) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """Return how the application is served."""
     tls = settings.tls
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an ASGI application
+        app,
         loop="asyncio",  # others do not pass the socket guard's audit hook
         ws="websockets-sansio",  # pauses reading when the application does not take frames
         ws_max_size=4 * settings.limits.max_frame_bytes,  # above the limit, an error explains it

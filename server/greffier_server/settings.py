@@ -6,12 +6,14 @@ defaults here; `greffier_server.settings_sources.load_settings` reads them.
 
 import hashlib
 import ipaddress
+import json
 import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
+from greffier_models.catalog import default_models_dir
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -19,8 +21,6 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-
-from greffier_models.catalog import default_models_dir
 
 __all__ = [
     "LanguageModelSettings",
@@ -275,6 +275,11 @@ class Settings(BaseSettings):
 
 
 def _tenant_tokens(value: object) -> list[TenantToken]:
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError("not JSON") from None
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, dict):
