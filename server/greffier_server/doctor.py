@@ -1,0 +1,246 @@
+"""Checks whether this machine can serve with these settings; changes nothing."""
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
+
+from greffier_models.catalog import locate, verify
+
+from greffier_models.errors import EngineError
+from greffier_server.settings import Settings
+
+__all__ = ["Check", "diagnose"]
+
+_MIN_PYTHON: Final = (3, 11)
+_MIN_FREE_BYTES: Final = 1 << 30
+_MIN_MEMORY_BYTES: Final = 2 << 30
+_CONNECT_TIMEOUT_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    passed: bool
+    detail: str
+    advice: str = ""
+    """What to do when it did not pass."""
+    required: bool = True
+    """The server cannot work without it."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON-ready data."""
+        return asdict(self)
+
+
+class _Cuda(Protocol):
+    def get_cuda_device_count(self) -> int: ...
+
+
+def diagnose(settings: Settings, *, quick: bool = False) -> list[Check]:
+    """Run every check; a check that breaks is a failed check.
+
+    Args:
+        settings: what would be served.
+        quick: do not read whole weights for their digests.
+    """
+    checks: list[tuple[str, bool, Callable[[], Check]]] = [
+        ("python", True, check_python),
+        ("processor", False, check_cores),
+        ("memory", False, check_memory),
+        ("gpu", False, lambda: check_gpu(settings)),
+        ("recogniser", True, lambda: check_recogniser(settings, quick=quick)),
+        ("language model", True, lambda: check_language_model(settings, quick=quick)),
+        ("port", True, lambda: check_port(settings)),
+        ("data directory", True, lambda: check_data_dir(settings)),
+        ("database", True, lambda: check_database(settings)),
+    ]
+    return [_run(name, required, check) for name, required, check in checks]
+
+
+def check_python() -> Check:
+    """The interpreter is new enough."""
+    needed = ".".join(map(str, _MIN_PYTHON))
+    version = platform.python_version()
+    return Check("python", sys.version_info >= _MIN_PYTHON, version, f"install Python {needed}")
+
+
+def check_cores() -> Check:
+    """More than one core for recognition and the rest."""
+    cores = os.cpu_count() or 1
+    return Check(
+        "processor",
+        cores >= 2,
+        f"{cores} cores, {platform.machine()}",
+        "one core carries about one stream of a small model",
+        required=False,
+    )
+
+
+def check_memory() -> Check:
+    """Room for a small recogniser."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Check(
+        "memory",
+        total >= _MIN_MEMORY_BYTES,
+        f"{total / (1 << 30):.1f} GiB",
+        "use a smaller model",
+        required=False,
+    )
+
+
+def check_gpu(settings: Settings) -> Check:
+    """A CUDA device, which only ``device = cuda`` needs."""
+    wanted = settings.recognition.device == "cuda"
+    try:
+        import ctranslate2
+    except ImportError:
+        return Check(
+            "gpu",
+            not wanted,
+            "ctranslate2 is not installed",
+            "pip install greffier[whisper]",
+            required=wanted,
+        )
+    count = cast("_Cuda", ctranslate2).get_cuda_device_count()
+    return Check(
+        "gpu",
+        count > 0 or not wanted,
+        f"{count} CUDA devices" if count else "none: models run on the processor",
+        "install the NVIDIA driver, or set recognition.device to cpu",
+        required=wanted,
+    )
+
+
+def check_recogniser(settings: Settings, *, quick: bool) -> Check:
+    """The recogniser's weights are here and intact."""
+    if settings.recognition.engine == "fake":
+        return Check("recogniser", True, "fake: needs no weights")
+    return _weights("recogniser", settings.recognition.model, settings, quick=quick)
+
+
+def check_language_model(settings: Settings, *, quick: bool) -> Check:
+    """The language model's weights are here, or its server answers."""
+    model = settings.language_model
+    match model.engine:
+        case "none":
+            return Check("language model", True, "none: captions only")
+        case "fake":
+            return Check("language model", True, "fake: needs no weights")
+        case "openai":
+            return _reachable(model.url or "")
+        case "llama":
+            return _weights("language model", model.model, settings, quick=quick)
+
+
+def check_port(settings: Settings) -> Check:
+    """Nothing else listens where the server would."""
+    place = f"{settings.host}:{settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        advice = "stop what listens there (this server, perhaps), or set another port"
+        return Check("port", False, f"{place}: {error.strerror}", advice)
+    return Check("port", True, f"{place} is free")
+
+
+def check_data_dir(settings: Settings) -> Check:
+    """Files can be written and synced, and there is room."""
+    place = _existing(settings.data_dir)
+    free = shutil.disk_usage(place).free
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"greffier")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return Check(
+            "data directory",
+            False,
+            f"{settings.data_dir}: {error.strerror}",
+            "make it writable, or set data_dir",
+        )
+    return Check(
+        "data directory",
+        free >= _MIN_FREE_BYTES,
+        f"{settings.data_dir}: {free / (1 << 30):.1f} GiB free, fsync works",
+        "free at least 1 GiB: an hour of speech takes 115 MB",
+    )
+
+
+def check_database(settings: Settings) -> Check:
+    """The database answers."""
+    url = settings.database.get_secret_value()
+    parts = urlsplit(url)
+    if parts.scheme.startswith("sqlite"):
+        file = Path(parts.path.removeprefix("/"))
+        if not file.exists():
+            return Check("database", True, "SQLite, created at the first start")
+    asyncio.run(_query(url))
+    return Check("database", True, f"{parts.scheme.partition('+')[0]} answers")
+
+
+async def _query(url: str) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(url)
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S), engine.connect() as connection:
+            # SQLite opens its file only when a table is read.
+            table = "sqlite_master" if engine.dialect.name == "sqlite" else "pg_catalog.pg_tables"
+            await connection.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608
+    finally:
+        await engine.dispose()
+
+
+def _weights(name: str, model: str, settings: Settings, *, quick: bool) -> Check:
+    try:
+        found = locate(model, settings.models_path)
+        if found.entry is not None and not quick:
+            found = verify(model, settings.models_path)
+    except EngineError as error:
+        return Check(name, False, model, error.message)
+    checked = "digest not checked" if quick else f"sha256 {found.digest[:12]}…"
+    return Check(name, True, f"{found.name} ({found.engine}, {checked})")
+
+
+def _reachable(url: str) -> Check:
+    parts = urlsplit(url)
+    place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        socket.create_connection(place, timeout=_CONNECT_TIMEOUT_S).close()
+    except OSError:
+        return Check(
+            "language model",
+            False,
+            f"nothing answers at {place[0]}:{place[1]}",
+            "start its server, or correct language_model.url",
+        )
+    return Check("language model", True, f"{place[0]}:{place[1]} answers")
+
+
+def _existing(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _run(name: str, required: bool, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - a report of what is broken must not break
+        return Check(name, False, f"failed: {type(error).__name__}", required=required)

@@ -1,0 +1,54 @@
+"""What the web application is given: the parts behind it, already built."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from greffier_server.pipeline.ports import SessionDesk
+from greffier_server.storage.store import SessionStore
+from greffier_server.telemetry import Metrics
+
+__all__ = ["ModelDescription", "ModelState", "Readiness", "Services"]
+
+ModelState = Literal["loaded", "loading", "installed", "missing", "failed", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether sessions can be opened now."""
+
+    ready: bool
+    reason: str = ""
+    """What is missing, and the command that helps; empty when ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model that is loaded, or that the catalogue knows."""
+
+    name: str
+    role: Literal["recognition", "language", "voice-activity"]
+    state: ModelState
+    engine: str = ""
+    """Implementation and version, when loaded."""
+    digest: str = ""
+    """SHA-256 of the weights, hexadecimal, when known."""
+    settings: str = ""
+    """Compute type, device and the like, when loaded."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes; empty when not known."""
+    size_bytes: int | None = None
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Built by the composition root from the settings; closed by it too."""
+
+    desk: SessionDesk
+    store: SessionStore
+    metrics: Metrics
+    readiness: Callable[[], Readiness]
+    """Cheap: called on every probe and every opening of a session."""
+    models: Callable[[], Sequence[ModelDescription]] = tuple
+    """Cheap: no hashing of weights."""

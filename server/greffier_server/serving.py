@@ -1,0 +1,156 @@
+"""Runs the application: socket, uvicorn, announcement, and a shutdown that loses nobody."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import FrameType
+from typing import ClassVar
+
+import uvicorn
+from fastapi import FastAPI
+
+from greffier_server.app import create_app
+from greffier_server.errors import ServerError
+from greffier_server.services import Services
+from greffier_server.settings import Settings
+from greffier_server.transport.stopping import Connections
+
+__all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
+
+logger = logging.getLogger(__name__)
+
+Build = Callable[[Settings], AbstractAsyncContextManager[Services]]
+"""Builds the parts from the settings and closes them; may still be loading models when it yields
+(`Services.readiness` says so)."""
+
+_READY_POLL_S = 0.1
+
+
+class AddressTaken(ServerError):
+    """Something else listens there, or the address is not this machine's."""
+
+    code: ClassVar[str] = "address_taken"
+
+
+class DrainingServer(uvicorn.Server):
+    """Lets connections leave in good order before it closes what is left of them.
+
+    A second signal does not wait. Signals are not raised again at the end, so that the parts behind
+    the application are closed as well.
+
+    Args:
+        config: uvicorn's.
+        connections: asked to end first.
+        drain_s: longest wait for them.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, connections: Connections, drain_s: float) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._drain_s = drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal: stop, or stop at once."""
+        del frame
+        logger.info("stopping", extra={"signal": signal.Signals(sig).name})
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the connections, then the server."""
+        self._connections.stop()
+        if not self.force_exit and not await self._connections.wait_empty(timeout_s=self._drain_s):
+            logger.warning("connections were cut", extra={"count": self._connections.count})
+        await super().shutdown(sockets)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the address, before anything is loaded.
+
+    Raises:
+        AddressTaken: the message says what to do.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (settings.host.strip("[]"), settings.port), family=family, backlog=512
+        )
+    except OSError as error:
+        raise AddressTaken(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); stop what "
+            "listens there, or choose another port: greffier serve --port 0 takes a free one"
+        ) from error
+
+
+async def run(
+    settings: Settings,
+    build: Build,
+    *,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+) -> None:
+    """Serve until a signal.
+
+    Args:
+        settings: of this server.
+        build: gives the parts behind the application.
+        listener: from `listen`; closed at the end.
+        announce: told the address once sessions can be opened, and why they cannot be yet.
+    """
+    connections = Connections(limit=settings.limits.connections)
+    with listener:
+        async with build(settings) as services:
+            app = create_app(settings, services, connections=connections)
+            server = DrainingServer(
+                uvicorn_config(settings, app),
+                connections=connections,
+                drain_s=settings.limits.drain_s,
+            )
+            async with asyncio.TaskGroup() as group:
+                telling = group.create_task(
+                    _tell(services, announce=announce, address=_address(settings, listener))
+                )
+                await server.serve(sockets=[listener])
+                telling.cancel()
+
+
+def uvicorn_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """Return how the application is served."""
+    tls = settings.tls
+    return uvicorn.Config(
+        app,
+        loop="asyncio",  # others do not pass the socket guard's audit hook
+        ws="websockets-sansio",  # pauses reading when the application does not take frames
+        ws_max_size=4 * settings.limits.max_frame_bytes,  # above the limit, an error explains it
+        ws_per_message_deflate=False,  # audio does not compress, captions are short
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # it would write tokens given as ?token=
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(settings.limits.drain_s)),
+        ssl_certfile=tls.certificate,
+        ssl_keyfile=tls.key,
+    )
+
+
+async def _tell(services: Services, *, announce: Callable[[str], None], address: str) -> None:
+    reason = ""
+    while not (readiness := services.readiness()).ready:
+        if readiness.reason != reason:
+            reason = readiness.reason
+            announce(f"Not ready yet: {reason}")
+        await asyncio.sleep(_READY_POLL_S)
+    announce(f"Greffier listens on {address} (Ctrl+C stops it)")
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if settings.tls.certificate else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,312 @@
+"""Every setting of the server as one frozen value; read once at start, then passed down.
+
+Values come from flags, then ``GREFFIER_*`` variables (``__`` nests), then a TOML file, then the
+defaults here; `greffier_server.settings_sources.load_settings` reads them.
+"""
+
+import hashlib
+import ipaddress
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self, cast
+from urllib.parse import urlsplit
+
+from greffier_models.catalog import default_models_dir
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+__all__ = [
+    "LanguageModelSettings",
+    "LimitSettings",
+    "LogSettings",
+    "NetworkSettings",
+    "RecognitionSettings",
+    "Settings",
+    "TenantToken",
+    "TlsSettings",
+    "default_data_dir",
+    "hash_token",
+    "is_loopback",
+]
+
+_TENANT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+_HASHED = re.compile(r"^sha256:[0-9a-f]{64}$")
+_MIN_TOKEN_CHARS = 16
+
+
+def hash_token(token: str) -> str:
+    """Return ``sha256:`` and the hexadecimal digest, the only form in which tokens are kept."""
+    return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name or an address) can only be reached from this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def default_data_dir() -> Path:
+    """Return the user's data directory (XDG Base Directory Specification)."""
+    home = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (home if home.is_absolute() else Path.home() / ".local" / "share") / "greffier"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class TenantToken(_Section):
+    """One accepted token and the tenant it speaks for."""
+
+    tenant: str
+    """Owner of the sessions opened with the token."""
+    digest: str
+    """``sha256:`` and the hexadecimal digest of the token."""
+
+
+class TlsSettings(_Section):
+    """Encryption of the listening socket."""
+
+    certificate: Path | None = None
+    """PEM file with the certificate chain; needs `key`."""
+    key: Path | None = None
+    """PEM file with the private key; needs `certificate`."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("give both certificate and key, or neither")
+        return self
+
+
+class RecognitionSettings(_Section):
+    """The speech recogniser."""
+
+    engine: Literal["whisper", "fake"] = "whisper"
+    """``whisper``, or ``fake``: no weights, reads test audio back (demonstrations, load tests)."""
+    model: str = "whisper-base"
+    """Catalogue name of the model (``greffier models list``), or a folder."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; ``auto`` takes a GPU when there is one."""
+    compute_type: str = "int8"
+    """Number format of the weights, as CTranslate2 names it."""
+    threads: int = Field(default=0, ge=0, le=256)
+    """Processor threads; 0 = the number of cores."""
+    profile: Literal["auto", "wide", "telephone", "radio"] = "auto"
+    """Kind of audio the voice detector expects."""
+
+
+class LanguageModelSettings(_Section):
+    """The language model that translates and writes minutes."""
+
+    engine: Literal["llama", "openai", "fake", "none"] = "llama"
+    """``llama``: in this process; ``openai``: a server that speaks its API; ``fake``: fixed
+    answers without weights; ``none``: captions only."""
+    model: str = "qwen2.5-coder-1.5b-instruct-q4_k_m"
+    """Catalogue name or GGUF file for ``llama``; the server's model name for ``openai``."""
+    url: str | None = None
+    """Address of the ``openai`` engine, ``http://127.0.0.1:8000/v1``."""
+    api_key: SecretStr | None = None
+    """Key sent to `url`."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts other than loopback that `url` may name."""
+    context_tokens: int = Field(default=8192, ge=512, le=1_048_576)
+    """Prompt and answer together."""
+
+    @model_validator(mode="after")
+    def _url_is_allowed(self) -> Self:
+        if self.engine != "openai":
+            return self
+        if self.url is None:
+            raise ValueError("engine openai needs url")
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("url must be http://HOST or https://HOST")
+        if not is_loopback(parts.hostname) and parts.hostname not in self.allowed_hosts:
+            raise ValueError("url names a host that is neither loopback nor in allowed_hosts")
+        return self
+
+
+class LimitSettings(_Section):
+    """What one server takes at most."""
+
+    max_sessions: int = Field(default=8, ge=1, le=100_000)
+    """Live sessions at once; more are refused with ``server_busy``."""
+    max_session_hours: float = Field(default=12.0, gt=0, le=168)
+    """A session that lasts longer is finished."""
+    buffer_ms: int = Field(default=30_000, ge=1_000, le=600_000)
+    """Audio waiting for the recogniser, per session; when full, the socket is not read."""
+    max_frame_bytes: int = Field(default=1_048_576, ge=4_096, le=67_108_864)
+    """Size of one WebSocket message."""
+    idle_timeout_s: float = Field(default=300.0, gt=0)
+    """A speaking client that sends nothing for so long is disconnected (it may resume)."""
+    start_timeout_s: float = Field(default=10.0, gt=0)
+    """Time for the first message of a WebSocket."""
+    send_timeout_s: float = Field(default=60.0, gt=0)
+    """A client that does not take one message for so long is disconnected."""
+    grace_s: float = Field(default=60.0, ge=0)
+    """A session whose client vanished waits so long for it before it is finished."""
+    drain_s: float = Field(default=10.0, ge=0)
+    """On shutdown, time for connections to receive what is durable."""
+    connections: int = Field(default=512, ge=1, le=100_000)
+    """WebSockets at once, viewers included."""
+
+
+class LogSettings(_Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe message that is written."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """``auto``: for people on a terminal, JSON lines otherwise."""
+
+
+class NetworkSettings(_Section):
+    """What the server may reach and who may reach it from a browser."""
+
+    guard: bool = True
+    """Refuse every outgoing connection except loopback, `allowed_hosts` and the configured
+    database and language model."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names, addresses or networks (CIDR) that the guard lets through."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of other sites' pages that may open a WebSocket, ``https://meet.example.org``."""
+    hostnames: tuple[str, ...] = ()
+    """Further names under which browsers reach a server without tokens (else: loopback names)."""
+
+
+class Settings(BaseSettings):
+    """The settings of one server."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="GREFFIER_",
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    config: Path | None = None
+    """The TOML file these settings were read from."""
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs `tokens`."""
+    port: int = Field(default=8765, ge=0, le=65_535)
+    """Port to listen on; 0 takes a free one."""
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Sessions, audio and the default database."""
+    models_dir: Path | None = None
+    """Weights; where ``greffier models pull`` puts them when absent."""
+    database_url: SecretStr | None = None
+    """SQLAlchemy address; an SQLite file in `data_dir` when absent."""
+    tokens: Annotated[tuple[TenantToken, ...], NoDecode] = ()
+    """Who may use the server: a table tenant → token (or list of tokens), or a list of
+    ``tenant:token``. Only hashes are kept; ``sha256:<hex>`` may be given instead of a token."""
+    retention_days: float | None = Field(default=None, gt=0)
+    """Finished sessions are deleted after so many days; kept when absent."""
+    tls: TlsSettings = TlsSettings()
+    """Encryption of the listening socket."""
+    recognition: RecognitionSettings = RecognitionSettings()
+    """The speech recogniser."""
+    language_model: LanguageModelSettings = LanguageModelSettings()
+    """The language model."""
+    limits: LimitSettings = LimitSettings()
+    """What one server takes at most."""
+    log: LogSettings = LogSettings()
+    """What is written to standard error."""
+    network: NetworkSettings = NetworkSettings()
+    """What the server may reach and who may reach it from a browser."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given and nothing else: `load_settings` merges the sources itself."""
+        return (init_settings,)
+
+    @property
+    def models_path(self) -> Path:
+        """Where the weights are."""
+        return self.models_dir or default_models_dir()
+
+    @property
+    def database(self) -> SecretStr:
+        """Address of the database, the default one included."""
+        return self.database_url or SecretStr(
+            f"sqlite+aiosqlite:///{self.data_dir / 'greffier.db'}"
+        )
+
+    @property
+    def egress_hosts(self) -> tuple[str, ...]:
+        """Hosts that the socket guard lets through."""
+        urls = [self.database.get_secret_value(), self.language_model.url or ""]
+        named = [host for url in urls if (host := urlsplit(url).hostname)]
+        return (*self.network.allowed_hosts, *named)
+
+    @field_validator("tokens", mode="before")
+    @classmethod
+    def _hash_tokens(cls, value: object) -> object:
+        return tuple(_tenant_tokens(value))
+
+    @model_validator(mode="after")
+    def _listening_needs_tokens(self) -> Self:
+        if not self.tokens and not is_loopback(self.host):
+            raise ValueError(
+                f"listening on {self.host} lets other machines in, and no tokens are set: "
+                "set tokens (GREFFIER_TOKENS=tenant:token), or listen on 127.0.0.1"
+            )
+        return self
+
+
+def _tenant_tokens(value: object) -> list[TenantToken]:
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError("not JSON") from None
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        pairs = [(tenant, token) for tenant, given in table.items() for token in _as_list(given)]
+    else:
+        pairs = [_split_pair(item) for item in _as_list(value)]
+    return [_tenant_token(tenant, token) for tenant, token in pairs]
+
+
+def _as_list(value: object) -> list[object]:
+    return list(cast("list[object]", value)) if isinstance(value, (list, tuple)) else [value]
+
+
+def _split_pair(item: object) -> tuple[str, object]:
+    if isinstance(item, TenantToken):
+        return item.tenant, item.digest
+    if not isinstance(item, str) or ":" not in item:
+        raise ValueError("write tokens as tenant:token")
+    tenant, _, token = item.partition(":")
+    return tenant, token
+
+
+def _tenant_token(tenant: str, token: object) -> TenantToken:
+    if not _TENANT.match(tenant):
+        raise ValueError("a tenant is 1 to 64 letters, digits, dots, dashes or underscores")
+    text = token.get_secret_value() if isinstance(token, SecretStr) else token
+    if not isinstance(text, str) or len(text) < _MIN_TOKEN_CHARS:
+        raise ValueError(f"a token has at least {_MIN_TOKEN_CHARS} characters")
+    return TenantToken(tenant=tenant, digest=text if _HASHED.match(text) else hash_token(text))

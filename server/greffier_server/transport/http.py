@@ -1,0 +1,327 @@
+"""HTTP: sessions and what was written of them, models, health, metrics, schemas."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from greffier._version import __version__
+from greffier.plain import to_plain
+from greffier_server import schema
+from greffier_server.core import captions, minutes_document
+from greffier_server.core.records import encode_record
+from greffier_server.core.state import SessionState, fold
+from greffier_server.errors import ModelNotLoaded, SessionNotFound
+from greffier_server.services import Services
+from greffier_server.storage.store import SessionRow
+from greffier_server.transport.auth import Gate
+from greffier_server.transport.bodies import (
+    ErrorBody,
+    Health,
+    ModelBody,
+    ModelList,
+    SessionBody,
+    SessionList,
+)
+from greffier_server.transport.frames import closing
+from greffier_server.transport.refusals import NoMinutes, NotTranslated, ServerStopping
+from greffier_server.transport.stopping import Connections
+
+__all__ = ["CaptionFormat", "MinutesFormat", "add_http_routes"]
+
+
+class CaptionFormat(StrEnum):
+    """How captions are written."""
+
+    SRT = "srt"
+    VTT = "vtt"
+    TXT = "txt"
+    JSON = "json"
+
+
+class MinutesFormat(StrEnum):
+    """How minutes are written."""
+
+    JSON = "json"
+    MD = "md"
+
+
+_WRITERS: dict[CaptionFormat, tuple[str, Callable[[SessionState, str | None], str]]] = {
+    CaptionFormat.SRT: ("application/x-subrip", captions.to_srt),
+    CaptionFormat.VTT: ("text/vtt", captions.to_vtt),
+    CaptionFormat.TXT: ("text/plain", captions.to_txt),
+}
+_MAX_PAGE = 200
+_MAX_EVENTS = 10_000
+_MAX_SEQ = (1 << 53) - 1
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody, "description": description}
+    for status, description in {
+        401: "No token was given.",
+        403: "The token is not one of this server's.",
+        404: "No such session, or no such text in it.",
+        421: "Not a name of this server.",
+        422: "A parameter is out of range.",
+        500: "The server failed.",
+        507: "Storage failed.",
+    }.items()
+}
+
+
+def _tenant(request: Request) -> str:
+    return cast("Gate", request.app.state.gate).tenant(request)
+
+
+def _services(request: Request) -> Services:
+    return cast("Services", request.app.state.services)
+
+
+Tenant = Annotated[str, Depends(_tenant)]
+Parts = Annotated[Services, Depends(_services)]
+SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Session id.")]
+Language = Annotated[
+    str, Path(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$", description="Language code.")
+]
+Seq = Annotated[int, Query(ge=0, le=_MAX_SEQ, description="Events after this one.")]
+Format = Annotated[CaptionFormat, Query(alias="format", description="How it is written.")]
+_TEXTS: dict[str, Any] = {
+    media: {"schema": {"type": "string"}} for media, _ in _WRITERS.values()
+} | {"application/json": {"schema": {"type": "object"}}}
+
+
+def add_http_routes(app: FastAPI) -> None:
+    """Add every route; they find `Services` and `Gate` in ``app.state``."""
+    app.include_router(_sessions)
+    app.include_router(_texts)
+    app.include_router(_server)
+    app.include_router(_health)
+
+
+_sessions = APIRouter(prefix="/v1/sessions", tags=["sessions"], responses=_REFUSALS)
+_texts = APIRouter(prefix="/v1/sessions/{session}", tags=["texts"], responses=_REFUSALS)
+_server = APIRouter(prefix="/v1", tags=["server"])
+_health = APIRouter(tags=["health"])
+
+
+@_sessions.get("", summary="List sessions")
+async def list_sessions(
+    tenant: Tenant,
+    parts: Parts,
+    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="Sessions on a page.")] = 50,
+    before_ms: Annotated[
+        int | None, Query(ge=0, le=_MAX_SEQ, description="Created before (ms since the epoch).")
+    ] = None,
+) -> SessionList:
+    """Newest first; go on with `next_before_ms`."""
+    rows = await parts.store.list(tenant, limit=limit, before_ms=before_ms)
+    last = rows[-1].created_at_ms if len(rows) == limit else None
+    return SessionList(sessions=tuple(map(SessionBody.of, rows)), next_before_ms=last)
+
+
+@_sessions.get("/{session}", summary="One session")
+async def get_session(tenant: Tenant, parts: Parts, session: SessionId) -> SessionBody:
+    """State, languages and length."""
+    return SessionBody.of(await _row(parts, tenant, session))
+
+
+@_sessions.delete("/{session}", status_code=204, summary="Delete a session")
+async def delete_session(tenant: Tenant, parts: Parts, session: SessionId) -> None:
+    """End it if it is live, then delete its events and its audio."""
+    await parts.desk.delete(tenant, session)
+
+
+@_texts.get(
+    "/captions",
+    summary="What was said",
+    response_class=Response,
+    responses={200: {"content": _TEXTS}},
+)
+async def get_captions(
+    tenant: Tenant, parts: Parts, session: SessionId, kind: Format = CaptionFormat.VTT
+) -> Response:
+    """Committed text so far, as subtitles, text or data."""
+    _, state = await _state(parts, tenant, session)
+    if kind is CaptionFormat.JSON:
+        return JSONResponse(await asyncio.to_thread(captions.to_json, state))
+    return await _written(state, None, kind)
+
+
+@_texts.get(
+    "/translations/{language}",
+    summary="What was said, in another language",
+    response_class=Response,
+    responses={200: {"content": _TEXTS}},
+)
+async def get_translation(
+    tenant: Tenant,
+    parts: Parts,
+    session: SessionId,
+    language: Language,
+    kind: Format = CaptionFormat.VTT,
+) -> Response:
+    """Translated text so far, as subtitles, text or data."""
+    row, state = await _state(parts, tenant, session)
+    translated = any(language in segment.translations for segment in state.segments.values())
+    if not translated and language not in row.translate_to:
+        raise NotTranslated(
+            "the session is not translated into this language; "
+            "name it in translate_to when the session starts"
+        )
+    if kind is CaptionFormat.JSON:
+        return JSONResponse(_translation(state, language))
+    return await _written(state, language, kind)
+
+
+@_texts.get(
+    "/minutes",
+    summary="The minutes",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "text/markdown": {"schema": {"type": "string"}},
+            }
+        }
+    },
+)
+async def get_minutes(
+    tenant: Tenant,
+    parts: Parts,
+    session: SessionId,
+    kind: Annotated[
+        MinutesFormat, Query(alias="format", description="How they are written.")
+    ] = MinutesFormat.JSON,
+) -> Response:
+    """Each sentence with the segments it rests on."""
+    row, state = await _state(parts, tenant, session)
+    if state.minutes is None:
+        done = row.state == "finished"
+        raise NoMinutes(
+            "the session has no minutes" if done else "the minutes are written when it has ended"
+        )
+    if kind is MinutesFormat.MD:
+        text = await asyncio.to_thread(minutes_document.to_markdown, state.minutes, state)
+        return PlainTextResponse(text, media_type="text/markdown")
+    return JSONResponse(to_plain(state.minutes))
+
+
+@_texts.get(
+    "/events",
+    summary="The event log",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+)
+async def get_events(
+    tenant: Tenant,
+    parts: Parts,
+    session: SessionId,
+    after: Seq = 0,
+    limit: Annotated[int, Query(ge=1, le=_MAX_EVENTS, description="Events at most.")] = _MAX_EVENTS,
+) -> StreamingResponse:
+    """Stored events, one canonical JSON object a line, as the hash chain is computed over them."""
+    await _row(parts, tenant, session)
+    lines = _event_lines(parts, tenant, session, after=after, limit=limit)
+    return StreamingResponse(lines, media_type="application/x-ndjson")
+
+
+@_server.get("/models", responses=_REFUSALS, summary="Models")
+async def get_models(_tenant: Tenant, parts: Parts) -> ModelList:
+    """What is loaded, and what the catalogue knows."""
+    readiness = parts.readiness()
+    models = tuple(map(ModelBody.of, parts.models()))
+    return ModelList(ready=readiness.ready, reason=readiness.reason, models=models)
+
+
+@_server.get("/schema.json", summary="JSON Schema of the WebSocket messages")
+async def get_schema() -> dict[str, Any]:
+    """Schemas of every message of ``greffier.v1``."""
+    return schema.message_schema()
+
+
+@_server.get("/asyncapi.json", summary="AsyncAPI document of the WebSocket")
+async def get_asyncapi() -> dict[str, Any]:
+    """The protocol ``greffier.v1``, message by message."""
+    return schema.asyncapi_document()
+
+
+@_health.get("/healthz", summary="The process answers")
+async def get_health() -> Health:
+    """Always 200 while the event loop turns."""
+    return Health(status="ok", version=__version__)
+
+
+@_health.get(
+    "/readyz",
+    summary="Sessions can be opened",
+    responses={503: {"model": ErrorBody, "description": "Not ready; the message says why."}},
+)
+async def get_readiness(request: Request, parts: Parts) -> Health:
+    """200 once the models are loaded, until the server stops."""
+    if cast("Connections", request.app.state.connections).stopping:
+        raise ServerStopping("the server is shutting down")
+    readiness = parts.readiness()
+    if not readiness.ready:
+        raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
+    return Health(status="ready", version=__version__)
+
+
+@_health.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_REFUSALS},
+)
+async def get_metrics(_tenant: Tenant, parts: Parts) -> Response:
+    """Numbers only; needs a token where tokens are configured."""
+    parts.metrics.sessions_active.set(parts.desk.live_count)
+    return Response(parts.metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+
+async def _row(parts: Services, tenant: str, session: str) -> SessionRow:
+    row = await parts.store.get(tenant, session)
+    if row is None:
+        raise SessionNotFound("no such session")
+    return row
+
+
+async def _state(parts: Services, tenant: str, session: str) -> tuple[SessionRow, SessionState]:
+    row = await _row(parts, tenant, session)
+    async with closing(parts.store.events(tenant, session)) as stored:
+        records = [record async for record in stored]
+    return row, await asyncio.to_thread(fold, records)
+
+
+async def _event_lines(
+    parts: Services, tenant: str, session: str, *, after: int, limit: int
+) -> AsyncIterator[str]:
+    async with closing(parts.store.events(tenant, session, after=after)) as records:
+        async for record in records:
+            yield encode_record(record) + "\n"
+            limit -= 1
+            if limit == 0:
+                return
+
+
+async def _written(state: SessionState, language: str | None, kind: CaptionFormat) -> Response:
+    media_type, write = _WRITERS[kind]
+    text = await asyncio.to_thread(write, state, language)
+    return PlainTextResponse(text, media_type=media_type)
+
+
+def _translation(state: SessionState, language: str) -> dict[str, Any]:
+    segments = [
+        {
+            "id": segment.id,
+            "start": segment.start_ms / 1000,
+            "end": segment.end_ms / 1000,
+            "text": translated.text.strip(),
+            "closed": translated.closed,
+        }
+        for segment in state.segments.values()
+        if (translated := segment.translations.get(language)) is not None
+    ]
+    return {"language": language, "segments": segments}

@@ -1,0 +1,202 @@
+"""WebSocket ``/v1/live``: handshake, first message, and how each connection ends."""
+
+import asyncio
+import logging
+from typing import Final, cast
+
+from greffier.codec import encode
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from greffier.protocol import SUBPROTOCOL, Error, Start, Started, Watch
+from greffier_models.errors import EngineError
+from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError
+from greffier_server.pipeline.ports import SpeakingSession
+from greffier_server.services import Services
+from greffier_server.settings import LimitSettings
+from greffier_server.telemetry import bind_session
+from greffier_server.transport.auth import Gate
+from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
+from greffier_server.transport.greeting import parse_first
+from greffier_server.transport.refusals import (
+    ServerStopping,
+    StartTimeout,
+    UnsupportedSubprotocol,
+)
+from greffier_server.transport.speaking import SpeakingConnection
+from greffier_server.transport.stopping import Connections
+from greffier_server.transport.watching import WatchingConnection
+from greffier_server.transport.wire import WireMapping
+
+__all__ = ["LiveEndpoint"]
+
+logger = logging.getLogger(__name__)
+
+_GOODBYE_TIMEOUT_S: Final = 5.0
+
+
+class LiveEndpoint:
+    """Serves every connection to ``/v1/live``.
+
+    Args:
+        services: the desk, the metrics, and whether models are loaded.
+        gate: decides who may connect.
+        limits: sizes and times.
+        connections: counts them, and ends them on shutdown.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        gate: Gate,
+        limits: LimitSettings,
+        connections: Connections,
+    ) -> None:
+        self._services = services
+        self._gate = gate
+        self._limits = limits
+        self._connections = connections
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one connection to its end; raises nothing but cancellation."""
+        try:
+            if SUBPROTOCOL not in socket.scope["subprotocols"]:
+                raise UnsupportedSubprotocol(f"offer the WebSocket subprotocol {SUBPROTOCOL}")
+            self._gate.check_origin(socket)
+        except ServerError as error:
+            await _deny(socket, error)
+            return
+        await socket.accept(subprotocol=SUBPROTOCOL)
+        with self._connections.place():
+            try:
+                await self._converse(socket)
+            except ClientGone as gone:
+                logger.info("client left", extra={"cause": gone.cause})
+            except (ServerError, EngineError) as error:
+                await self._refuse(socket, error)
+            except ExceptionGroup as group:
+                await self._end(socket, group)
+            except Exception as error:  # noqa: BLE001 - the last boundary: nothing may pass it
+                await self._fail(socket, error)
+
+    async def _converse(self, socket: WebSocket) -> None:
+        tenant = self._gate.tenant(socket)
+        if self._connections.stopping:
+            raise ServerStopping("the server is shutting down; try again when it is back")
+        if self._connections.full:
+            raise ServerBusy("too many connections; try again later")
+        reader = FrameReader(socket, max_frame_bytes=self._limits.max_frame_bytes)
+        outbox = Outbox(socket, send_timeout_s=self._limits.send_timeout_s)
+        match await self._first_message(reader):
+            case Start() as start:
+                await self._speak(tenant, start, reader, outbox)
+            case Watch() as watch:
+                await self._watch(tenant, watch, reader, outbox)
+
+    async def _first_message(self, reader: FrameReader) -> Start | Watch:
+        try:
+            async with asyncio.timeout(self._limits.start_timeout_s):
+                return parse_first(await reader.next())
+        except TimeoutError:
+            raise StartTimeout(
+                f"no start or watch came within {self._limits.start_timeout_s:g} s"
+            ) from None
+
+    async def _speak(self, tenant: str, start: Start, reader: FrameReader, outbox: Outbox) -> None:
+        session, token = await self._take(tenant, start)
+        bind_session(session.id)
+        after_seq = start.resume.after_seq if start.resume else 0
+        connection = SpeakingConnection(
+            session,
+            reader=reader,
+            outbox=outbox,
+            mapping=WireMapping(after_seq=after_seq),
+            connections=self._connections,
+            idle_timeout_s=self._limits.idle_timeout_s,
+            drain_s=self._limits.drain_s,
+            metrics=self._services.metrics,
+        )
+        # No await that can fail lies between taking the session and `run`, which detaches it.
+        outbox.put_first(Started(session.id, token, after_seq, session.durable_samples))
+        logger.info("session taken", extra={"resumed": start.resume is not None})
+        with self._services.metrics.connections_active.labels("speaker").track_inprogress():
+            await connection.run()
+        await outbox.goodbye()
+
+    async def _take(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
+        readiness = self._services.readiness()
+        try:
+            if not readiness.ready:
+                raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
+            if start.resume is None:
+                return await self._services.desk.open(tenant, start)
+            return await self._services.desk.resume(tenant, start.resume), start.resume.token
+        except (ServerError, EngineError) as error:
+            self._services.metrics.sessions_rejected.labels(error.code).inc()
+            raise
+
+    async def _watch(self, tenant: str, watch: Watch, reader: FrameReader, outbox: Outbox) -> None:
+        bind_session(watch.session)
+        connection = WatchingConnection(
+            self._services.desk.follow(tenant, watch.session, after=0),
+            greeting=Started(watch.session, "", watch.after_seq),
+            reader=reader,
+            outbox=outbox,
+            mapping=WireMapping(after_seq=watch.after_seq, languages=watch.languages),
+            connections=self._connections,
+        )
+        with self._services.metrics.connections_active.labels("viewer").track_inprogress():
+            await connection.run()
+        await outbox.goodbye()
+
+    async def _end(self, socket: WebSocket, group: ExceptionGroup[Exception]) -> None:
+        """A connection's tasks ended early: tell the client why, if it is still there."""
+        errors = _leaves(group)
+        gone = next((error for error in errors if isinstance(error, ClientGone)), None)
+        known = next((e for e in errors if isinstance(e, (ServerError, EngineError))), None)
+        if gone is not None:
+            logger.info("client left", extra={"cause": gone.cause})
+        elif known is not None:
+            await self._refuse(socket, known)
+        else:
+            await self._fail(socket, errors[0])
+
+    async def _refuse(self, socket: WebSocket, error: ServerError | EngineError) -> None:
+        logger.info("connection refused", extra={"code": error.code})
+        close_code = error.close_code if isinstance(error, ServerError) else 1011
+        await _say_goodbye(
+            socket, Error(error.code, error.message, error.retryable), close_code=close_code
+        )
+
+    async def _fail(self, socket: WebSocket, error: Exception) -> None:
+        logger.error("connection failed", exc_info=error)
+        message = Error("internal_error", "the server failed; its log says where", retryable=True)
+        await _say_goodbye(socket, message, close_code=1011)
+
+
+async def _deny(socket: WebSocket, error: ServerError) -> None:
+    """Refuse the handshake with an HTTP answer (RFC 6455 §4.2.2)."""
+    body = {"code": error.code, "message": error.message, "retryable": error.retryable}
+    await socket.send_denial_response(JSONResponse(body, status_code=error.status))
+
+
+async def _say_goodbye(socket: WebSocket, error: Error, *, close_code: int) -> None:
+    if socket.client_state is WebSocketState.DISCONNECTED:
+        return
+    try:
+        async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
+            await socket.send_text(encode(error))
+            await socket.close(close_code, error.code)
+    except (TimeoutError, WebSocketDisconnect, OSError, RuntimeError):
+        logger.info("client left before it could be told why")
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
+    leaves: list[Exception] = []
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            leaves.extend(_leaves(cast("ExceptionGroup[Exception]", error)))
+        else:
+            leaves.append(error)
+    return leaves

@@ -1,0 +1,114 @@
+"""Errors that only a transport can meet.
+
+* ServerError
+    * OriginRefused: a page of another site
+    * HostRefused: a name that is not this server's (DNS rebinding)
+    * ServerStopping (retryable): shutting down; the session is kept and can be resumed
+    * NotTranslated: the session has no translation into that language
+    * NoMinutes: the session has none, or none yet
+    * BadRequest
+        * UnsupportedSubprotocol: ``greffier.v1`` was not offered
+        * UnknownMessageType: a message of a newer protocol; the connection goes on
+        * FrameTooLarge: a message above the limit
+        * StartTimeout: no first message in time
+        * IdleTimeout (retryable): no audio for too long
+        * TooManyErrors: the client does not mend its ways
+"""
+
+from greffier_server.errors import BadRequest, ServerError
+
+__all__ = [
+    "FrameTooLarge",
+    "HostRefused",
+    "IdleTimeout",
+    "NoMinutes",
+    "NotTranslated",
+    "OriginRefused",
+    "ServerStopping",
+    "StartTimeout",
+    "TooManyErrors",
+    "UnknownMessageType",
+    "UnsupportedSubprotocol",
+]
+
+
+class OriginRefused(ServerError):
+    """A browser page of another site asked."""
+
+    code = "origin_refused"
+    status = 403
+    close_code = 4403
+
+
+class HostRefused(ServerError):
+    """The request names a host that is not this server."""
+
+    code = "host_refused"
+    status = 421
+    close_code = 4403
+
+
+class ServerStopping(ServerError):
+    """The server is shutting down; what is durable is kept."""
+
+    code = "server_stopping"
+    status = 503
+    close_code = 1012
+    retryable = True
+
+
+class NotTranslated(ServerError):
+    """The session has no translation into this language."""
+
+    code = "not_translated"
+    status = 404
+
+
+class NoMinutes(ServerError):
+    """The session has no minutes, or none yet."""
+
+    code = "no_minutes"
+    status = 404
+
+
+class UnsupportedSubprotocol(BadRequest):
+    """The subprotocol was not offered."""
+
+    code = "unsupported_subprotocol"
+
+
+class UnknownMessageType(BadRequest):
+    """A type this server does not know."""
+
+    code = "unknown_message"
+
+
+class FrameTooLarge(BadRequest):
+    """A message is above the limit."""
+
+    code = "frame_too_large"
+    status = 413
+    close_code = 1009
+
+
+class StartTimeout(BadRequest):
+    """No first message came in time."""
+
+    code = "start_timeout"
+    status = 408
+    close_code = 4408
+
+
+class IdleTimeout(BadRequest):
+    """No audio came for too long."""
+
+    code = "idle_timeout"
+    status = 408
+    close_code = 4408
+    retryable = True
+
+
+class TooManyErrors(BadRequest):
+    """The client repeats messages that cannot be used."""
+
+    code = "too_many_errors"

@@ -1,0 +1,174 @@
+"""From recorded events to the messages that one reader sees; pure, with a little state.
+
+The state is what a caption repeats of its segment (start, language, speaker). It is learnt from the
+events before the reader's cursor too, so feed every record from the first one.
+"""
+
+from dataclasses import dataclass, replace
+
+from greffier.protocol import (
+    Caption,
+    CaptionWord,
+    Error,
+    Finished,
+    Gap,
+    Quality,
+    ServerMessage,
+    Translation,
+    Withheld,
+)
+from greffier_models.types import Word
+from greffier_server.core.events import (
+    GapFound,
+    LanguageDetected,
+    MinutesWritten,
+    QualityChanged,
+    Recorded,
+    SegmentClosed,
+    SegmentOpened,
+    SegmentTranslated,
+    SessionFinished,
+    SessionStarted,
+    StageFailed,
+    TailRevised,
+    TextWithheld,
+    TranslationRevised,
+    WordsCommitted,
+)
+
+__all__ = ["WireMapping"]
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenSegment:
+    start_ms: int
+    end_ms: int
+    language: str
+    speaker: str | None = None
+
+
+class WireMapping:
+    """Maps one reader's records in order.
+
+    Args:
+        after_seq: the last event the reader has seen; nothing up to it is said again.
+        languages: only translations into these; None = every one.
+    """
+
+    def __init__(self, *, after_seq: int = 0, languages: tuple[str, ...] | None = None) -> None:
+        self._after_seq = after_seq
+        self._languages = None if languages is None else frozenset(languages)
+        self._open: dict[int, _OpenSegment] = {}
+        self._language = ""
+
+    def messages(self, record: Recorded) -> tuple[ServerMessage, ...]:
+        """Return what the reader is sent for `record`: no message, or one.
+
+        ``finished`` is sent to those who have seen it too: it is how a connection ends well.
+        """
+        message = self._map(record)
+        if message is None or (record.seq <= self._after_seq and not self._repeats(record)):
+            return ()
+        return (message,)
+
+    def _repeats(self, record: Recorded) -> bool:
+        """Said again although seen: the tail of the moment, and the last word of all."""
+        if isinstance(record.event, SessionFinished):
+            return True
+        return not record.event.durable and record.seq == self._after_seq
+
+    def _map(self, record: Recorded) -> ServerMessage | None:
+        seq = record.seq
+        match record.event:
+            case SessionStarted(language=language):
+                self._language = "" if language == "auto" else language
+            case LanguageDetected(language=language):
+                self._language = language
+            case SegmentOpened() as event:
+                self._open[event.segment] = _OpenSegment(
+                    event.start_ms, event.start_ms, event.language, event.speaker
+                )
+            case WordsCommitted() as event:
+                return self._committed(seq, event)
+            case TailRevised() as event:
+                return self._tail(seq, event)
+            case SegmentClosed() as event:
+                return self._closed(seq, event)
+            case SegmentTranslated() as event if self._wants(event.language):
+                return Translation(
+                    seq, event.segment, event.language, event.text, closed=event.closed
+                )
+            case TranslationRevised() as event if self._wants(event.language):
+                return Translation(seq, event.segment, event.language, "", tail=event.tail)
+            case GapFound() as event:
+                return Gap(seq, event.from_ms, event.to_ms, event.cause)
+            case TextWithheld() as event:
+                return Withheld(seq, event.start_ms, event.end_ms, event.reason)
+            case QualityChanged(level=level):
+                return Quality(seq, level)
+            case MinutesWritten(minutes=minutes):
+                return replace(minutes, seq=seq)
+            case StageFailed() as event:
+                return Error(event.code, event.message, event.retryable)
+            case SessionFinished(reason=reason):
+                return Finished(seq, reason)
+            case _:
+                pass
+        return None
+
+    def _wants(self, language: str) -> bool:
+        return self._languages is None or language in self._languages
+
+    def _committed(self, seq: int, event: WordsCommitted) -> Caption:
+        first_ms = event.words[0].start_ms if event.words else 0
+        last_ms = event.words[-1].end_ms if event.words else 0
+        known = self._open.get(event.segment) or self._unopened(first_ms)
+        known = replace(known, end_ms=max(known.end_ms, last_ms))
+        self._open[event.segment] = known
+        return Caption(
+            seq,
+            event.segment,
+            known.start_ms,
+            known.end_ms,
+            "".join(word.text for word in event.words),
+            event.tail,
+            words=tuple(_word(word) for word in event.words),
+            language=known.language,
+            speaker=known.speaker,
+            lag_ms=event.lag_ms,
+        )
+
+    def _tail(self, seq: int, event: TailRevised) -> Caption:
+        known = self._open.get(event.segment) or self._unopened(event.start_ms)
+        return Caption(
+            seq,
+            event.segment,
+            known.start_ms,
+            max(known.end_ms, event.end_ms),
+            "",
+            event.tail,
+            language=known.language or event.language,
+            speaker=known.speaker,
+            lag_ms=event.lag_ms,
+        )
+
+    def _closed(self, seq: int, event: SegmentClosed) -> Caption:
+        known = self._open.pop(event.segment, None) or self._unopened(event.start_ms)
+        return Caption(
+            seq,
+            event.segment,
+            known.start_ms,
+            max(known.end_ms, event.end_ms),
+            "",
+            "",
+            language=known.language,
+            speaker=known.speaker,
+            closed=True,
+        )
+
+    def _unopened(self, start_ms: int) -> _OpenSegment:
+        return _OpenSegment(start_ms, start_ms, self._language)
+
+
+def _word(word: Word) -> CaptionWord:
+    return CaptionWord(word.text, word.start_ms, word.end_ms, word.probability)
