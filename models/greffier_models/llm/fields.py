@@ -11,7 +11,7 @@ def at(value: object, *path: str | int) -> object:
         if isinstance(value, dict) and isinstance(step, str):
             value = cast("dict[str, Any]", value).get(step)
         elif isinstance(value, list) and isinstance(step, int):
-            entries: list[Any] = value
+            entries = cast("list[object]", value)
             value = entries[step] if step < len(entries) else None
         else:
             return None
