@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 __all__ = ["MISTRAL_CONTEXT_TOKENS", "ToyMistral", "toy_mistral_gguf", "toy_whisper_turbo"]
 
-MISTRAL_CONTEXT_TOKENS = 1024
+MISTRAL_CONTEXT_TOKENS = 4096
 
 _WIDTH, _HEADS, _KV_HEADS, _FEED_FORWARD, _LAYERS = 64, 4, 2, 128, 2
 
@@ -24,19 +25,25 @@ class ToyMistral:
     """Tekken JSON, readable by `mistral_common`."""
 
 
-def toy_mistral_gguf(folder: Path, *, seed: int = 0) -> ToyMistral:
+def toy_mistral_gguf(folder: Path, *, vocabulary_size: int = 131_072, seed: int = 0) -> ToyMistral:
     """Write a Mistral of two thin layers: GGUF architecture ``llama``, Tekken, Mistral's template.
 
     Vocabulary, merges and special tokens are those of ``tekken_240911.json`` in `mistral_common`,
     the chat format is version 7 (system prompts between tokens of their own), and the template is
     the one `mistral_common` writes for that version.
+
+    Args:
+        folder: where to write it; must exist.
+        vocabulary_size: Mistral's own, or less (at least 1256) for a model that is built faster and
+            tokenises otherwise.
+        seed: of the weights.
     """
     import gguf
     from mistral_common.integrations.chat_templates.chat_templates import (
         convert_tokenizer_to_chat_template,
     )
 
-    tokenizer = _tekken_v7(folder)
+    tokenizer = _tekken_v7(folder, vocabulary_size)
     words, kinds, merges = _vocabulary(tokenizer)
     path = folder / "toy-mistral.gguf"
     writer = gguf.GGUFWriter(path, "llama")
@@ -101,7 +108,7 @@ def _weights(name: str, shape: tuple[int, ...], seed: int) -> "np.ndarray[Any, A
     return (generator.standard_normal(shape, np.float32) / np.sqrt(shape[-1])).astype(np.float16)
 
 
-def _tekken_v7(folder: Path) -> Path:
+def _tekken_v7(folder: Path, vocabulary_size: int) -> Path:
     """Write Mistral's Tekken of September 2024 with the special tokens and version of format 7."""
     import mistral_common
     from mistral_common.tokens.tokenizers.tekken import Tekkenizer
@@ -109,6 +116,7 @@ def _tekken_v7(folder: Path) -> Path:
     source = Path(mistral_common.__file__).parent / "data" / "tekken_240911.json"
     content = json.loads(source.read_text())
     content["config"]["version"] = "v7"
+    content["config"]["default_vocab_size"] = vocabulary_size
     content.pop("image", None)
     content["special_tokens"] = list(Tekkenizer.DEPRECATED_SPECIAL_TOKENS)
     path = folder / "tekken.json"
@@ -169,19 +177,25 @@ def _byte_letters() -> dict[int, str]:
 _WHISPER_WIDTH, _WHISPER_HEADS, _WHISPER_ENCODER, _WHISPER_DECODER = 64, 4, 2, 4
 _WHISPER_MELS, _WHISPER_FRAMES, _WHISPER_POSITIONS = 128, 1500, 448
 _WHISPER_TEXT_TOKENS = 50257
-_WHISPER_LANGUAGES = (
-    "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th "
-    "ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr "
-    "pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt "
-    "haw ln ha ba jw su yue"
-).split()
+_WHISPER_LANGUAGES = tuple(
+    re.findall(
+        "[a-z]+",
+        """
+        en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no
+        th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw
+        gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl
+        mg as tt haw ln ha ba jw su yue
+        """,
+    )
+)
 
 
 def toy_whisper_turbo(folder: Path, *, seed: int = 0) -> Path:
     """Write a Whisper of large-v3-turbo's shape (128 mel bins, 51866 tokens, 4 decoder layers).
 
     The special tokens have their names and ids (openai-whisper, ``tokenizer.py``); of the text
-    tokens only the 256 single bytes and the empty one have theirs. Loads as a `faster_whisper.WhisperModel`.
+    tokens only the 256 single bytes and the empty one have theirs. Loads as a
+    `faster_whisper.WhisperModel`.
     """
     import ctranslate2
 
@@ -230,7 +244,9 @@ def _write_whisper_tokenizer(folder: Path, tokens: list[str]) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = tokens[_WHISPER_TEXT_TOKENS:]
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
+    tokenizer.add_special_tokens(  # pyright: ignore[reportUnknownMemberType]
+        [AddedToken(token, special=True) for token in special]
+    )
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
