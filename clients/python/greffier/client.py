@@ -8,7 +8,7 @@ notices nothing but a delay.
 
 import random
 import ssl as tls
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from greffier.address import ServerAddress
@@ -117,7 +117,7 @@ async def watch(
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     ssl: tls.SSLContext | None = None,
-) -> AsyncIterator[ServerMessage]:
+) -> AsyncGenerator[ServerMessage, None]:
     """Yield a session's events from `after_seq` on, live to its end (``finished`` is the last).
 
     Args:

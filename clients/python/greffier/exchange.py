@@ -31,7 +31,10 @@ async def exchange(
         GreffierError: from the session or from `chunks`; then the session is closed.
     """
 
+    failure: BaseException | None = None
+
     async def feed() -> None:
+        nonlocal failure
         try:
             async for chunk in chunks:
                 await session.send(chunk)
@@ -40,7 +43,8 @@ async def exchange(
             on_finished()
         except InputClosed:
             pass  # the server ended the session; its messages say why
-        except BaseException:
+        except BaseException as error:
+            failure = error
             await session.close()  # so that the reader below is not left waiting
             raise
 
@@ -48,8 +52,8 @@ async def exchange(
     try:
         async for message in session:
             yield message
-        if sender.done():
-            sender.result()
+        if failure is not None:
+            raise failure
     finally:
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)

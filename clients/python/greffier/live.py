@@ -64,6 +64,7 @@ class LiveSession:
         self._inbox = Inbox(inbox_limit)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._wire: Wire | None = None
         self._started: Started | None = None
         self._cursor = 0
         self._seq = 0
@@ -106,7 +107,8 @@ class LiveSession:
         except BaseException:
             await wire.close()
             raise
-        self._task = asyncio.create_task(self._run(wire), name="greffier-live")
+        self._wire = wire
+        self._task = asyncio.create_task(self._run(), name="greffier-live")
 
     async def send(self, audio: bytes) -> None:
         """Take audio; waits while too much of it is not yet on the server's disk.
@@ -158,12 +160,15 @@ class LiveSession:
         task, self._task = self._task, None
         if task is None:
             return
-        task.cancel()
+        if not self._ended:  # otherwise it is closing the socket already
+            task.cancel()
         try:
             await task
         except asyncio.CancelledError:
             if not task.cancelled():  # it is this coroutine that was cancelled
                 raise
+        finally:  # a task that is cancelled before its first step does not run at all
+            await self._end()
 
     async def _wait_for_room(self, samples: int) -> None:
         while True:
@@ -185,18 +190,25 @@ class LiveSession:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _run(self, wire: Wire) -> None:
+    async def _run(self) -> None:
         try:
-            while (dropped := await self._converse(wire)) is not None:
-                await wire.close()
-                wire = await self._resume(dropped)
+            while self._wire is not None:
+                dropped = await self._converse(self._wire)
+                if dropped is None:
+                    break
+                await self._wire.close()
+                self._wire = await self._resume(dropped)
         except GreffierError as error:
             self._failure = error
         finally:
-            self._ended = True
-            self._notify()
-            await self._inbox.end(self._failure)
-            await wire.close()
+            await self._end()
+
+    async def _end(self) -> None:
+        self._ended = True
+        self._notify()
+        await self._inbox.end(self._failure)
+        if self._wire is not None:
+            await self._wire.close()
 
     async def _converse(self, wire: Wire) -> Dropped | None:
         """Use one socket to its end; None when the session is over."""

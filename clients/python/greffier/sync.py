@@ -108,7 +108,7 @@ def watch(
     token: str | None = None,
     reconnect: bool | RetryPolicy = True,
     ssl: tls.SSLContext | None = None,
-) -> Iterator[ServerMessage]:
+) -> Generator[ServerMessage, None, None]:
     """Yield a session's events; arguments and errors are those of `greffier.watch`."""
     events = client.watch(
         url,
@@ -124,8 +124,11 @@ def watch(
         return await anext(events, None)
 
     with _LoopThread() as loop:
-        while (message := loop.run(following())) is not None:
-            yield message
+        try:
+            while (message := loop.run(following())) is not None:
+                yield message
+        finally:
+            loop.run(events.aclose())
 
 
 async def _next(live: LiveSession) -> ServerMessage | None:
