@@ -1,0 +1,55 @@
+"""``greffier listen``: the microphone, live."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from greffier.commands.options import (
+    language_option,
+    minutes_option,
+    save_option,
+    server_option,
+    title_option,
+    token_option,
+    translate_option,
+)
+from greffier.commands.session import LiveRequest, run_live
+from greffier.messages import Messages
+from greffier.sources import MicrophoneSource
+
+__all__ = ["build"]
+
+
+def build(say: Messages) -> click.Command:
+    """Return the command."""
+
+    @click.command("listen", help=say("help.listen"))
+    @server_option(say)
+    @token_option(say)
+    @language_option(say)
+    @translate_option(say)
+    @minutes_option(say, default=True)
+    @title_option(say)
+    @save_option(say)
+    @click.option("--device", metavar="NAME", help=say("help.device"))
+    def listen(
+        server: str,
+        token: str | None,
+        language: str,
+        translate: tuple[str, ...],
+        minutes: bool,
+        title: str,
+        save: Path | None,
+        device: str | None,
+    ) -> None:
+        request = LiveRequest(server, token, language, translate, title, minutes, save)
+        number = int(device) if device is not None and device.isdecimal() else device
+        asyncio.run(_listen(request, number, say))
+
+    return listen
+
+
+async def _listen(request: LiveRequest, device: str | int | None, say: Messages) -> None:
+    source = MicrophoneSource(device=device)
+    await run_live(request, source.chunks(), format=source.format, stop=source.stop, say=say)

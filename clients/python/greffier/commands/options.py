@@ -1,0 +1,128 @@
+"""Options that several commands have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from greffier.address import DEFAULT_SERVER, ServerAddress
+from greffier.messages import Messages
+
+__all__ = [
+    "language_option",
+    "minutes_option",
+    "output_file_option",
+    "save_option",
+    "server_option",
+    "title_option",
+    "token_option",
+    "translate_option",
+    "write_text",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+
+def server_option(say: Messages, *, required: bool = True) -> Decorator[Any]:
+    """``--server``; without `required` it has no default."""
+
+    def check(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ServerAddress.parse(value)
+            except ValueError:
+                raise click.BadParameter(say("error.address")) from None
+        return value
+
+    return click.option(
+        "--server",
+        envvar="GREFFIER_SERVER",
+        metavar="URL",
+        default=DEFAULT_SERVER if required else None,
+        show_default=required,
+        show_envvar=True,
+        callback=check,
+        help=say("help.server" if required else "help.server-or-local"),
+    )
+
+
+def token_option(say: Messages) -> Decorator[Any]:
+    """``--token``."""
+    return click.option(
+        "--token",
+        envvar="GREFFIER_TOKEN",
+        metavar="TOKEN",
+        show_envvar=True,
+        help=say("help.token"),
+    )
+
+
+def language_option(say: Messages) -> Decorator[Any]:
+    """``--language``."""
+    return click.option(
+        "--language",
+        "-l",
+        metavar="CODE",
+        default="auto",
+        show_default=True,
+        help=say("help.language"),
+    )
+
+
+def translate_option(say: Messages) -> Decorator[Any]:
+    """``--translate``, a tuple of language codes."""
+    return click.option(
+        "--translate", "-t", metavar="LANG", multiple=True, help=say("help.translate")
+    )
+
+
+def minutes_option(say: Messages, *, default: bool) -> Decorator[Any]:
+    """``--minutes/--no-minutes``."""
+    return click.option(
+        "--minutes/--no-minutes", default=default, show_default=True, help=say("help.with-minutes")
+    )
+
+
+def title_option(say: Messages) -> Decorator[Any]:
+    """``--title``."""
+    return click.option("--title", metavar="TEXT", default="", help=say("help.title"))
+
+
+def save_option(say: Messages) -> Decorator[Any]:
+    """``--save``, a folder."""
+    return click.option(
+        "--save",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        help=say("help.save"),
+    )
+
+
+def output_file_option(say: Messages) -> Decorator[Any]:
+    """``--output``, a file."""
+    return click.option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=say("help.output-file"),
+    )
+
+
+def write_text(path: Path | None, text: str, say: Messages) -> None:
+    """Write `text` to `path`, making its folder, or to standard output.
+
+    Raises:
+        click.ClickException: the file cannot be written.
+    """
+    if path is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise click.ClickException(say("error.write", path=path, cause=cause)) from error

@@ -1,0 +1,74 @@
+"""``greffier stream``: a recording as if it were live."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from greffier.commands.options import (
+    language_option,
+    minutes_option,
+    save_option,
+    server_option,
+    title_option,
+    token_option,
+    translate_option,
+)
+from greffier.commands.session import LiveRequest, run_live
+from greffier.exchange import until
+from greffier.messages import Messages
+from greffier.protocol import AudioFormat
+from greffier.sources import AudioSource, open_recording, paced, stdin_source
+
+__all__ = ["build"]
+
+
+def build(say: Messages) -> click.Command:
+    """Return the command."""
+
+    @click.command("stream", help=say("help.stream"))
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+    @server_option(say)
+    @token_option(say)
+    @language_option(say)
+    @translate_option(say)
+    @minutes_option(say, default=True)
+    @title_option(say)
+    @click.option("--fast", is_flag=True, help=say("help.fast"))
+    @click.option(
+        "--rate",
+        type=click.IntRange(8_000, 192_000),
+        default=16_000,
+        show_default=True,
+        help=say("help.rate"),
+    )
+    @save_option(say)
+    def stream(
+        file: str,
+        server: str,
+        token: str | None,
+        language: str,
+        translate: tuple[str, ...],
+        minutes: bool,
+        title: str,
+        fast: bool,
+        rate: int,
+        save: Path | None,
+    ) -> None:
+        title = title or ("" if file == "-" else Path(file).stem)
+        request = LiveRequest(server, token, language, translate, title, minutes, save)
+        asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
+
+    return stream
+
+
+async def _stream(request: LiveRequest, file: str, *, fast: bool, rate: int, say: Messages) -> None:
+    source: AudioSource
+    if file == "-":  # a pipe has a pace of its own
+        source, pace = stdin_source(AudioFormat(rate=rate)), None
+    else:
+        source = await asyncio.to_thread(open_recording, Path(file))
+        pace = None if fast else 1.0
+    stop = asyncio.Event()
+    chunks = until(paced(source, pace), stop)
+    await run_live(request, chunks, format=source.format, stop=stop.set, say=say)

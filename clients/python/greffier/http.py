@@ -1,0 +1,166 @@
+"""Stored sessions over HTTP: list, read, export, delete (standard library, in a thread)."""
+
+import asyncio
+import json
+import ssl as tls
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Literal, NoReturn, cast
+from urllib.parse import quote
+
+from greffier._version import __version__
+from greffier.address import ServerAddress
+from greffier.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    ProtocolViolation,
+    ServerRefused,
+)
+from greffier.plain import PlainError, from_plain
+from greffier.protocol import Minutes
+
+__all__ = ["Archive", "CaptionFormat"]
+
+CaptionFormat = Literal["srt", "vtt", "txt", "json"]
+
+_TIMEOUT_S = 60.0
+_MAX_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The sessions a server keeps, as far as the token may see them.
+
+    Every call raises `ConnectionFailed` when nobody answers, `AuthenticationFailed` and
+    `ServerRefused` with the server's own code, and `ProtocolViolation` when the answer is not what
+    the interface promises.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    ssl: tls.SSLContext | None = field(default=None, repr=False)
+
+    async def sessions(self) -> list[dict[str, object]]:
+        """Return the sessions, as the server describes them."""
+        answer = await self._json("GET", "/v1/sessions")
+        if isinstance(answer, dict):
+            answer = cast("dict[str, object]", answer).get("sessions")
+        if not isinstance(answer, list):
+            raise ProtocolViolation("the server's list of sessions is not a list")
+        rows = cast("list[object]", answer)
+        return [cast("dict[str, object]", row) for row in rows if isinstance(row, dict)]
+
+    async def session(self, session: str) -> dict[str, object]:
+        """Return one session's description."""
+        return _object(await self._json("GET", f"/v1/sessions/{_segment(session)}"))
+
+    async def captions(self, session: str, form: CaptionFormat) -> str:
+        """Return the captions as a file of that format."""
+        path = f"/v1/sessions/{_segment(session)}/captions?format={form}"
+        return await self._text("GET", path)
+
+    async def translation(self, session: str, language: str, form: CaptionFormat) -> str:
+        """Return the captions of one translation as a file of that format."""
+        path = f"/v1/sessions/{_segment(session)}/translations/{_segment(language)}?format={form}"
+        return await self._text("GET", path)
+
+    async def minutes(self, session: str) -> Minutes:
+        """Return the minutes as values."""
+        answer = _object(
+            await self._json("GET", f"/v1/sessions/{_segment(session)}/minutes?format=json")
+        )
+        try:
+            return from_plain(Minutes, {"seq": 0, **answer}, where="minutes")
+        except PlainError as error:
+            raise ProtocolViolation(str(error)) from None
+
+    async def minutes_markdown(self, session: str) -> str:
+        """Return the minutes as a Markdown document."""
+        return await self._text("GET", f"/v1/sessions/{_segment(session)}/minutes?format=md")
+
+    async def delete(self, session: str) -> None:
+        """Delete a session and all that is kept of it."""
+        await self._text("DELETE", f"/v1/sessions/{_segment(session)}")
+
+    async def _json(self, method: str, path: str) -> object:
+        text = await self._text(method, path)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise ProtocolViolation("the server's answer is not JSON") from None
+
+    async def _text(self, method: str, path: str) -> str:
+        return await asyncio.to_thread(self._request, method, path)
+
+    def _request(self, method: str, path: str) -> str:
+        address = ServerAddress.parse(self.url)
+        headers = {"User-Agent": f"greffier/{__version__}"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(  # noqa: S310  # `ServerAddress` gives http(s) alone
+            address.http_url + path, method=method, headers=headers
+        )
+        opener = urllib.request.build_opener(
+            _WithoutRedirects(),
+            urllib.request.HTTPSHandler(context=self.ssl),
+            *([urllib.request.ProxyHandler({})] if address.is_loopback else []),
+        )
+        where = f"{address.host} ({address.http_url})"
+        try:
+            with opener.open(request, timeout=_TIMEOUT_S) as response:
+                body: bytes = response.read(_MAX_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            with error:
+                _refuse(error.code, error.read(1 << 16), where)
+        except (OSError, HTTPException) as error:  # URLError is an OSError
+            raise ConnectionFailed(f"cannot reach {where}; is the server running?") from error
+        if len(body) > _MAX_BYTES:
+            raise ProtocolViolation("the server's answer is too long")
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise ProtocolViolation("the server's answer is not UTF-8") from None
+
+
+class _WithoutRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect could carry the token elsewhere than the address the user gave."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> None:
+        return None
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _object(answer: object) -> dict[str, object]:
+    if not isinstance(answer, dict):
+        raise ProtocolViolation("the server's answer is not an object")
+    return cast("dict[str, object]", answer)
+
+
+def _refuse(status: int, body: bytes, where: str) -> NoReturn:
+    code, message, retryable = f"http_{status}", f"{where} answered HTTP {status}", status >= 500
+    try:
+        said: object = json.loads(body)
+    except (ValueError, RecursionError):
+        said = None
+    if isinstance(said, dict):
+        fields = cast("dict[str, object]", said)
+        inner = fields.get("error")
+        fields = cast("dict[str, object]", inner) if isinstance(inner, dict) else fields
+        code = str(fields.get("code") or code)
+        message = str(fields.get("message") or message)
+        retryable = fields.get("retryable") is True
+    kind = AuthenticationFailed if status in (401, 403) else ServerRefused
+    raise kind(code, message, retryable=retryable)

@@ -1,0 +1,211 @@
+"""What the command line says, in English and in French."""
+
+import os
+from collections.abc import Mapping
+
+__all__ = ["LANGUAGES", "Messages", "language_of"]
+
+LANGUAGES = ("en", "fr")
+
+
+class Messages:
+    """The table in one language: ``say("key", name=value)``."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language if language in LANGUAGES else "en"
+        self._column = LANGUAGES.index(self.language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return the text of `key` with `values` filled in; an unknown key is a programming error.
+
+        Raises:
+            KeyError: no such text.
+        """
+        text = _TABLE[key][self._column]
+        return text.format_map(values) if values else text
+
+
+def language_of(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the interface language that the locale asks for (POSIX order of variables)."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        value = environment.get(name)
+        if value:
+            code = value.split(".")[0].split("_")[0].lower()
+            return code if code in LANGUAGES else "en"
+    return "en"
+
+
+_TABLE: dict[str, tuple[str, str]] = {
+    # --- help ---
+    "help.greffier": (
+        "Live captions, translations and cited minutes, on your own machines.",
+        "Sous-titres en direct, traductions et comptes rendus sourcés, sur vos propres machines.",
+    ),
+    "help.epilog": (
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server unreachable or refused, "
+        "130 interrupted.",
+        "Codes de sortie : 0 réussi, 1 échec, 2 mauvais usage, 3 serveur injoignable ou refus, "
+        "130 interrompu.",
+    ),
+    "help.lang": ("Language of the interface.", "Langue de l'interface."),
+    "help.version": ("Show the version and exit.", "Afficher la version et quitter."),
+    "help.help": ("Show this message and exit.", "Afficher cette aide et quitter."),
+    "help.transcribe": (
+        "Transcribe recordings: subtitles, text or JSON.",
+        "Transcrire des enregistrements : sous-titres, texte ou JSON.",
+    ),
+    "help.listen": (
+        "Caption the microphone live, then show the minutes. Ctrl-C ends the session.",
+        "Sous-titrer le microphone en direct, puis afficher le compte rendu. "
+        "Ctrl-C termine la session.",
+    ),
+    "help.stream": (
+        "Play a recording as if it were live. FILE may be - for raw PCM on standard input.",
+        "Jouer un enregistrement comme en direct. FILE peut être - : PCM brut sur l'entrée "
+        "standard.",
+    ),
+    "help.watch": (
+        "Follow a session live, or read a stored one from its start.",
+        "Suivre une session en direct, ou relire une session enregistrée.",
+    ),
+    "help.minutes": ("Show the minutes of a session.", "Afficher le compte rendu d'une session."),
+    "help.sessions": ("List the sessions of the server.", "Lister les sessions du serveur."),
+    "help.export": (
+        "Export the captions of a session, or one of its translations.",
+        "Exporter les sous-titres d'une session, ou l'une de ses traductions.",
+    ),
+    "help.delete": (
+        "Delete a session and everything kept of it.",
+        "Supprimer une session et tout ce qui en est conservé.",
+    ),
+    "help.server": (
+        "Server address, ws://host:port or wss://host.",
+        "Adresse du serveur, ws://hôte:port ou wss://hôte.",
+    ),
+    "help.server-or-local": (
+        "Server address; without one, this machine transcribes.",
+        "Adresse du serveur ; sans elle, cette machine transcrit.",
+    ),
+    "help.token": ("API token.", "Jeton d'accès."),
+    "help.language": (
+        "Language of the speech (ISO 639-1), or auto.",
+        "Langue parlée (ISO 639-1), ou auto.",
+    ),
+    "help.translate": (
+        "Translate into this language; may be repeated.",
+        "Traduire dans cette langue ; option répétable.",
+    ),
+    "help.with-minutes": (
+        "Write minutes at the end.",
+        "Rédiger un compte rendu à la fin.",
+    ),
+    "help.format": ("Format of the result.", "Format du résultat."),
+    "help.output": (
+        "File to write to, or a folder for several; standard output when absent.",
+        "Fichier à écrire, ou dossier pour plusieurs ; sortie standard par défaut.",
+    ),
+    "help.output-file": (
+        "File to write to; standard output when absent.",
+        "Fichier à écrire ; sortie standard par défaut.",
+    ),
+    "help.save": (
+        "Folder for captions, transcript, translations and minutes.",
+        "Dossier pour les sous-titres, la transcription, les traductions et le compte rendu.",
+    ),
+    "help.title": ("Title of the session.", "Titre de la session."),
+    "help.fast": ("As fast as the server takes it.", "Aussi vite que le serveur l'accepte."),
+    "help.device": ("Microphone, by name or number.", "Microphone, par nom ou numéro."),
+    "help.rate": (
+        "Sample rate of raw PCM from standard input.",
+        "Fréquence d'échantillonnage du PCM brut de l'entrée standard.",
+    ),
+    "help.after": ("Only events after this one.", "Seulement les événements après celui-ci."),
+    "help.export-language": (
+        "Export the translation into this language.",
+        "Exporter la traduction dans cette langue.",
+    ),
+    "help.yes": ("Do not ask.", "Ne pas demander."),
+    # --- live ---
+    "live.live": ("live", "direct"),
+    "live.finishing": ("finishing", "fin en cours"),
+    "live.reading": ("reading", "lecture"),
+    "live.lag": ("lag {seconds} s", "retard {seconds} s"),
+    "live.reconnecting": (
+        "connection lost, attempt {attempt} in {seconds} s",
+        "connexion perdue, essai {attempt} dans {seconds} s",
+    ),
+    "live.gap": ("no audio: {cause}", "pas de son : {cause}"),
+    "live.withheld": ("not printed: {reason}", "non imprimé : {reason}"),
+    "live.stop-hint": ("Ctrl-C to finish", "Ctrl-C pour terminer"),
+    "live.longer-hops": ("busy: slower updates", "charge : mises à jour espacées"),
+    "live.finals-only": ("busy: whole sentences only", "charge : phrases entières seulement"),
+    "live.saved": ("Saved to {folder}:", "Enregistré dans {folder} :"),
+    "live.session": ("session {session}", "session {session}"),
+    # --- minutes ---
+    "minutes.minutes": ("Minutes", "Compte rendu"),
+    "minutes.summary": ("Summary", "Résumé"),
+    "minutes.topics": ("Topics", "Sujets abordés"),
+    "minutes.decisions": ("Decisions", "Décisions"),
+    "minutes.actions": ("Actions", "Actions"),
+    "minutes.questions": ("Open questions", "Questions ouvertes"),
+    "minutes.figures": ("Figures", "Chiffres"),
+    "minutes.annex": ("Annex", "Annexe"),
+    "minutes.due": ("due {due}", "échéance : {due}"),
+    "minutes.unverified": ("unverified", "non vérifié"),
+    "minutes.none": ("This session has no minutes.", "Cette session n'a pas de compte rendu."),
+    "transcript.transcript": ("Transcript", "Transcription"),
+    # --- results and questions ---
+    "sessions.none": ("No session.", "Aucune session."),
+    "delete.confirm": ("Delete session {session}?", "Supprimer la session {session} ?"),
+    "delete.done": ("Deleted {session}.", "Session {session} supprimée."),
+    # --- errors ---
+    "error": ("Error", "Erreur"),
+    "error.interrupted": ("Interrupted.", "Interrompu."),
+    "error.extra": (
+        'needs: pip install "greffier[{extra}]"',
+        'nécessite : pip install "greffier[{extra}]"',
+    ),
+    "error.plugin": (
+        "cannot be loaded: its package fails to import ({cause})",
+        "ne peut être chargée : son paquet ne s'importe pas ({cause})",
+    ),
+    "error.local": (
+        'transcribing on this machine needs: pip install "greffier[server,whisper]"; '
+        "or name a server with --server",
+        'transcrire sur cette machine nécessite : pip install "greffier[server,whisper]" ; '
+        "ou indiquez un serveur avec --server",
+    ),
+    "error.one-stream": (
+        "subtitles of several files or languages, or with minutes, need --output FOLDER "
+        "or --format json",
+        "des sous-titres de plusieurs fichiers ou langues, ou avec compte rendu, demandent "
+        "--output DOSSIER ou --format json",
+    ),
+    "error.same-name": (
+        "{name} would be written twice; give another --output",
+        "{name} serait écrit deux fois ; donnez un autre --output",
+    ),
+    "error.address": (
+        "not a server address; write ws://host:port",
+        "adresse de serveur incorrecte ; écrivez ws://hôte:port",
+    ),
+    "error.write": ("cannot write {path}: {cause}", "impossible d'écrire {path} : {cause}"),
+    # --- errors of the client, by code ---
+    "code.connection_lost": (
+        "the connection to the server broke and could not be taken up again",
+        "la connexion au serveur a été perdue et n'a pu être reprise",
+    ),
+    "code.authentication_failed": (
+        "the server did not accept the token; give it with --token or GREFFIER_TOKEN",
+        "le serveur n'a pas accepté le jeton ; donnez-le avec --token ou GREFFIER_TOKEN",
+    ),
+    "code.authentication_required": (
+        "the server wants a token; give it with --token or GREFFIER_TOKEN",
+        "le serveur demande un jeton ; donnez-le avec --token ou GREFFIER_TOKEN",
+    ),
+    "code.session_not_found": ("no such session", "session introuvable"),
+    "code.server_busy": (
+        "the server has no room for another session; try again later",
+        "le serveur n'a plus de place pour une session ; réessayez plus tard",
+    ),
+}

@@ -1,0 +1,202 @@
+"""Subtitle files from a transcribed recording: SRT, WebVTT and plain text (no I/O).
+
+Cues hold at most two lines of 42 characters and seven seconds, and stay at least one second where
+there is room: the limits of the BBC's and Netflix's timed-text guides. Where a segment is longer,
+it is cut between words, after punctuation when that is near, at the words' own times.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from greffier.transcript import SegmentObject, TranscribedObject, TranslationObject
+
+__all__ = ["Cue", "clock", "cues", "to_srt", "to_text", "to_vtt", "wrap"]
+
+LINE_CHARACTERS = 42
+_CUE_CHARACTERS = 2 * LINE_CHARACTERS
+_LONGEST_MS = 7_000
+_SHORTEST_MS = 1_000
+_STOPS = frozenset(".?!…。？！")
+_PAUSES = frozenset(",;:，、；：")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle: what is on the screen from `start_ms` to `end_ms`."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+def cues(recording: TranscribedObject, *, language: str | None = None) -> list[Cue]:
+    """Return the cues of the speech, or of its translation into `language`."""
+    speakers = {segment["id"]: segment["speaker"] for segment in recording["segments"]}
+    made: list[Cue] = []
+    if language is None:
+        for segment in recording["segments"]:
+            made += _cut(_spoken_pieces(segment), segment["speaker"])
+    else:
+        for part in recording["translations"].get(language, []):
+            made += _cut(_even_pieces(part), speakers.get(part["id"]))
+    return _spread(made)
+
+
+def to_srt(items: Sequence[Cue]) -> str:
+    """Return a SubRip file."""
+    blocks = [
+        f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n"
+        + "\n".join(wrap(cue.text.replace("-->", "→")))
+        + "\n"
+        for number, cue in enumerate(items, start=1)
+    ]
+    return "\n".join(blocks)
+
+
+def to_vtt(items: Sequence[Cue]) -> str:
+    """Return a WebVTT file (W3C); speakers become voice spans."""
+    blocks = ["WEBVTT\n"]
+    for cue in items:
+        lines = "\n".join(_escape(line) for line in wrap(cue.text))
+        voice = f"<v {_escape(cue.speaker)}>" if cue.speaker else ""
+        blocks.append(f"{clock(cue.start_ms, '.')} --> {clock(cue.end_ms, '.')}\n{voice}{lines}\n")
+    return "\n".join(blocks)
+
+
+def to_text(recording: TranscribedObject, *, language: str | None = None) -> str:
+    """Return the text, one segment a line."""
+    parts: Sequence[SegmentObject | TranslationObject] = recording["segments"]
+    if language is not None:
+        parts = recording["translations"].get(language, [])
+    return "".join(f"{part['text'].strip()}\n" for part in parts if part["text"].strip())
+
+
+def clock(ms: int, mark: str) -> str:
+    """Return ``hh:mm:ss`` and the milliseconds behind `mark`."""
+    seconds, rest = divmod(max(ms, 0), 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{rest:03}"
+
+
+def wrap(text: str) -> list[str]:
+    """Break a cue into lines, in two halves of like length where one line is too short."""
+    words = text.split()
+    if _width(" ".join(words)) <= LINE_CHARACTERS:
+        return [" ".join(words)] if words else []
+    best: tuple[int, list[str]] | None = None
+    for cut in range(1, len(words)):
+        lines = [" ".join(words[:cut]), " ".join(words[cut:])]
+        widest = max(map(_width, lines))
+        # A line that ends with punctuation reads better than one a little more even.
+        cost = widest - (6 if lines[0][-1] in _STOPS | _PAUSES else 0)
+        if widest <= LINE_CHARACTERS and (best is None or cost < best[0]):
+            best = (cost, lines)
+    return best[1] if best else _hard_wrap(words)
+
+
+def _hard_wrap(words: Sequence[str]) -> list[str]:
+    """Fill lines from the left; a word longer than a line is cut (scripts without spaces)."""
+    lines = [""]
+    for word in words:
+        candidate = f"{lines[-1]} {word}".strip()
+        if _width(candidate) <= LINE_CHARACTERS:
+            lines[-1] = candidate
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if _width(lines[-1] + character) > LINE_CHARACTERS:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def _spoken_pieces(segment: SegmentObject) -> list[_Piece]:
+    words = segment["words"]
+    if "".join(word["text"] for word in words).strip() != segment["text"].strip():
+        return _even_pieces(segment)
+    return [_Piece(word["text"], _ms(word["start"]), _ms(word["end"])) for word in words]
+
+
+def _even_pieces(part: SegmentObject | TranslationObject) -> list[_Piece]:
+    """Words of a text without word times: each takes time by its length."""
+    words = part["text"].split()
+    if len(words) == 1 and _width(words[0]) > _CUE_CHARACTERS:
+        words = list(words[0])
+        joint = ""
+    else:
+        joint = " "
+    start_ms, end_ms = _ms(part["start"]), _ms(part["end"])
+    total = sum(len(word) + 1 for word in words) or 1
+    pieces: list[_Piece] = []
+    done = 0
+    for word in words:
+        begin = start_ms + (end_ms - start_ms) * done // total
+        done += len(word) + 1
+        pieces.append(_Piece(joint + word, begin, start_ms + (end_ms - start_ms) * done // total))
+    return pieces
+
+
+def _cut(pieces: Sequence[_Piece], speaker: str | None) -> list[Cue]:
+    made: list[Cue] = []
+    rest = list(pieces)
+    while rest:
+        count = _fitting(rest)
+        text = "".join(piece.text for piece in rest[:count]).strip()
+        if text:
+            made.append(Cue(rest[0].start_ms, rest[count - 1].end_ms, text, speaker))
+        rest = rest[count:]
+    return made
+
+
+def _fitting(pieces: Sequence[_Piece]) -> int:
+    """How many pieces the next cue takes: all that fit, or up to the last good place to break."""
+    count = 0
+    text = ""
+    for piece in pieces:
+        text += piece.text
+        too_long = piece.end_ms - pieces[0].start_ms > _LONGEST_MS
+        if count and (len(wrap(text)) > 2 or too_long):
+            break
+        count += 1
+    if count == len(pieces):
+        return count
+    for marks, least in ((_STOPS, count // 3), (_PAUSES, count // 2)):
+        for end in range(count, max(least, 1), -1):
+            if pieces[end - 1].text.rstrip()[-1:] in marks:
+                return end
+    return count
+
+
+def _spread(made: Sequence[Cue]) -> list[Cue]:
+    """Keep short cues on the screen longer, never into the next, and none without length."""
+    spread: list[Cue] = []
+    for index, cue in enumerate(made):
+        following = made[index + 1].start_ms if index + 1 < len(made) else None
+        end_ms = max(cue.end_ms, cue.start_ms + _SHORTEST_MS)
+        if following is not None and following > cue.start_ms:
+            end_ms = min(end_ms, following)
+        spread.append(replace(cue, end_ms=max(end_ms, cue.start_ms + 1)))
+    return spread
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

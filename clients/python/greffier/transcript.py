@@ -1,0 +1,240 @@
+"""What was said, as a fold over a session's messages (no I/O).
+
+`Transcript` is fed with messages in order and can be read at any time. `to_object` gives the JSON
+object that ``greffier transcribe --format json`` writes; recording and live session have the same.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict
+
+from greffier.plain import to_plain
+from greffier.protocol import (
+    Caption,
+    CaptionWord,
+    Error,
+    Finished,
+    Gap,
+    Minutes,
+    Quality,
+    ServerMessage,
+    Translation,
+    Withheld,
+)
+
+__all__ = [
+    "Segment",
+    "SegmentObject",
+    "TranscribedObject",
+    "Transcript",
+    "TranslatedText",
+    "TranslationObject",
+    "WordObject",
+]
+
+
+class WordObject(TypedDict):
+    """A word; times in seconds."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+class SegmentObject(TypedDict):
+    """A segment; times in seconds."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    speaker: str | None
+    language: str
+    words: list[WordObject]
+
+
+class TranslationObject(TypedDict):
+    """A segment in another language; `id` is the segment's, times in seconds."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+
+
+class TranscribedObject(TypedDict):
+    """A whole recording."""
+
+    text: str
+    language: str
+    duration: float
+    segments: list[SegmentObject]
+    translations: dict[str, list[TranslationObject]]
+    minutes: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedText:
+    """A segment in one other language."""
+
+    text: str = ""
+    tail: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or a stretch between pauses, as far as it is known."""
+
+    id: int
+    start_ms: int
+    end_ms: int
+    text: str = ""
+    """Committed; keeps the leading space of its first word."""
+    tail: str = ""
+    words: tuple[CaptionWord, ...] = ()
+    language: str = ""
+    speaker: str | None = None
+    closed: bool = False
+    translations: dict[str, TranslatedText] = field(default_factory=dict[str, TranslatedText])
+
+
+class Transcript:
+    """Everything a session has said so far."""
+
+    def __init__(self, messages: Iterable[ServerMessage] = ()) -> None:
+        self.segments: dict[int, Segment] = {}
+        """By id, in order of appearance."""
+        self.gaps: list[Gap] = []
+        self.withheld: list[Withheld] = []
+        self.errors: list[Error] = []
+        self.quality = "full"
+        self.minutes: Minutes | None = None
+        self.finished: Finished | None = None
+        self.lag_ms = 0
+        """Of the newest caption."""
+        for message in messages:
+            self.add(message)
+
+    @property
+    def language(self) -> str:
+        """The language most of the text is in."""
+        letters: dict[str, int] = {}
+        for segment in self.segments.values():
+            letters[segment.language] = letters.get(segment.language, 0) + len(segment.text)
+        return max(letters, key=lambda code: letters[code], default="")
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages there are translations into, sorted."""
+        return sorted({code for s in self.segments.values() for code in s.translations})
+
+    @property
+    def end_ms(self) -> int:
+        """End of the last segment."""
+        return max((segment.end_ms for segment in self.segments.values()), default=0)
+
+    def add(self, message: ServerMessage) -> None:
+        """Take the next message."""
+        match message:
+            case Caption():
+                self._caption(message)
+            case Translation():
+                self._translation(message)
+            case Gap():
+                self.gaps.append(message)
+            case Withheld():
+                self.withheld.append(message)
+            case Error():
+                self.errors.append(message)
+            case Quality(level=level):
+                self.quality = level
+            case Minutes():
+                self.minutes = message
+            case Finished():
+                self.finished = message
+            case _:
+                pass
+
+    def to_object(self, *, duration_ms: int | None = None) -> TranscribedObject:
+        """Return the JSON object; `duration_ms` is the recording's, else the last segment's end."""
+        spoken = [segment for segment in self.segments.values() if segment.text.strip()]
+        minutes = None
+        if self.minutes is not None:
+            minutes = to_plain(self.minutes)
+            del minutes["seq"]
+        return {
+            "text": " ".join(segment.text.strip() for segment in spoken),
+            "language": self.language,
+            "duration": _seconds(self.end_ms if duration_ms is None else duration_ms),
+            "segments": [_segment_object(segment) for segment in spoken],
+            "translations": {
+                language: [
+                    {
+                        "id": segment.id,
+                        "start": _seconds(segment.start_ms),
+                        "end": _seconds(segment.end_ms),
+                        "text": segment.translations[language].text.strip(),
+                    }
+                    for segment in spoken
+                    if segment.translations.get(language, TranslatedText()).text.strip()
+                ]
+                for language in self.languages
+            },
+            "minutes": minutes,
+        }
+
+    def _caption(self, caption: Caption) -> None:
+        self.lag_ms = caption.lag_ms
+        known = self.segments.get(caption.segment)
+        if known is None:
+            known = Segment(caption.segment, start_ms=caption.start_ms, end_ms=caption.end_ms)
+        self.segments[caption.segment] = replace(
+            known,
+            start_ms=min(known.start_ms, caption.start_ms),
+            end_ms=max(known.end_ms, caption.end_ms),
+            text=known.text + caption.committed,
+            tail="" if caption.closed else caption.tail,
+            words=known.words + caption.words,
+            language=caption.language or known.language,
+            speaker=caption.speaker or known.speaker,
+            closed=known.closed or caption.closed,
+        )
+
+    def _translation(self, message: Translation) -> None:
+        known = self.segments.get(message.segment)
+        if known is None:  # a viewer that joined behind the segment's captions
+            return
+        before = known.translations.get(message.language, TranslatedText())
+        after = TranslatedText(
+            text=before.text + message.committed,
+            tail="" if message.closed else message.tail,
+            closed=before.closed or message.closed,
+        )
+        translations = {**known.translations, message.language: after}
+        self.segments[message.segment] = replace(known, translations=translations)
+
+
+def _segment_object(segment: Segment) -> SegmentObject:
+    return {
+        "id": segment.id,
+        "start": _seconds(segment.start_ms),
+        "end": _seconds(segment.end_ms),
+        "text": segment.text.strip(),
+        "speaker": segment.speaker,
+        "language": segment.language,
+        "words": [
+            {
+                "text": word.text,
+                "start": _seconds(word.start_ms),
+                "end": _seconds(word.end_ms),
+                "probability": word.probability,
+            }
+            for word in segment.words
+        ],
+    }
+
+
+def _seconds(ms: int) -> float:
+    return round(ms / 1000, 3)
