@@ -5,12 +5,11 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import replace
 from pathlib import Path
 
-import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
-from tests.support.postgres import end_connections, new_database, postgres_server
+from tests.support.postgres import connect, end_connections, new_database, postgres_server
 from tests.support.sessions import NOW_MS, chain, meeting, row
 
 from greffier.protocol import AudioFormat
@@ -216,6 +215,7 @@ async def test_the_same_job_is_queued_once(store: SessionStore) -> None:
     assert await store.enqueue("minutes", "dgfip", "s1", "en") == first
     assert await store.enqueue("export", "dgfip", "s1") != first
     job = await store.claim(["minutes"], NOW_MS, 1000)
+    assert job is not None
     assert job == Job(first, "minutes", "dgfip", "s1", "fr\ufffd", 1, 0, NOW_MS + 1000)
     assert await store.enqueue("minutes", "dgfip", "s1") == first
     await store.complete(job)
@@ -301,7 +301,7 @@ async def test_two_servers_claim_different_jobs_on_postgresql(postgres: str) -> 
         for name in ("a", "b"):
             await one.create(row(name))
             await one.enqueue("minutes", "dgfip", name)
-        holder = await asyncpg.connect(url)
+        holder = await connect(url)
         try:
             async with holder.transaction():  # another server in the midst of its claim
                 held = await holder.fetchval("SELECT min(id) FROM jobs")
@@ -331,13 +331,13 @@ async def test_a_restarted_postgresql_is_found_again(postgres: str) -> None:
 async def test_a_connection_lost_in_mid_append_stores_the_events_once(postgres: str) -> None:
     url = await new_database(postgres)
     store = await SqlStore.open(url)
-    holder = await asyncpg.connect(url)
+    holder = await connect(url)
     try:
         await store.create(row())
         async with holder.transaction():  # the append waits for this lock, and is cut there
             await holder.execute("SELECT 1 FROM sessions FOR UPDATE")
             append = asyncio.create_task(store.append(meeting()))
-            while await holder.fetchval(_WAITING) == 0:
+            while await holder.fetchval(_WAITING) == 0:  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.01)
             assert await end_connections(url) == 1
         await asyncio.wait_for(append, 20)

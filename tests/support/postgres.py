@@ -6,13 +6,21 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol, cast
 
 import asyncpg
 
-__all__ = ["PostgresMissing", "end_connections", "new_database", "postgres_server"]
+__all__ = [
+    "AdminConnection",
+    "PostgresMissing",
+    "connect",
+    "end_connections",
+    "new_database",
+    "postgres_server",
+]
 
 
 class PostgresMissing(RuntimeError):
@@ -84,10 +92,25 @@ def postgres_server() -> Generator[str, None, None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class AdminConnection(Protocol):
+    """What tests use of an asyncpg connection."""
+
+    async def execute(self, query: str, *arguments: object) -> str: ...
+    async def fetch(self, query: str, *arguments: object) -> Sequence[object]: ...
+    async def fetchval(self, query: str, *arguments: object) -> object: ...
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+    async def close(self) -> None: ...
+
+
+async def connect(url: str) -> AdminConnection:
+    """Open a connection of the tests' own."""
+    return cast("AdminConnection", await asyncpg.connect(url))  # pyright: ignore[reportUnknownMemberType]
+
+
 async def new_database(server: str) -> str:
     """Create an empty database in the server; return its URL."""
     name = f"t{secrets.token_hex(8)}"
-    connection = await asyncpg.connect(server)
+    connection = await connect(server)
     try:
         await connection.execute(f"CREATE DATABASE {name}")
     finally:
@@ -97,7 +120,7 @@ async def new_database(server: str) -> str:
 
 async def end_connections(database: str) -> int:
     """Cut every connection of Greffier to `database`, as a restart of it would; return how many."""
-    connection = await asyncpg.connect(database)
+    connection = await connect(database)
     try:
         return len(
             await connection.fetch(

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Self, cast
 
-from sqlalchemy import RowMapping, Select, bindparam, delete, insert, select, text, tuple_, update
+import aiosqlite
+from sqlalchemy import RowMapping, Select, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from greffier_server.core.events import Recorded
@@ -29,6 +31,8 @@ from greffier_server.storage.store import Job, SessionRow
 from greffier_server.storage.tables import events, sessions
 
 __all__ = ["SqlStore"]
+
+_log = logging.getLogger(__name__)
 
 _EVENTS_PAGE = 500
 _KEYS_PAGE = 400
@@ -177,8 +181,10 @@ class SqlStore:
             )
         if gone.rowcount and self._sqlite:
             # The rows are gone; what is left is tidying, done again after the next deletion.
-            with suppress(StorageFailed):
+            try:
                 await self._shrink()
+            except StorageFailed as error:
+                _log.warning("the database file could not be tidied: %s", error.message)
         return bool(gone.rowcount)
 
     async def expired(self, now_ms: int, *, limit: int = 100) -> Sequence[SessionRow]:
@@ -274,8 +280,13 @@ class SqlStore:
         with translated():
             async with self._turn, self._engine.connect() as plain:
                 bare = await plain.execution_options(**BARE)
-                (await bare.execute(text(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})"))).all()
-                (await bare.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).all()
+                raw = cast(
+                    "aiosqlite.Connection", (await bare.get_raw_connection()).driver_connection
+                )
+                for step in (f"incremental_vacuum({_VACUUM_PAGES})", "wal_checkpoint(TRUNCATE)"):
+                    # A page a row: without fetching them all, one page alone would be freed.
+                    async with raw.execute(f"PRAGMA {step}") as cursor:
+                        await cursor.fetchall()
 
 
 _CHANGE_ROW = (
