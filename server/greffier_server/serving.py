@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -54,14 +53,14 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal: stop, or stop at once."""
-        del frame
-        logger.info("stopping", extra={"signal": signal.Signals(sig).name})
+        del sig, frame
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the connections, then the server."""
+        logger.info("stopping", extra={"connections": self._connections.count})
         self._connections.stop()
         if not self.force_exit and not await self._connections.wait_empty(timeout_s=self._drain_s):
             logger.warning("connections were cut", extra={"count": self._connections.count})

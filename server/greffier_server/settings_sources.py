@@ -16,7 +16,7 @@ from pydantic_settings import (
 from greffier_server.errors import SettingsInvalid
 from greffier_server.settings import Settings
 
-__all__ = ["CLIENT_VARIABLES", "effective", "load_settings", "setting_names"]
+__all__ = ["CLIENT_VARIABLES", "effective", "load_settings", "reference_table", "setting_names"]
 
 PREFIX = "GREFFIER_"
 CLIENT_VARIABLES = frozenset({"GREFFIER_SERVER", "GREFFIER_TOKEN", "GREFFIER_URL"})
@@ -61,6 +61,20 @@ def setting_names(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterato
             yield prefix + name
 
 
+def reference_table(kind: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    """Return one Markdown table row for every setting, in the order of their definition."""
+    rows: list[str] = []
+    for name, field in kind.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            rows.extend(reference_table(section, f"{prefix}{name}."))
+            continue
+        text = " ".join((field.description or "").replace("``", "`").replace("|", "/").split())
+        default = _default_text(field.default)
+        rows.append(f"| `{prefix}{name}` | `{_variable(prefix + name)}` | {default} | {text} |")
+    return rows
+
+
 def effective(settings: Settings) -> dict[str, Any]:
     """Return every value as JSON-ready data, secrets hidden."""
     plain = settings.model_dump(mode="json")
@@ -70,6 +84,17 @@ def effective(settings: Settings) -> dict[str, Any]:
     if settings.language_model.api_key is not None:
         plain["language_model"]["api_key"] = "hidden"
     return plain
+
+
+def _default_text(default: object) -> str:
+    """A default as TOML writes it; places that depend on the user are left to the text."""
+    match default:
+        case bool():
+            return f"`{str(default).lower()}`"
+        case int() | float() | str():
+            return f"`{default}`"
+        case _:
+            return ""
 
 
 def _config_from_environment() -> Path | None:

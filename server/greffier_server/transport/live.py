@@ -163,7 +163,7 @@ class LiveEndpoint:
             await self._fail(socket, errors[0])
 
     async def _refuse(self, socket: WebSocket, error: ServerError | EngineError) -> None:
-        logger.info("connection refused", extra={"code": error.code})
+        logger.info("connection ended", extra={"code": error.code})
         close_code = error.close_code if isinstance(error, ServerError) else 1011
         await _say_goodbye(
             socket, Error(error.code, error.message, error.retryable), close_code=close_code

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from greffier_server.errors import SettingsInvalid
 from greffier_server.settings import LanguageModelSettings, Settings, hash_token, is_loopback
-from greffier_server.settings_sources import effective, load_settings
+from greffier_server.settings_sources import effective, load_settings, reference_table
 
 pytestmark = pytest.mark.unit
 
@@ -190,3 +190,11 @@ def test_settings_cannot_be_changed() -> None:
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_every_setting_is_documented() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
+    text = page.read_text(encoding="utf-8")
+    rows = reference_table()
+    assert all(row.rsplit("|", 2)[1].strip() for row in rows)
+    assert "\n".join(rows) in text, "write the table of settings.md anew from reference_table()"

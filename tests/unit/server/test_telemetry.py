@@ -51,10 +51,11 @@ def test_standard_and_structured_logs_carry_session_and_stage() -> None:
     stream = logged()
     bind_session("s1")
     bind_stage("translate")
-    logging.getLogger("greffier").info("plain %s", "one")
+    logging.getLogger("greffier").info("plain %s", "one", extra={"code": "x"})
     structlog.get_logger("greffier").info("structured", count=2)
     plain, structured = lines(stream)
     assert plain["event"] == "plain one"
+    assert plain["code"] == "x"
     assert structured["count"] == 2
     for line in (plain, structured):
         assert (line["session"], line["stage"], line["level"]) == ("s1", "translate", "info")
