@@ -30,7 +30,6 @@ async def exchange(
     Raises:
         GreffierError: from the session or from `chunks`; then the session is closed.
     """
-
     failure: BaseException | None = None
 
     async def feed() -> None:

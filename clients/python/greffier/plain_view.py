@@ -5,7 +5,7 @@ from typing import TextIO
 from greffier.backoff import Reconnection
 from greffier.messages import Messages
 from greffier.minutes_text import minutes_lines, stamp
-from greffier.palette import Palette
+from greffier.palette import Palette, Span
 from greffier.protocol import Error, Finished, Gap, Minutes, ServerMessage, Withheld
 from greffier.transcript import Segment, Transcript
 from greffier.width import printable
@@ -29,8 +29,8 @@ class PlainView:
         segment = self.transcript.segments.get(getattr(message, "segment", -1))
         if segment is not None:
             self._show_segment(segment)
-        for line in notices(message, self._palette, self._say):
-            self._print(line)
+        for span in notices(message, self._say):
+            self._print(self._palette.line([span]))
         if isinstance(message, Minutes):
             self._print("")
             for line in shown_minutes(self.transcript, self._palette, self._say, columns=100):
@@ -71,20 +71,19 @@ class PlainView:
         self._stream.flush()
 
 
-def notices(message: ServerMessage, palette: Palette, say: Messages) -> list[str]:
+def notices(message: ServerMessage, say: Messages) -> list[Span]:
     """Return the lines of a message that is neither caption nor translation."""
     match message:
         case Gap():
             text = say("live.gap", cause=printable(message.cause))
             place = f"{stamp(message.from_ms)}–{stamp(message.to_ms)}"
-            return [palette.paint(f"[{place}] ({text})", Palette.WARNING)]
+            return [Span(f"[{place}] ({text})", Palette.WARNING)]
         case Withheld():
             text = say("live.withheld", reason=printable(message.reason))
             place = f"{stamp(message.start_ms)}–{stamp(message.end_ms)}"
-            return [palette.paint(f"[{place}] ({text})", Palette.TIME)]
+            return [Span(f"[{place}] ({text})", Palette.TIME)]
         case Error():
-            text = f"{say('error')}: {printable(message.message)}"
-            return [palette.paint(text, Palette.FAILURE)]
+            return [Span(f"{say('error')}: {printable(message.message)}", Palette.FAILURE)]
         case _:
             return []
 

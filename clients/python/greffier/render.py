@@ -97,7 +97,8 @@ class LiveView:
         if is_new and number in self.transcript.segments:
             self._open.append(number)
         permanent = self._late_lines(number)
-        permanent += notices(message, self._palette, self._say)
+        for span in notices(message, self._say):
+            permanent += self._hang("", "", [span])
         if isinstance(message, Minutes):
             permanent += self._settle(everything=True)
             rule = shown_minutes(self.transcript, self._palette, self._say, columns=self._columns)
@@ -146,10 +147,13 @@ class LiveView:
             self._stream.write("\x1b[?25l\x1b[?7l")  # no cursor, no automatic line break
         permanent += self._settle()
         block = self._block()
-        # What does not fit on the screen cannot be redrawn: let the oldest go as they are.
-        while len(block) >= max(self._size()[1], 4) and self._open:
+        # What does not fit on the screen cannot be redrawn: let the oldest go as they are, and of
+        # a segment that is still open show the end.
+        rows = max(self._size()[1], 4) - 1
+        while len(block) > rows and self._open and self.transcript.segments[self._open[0]].closed:
             permanent += self._release(self._open[0])
             block = self._block()
+        block = block[-rows:]
         self._write(permanent, block)
 
     def _settle(self, *, everything: bool = False) -> list[str]:
@@ -246,24 +250,31 @@ class LiveView:
             Span(self._state, Palette.HEADING),
             Span(f"  {stamp(max(self._position_ms, self.transcript.end_ms))}"),
         ]
-        if self.transcript.language:
-            shown = sorted({*self._languages, *self.transcript.languages})
-            arrow = f" → {' '.join(shown)}" if shown else ""
-            left.append(Span(f"  {self.transcript.language}{arrow}", Palette.RULE))
-        if self.transcript.quality in ("longer-hops", "finals-only"):
-            busy = self._say(f"live.{self.transcript.quality}")
-            left.append(Span(f"  {busy}", Palette.WARNING))
-        if self._alarm:
-            left.append(Span(f"  {self._alarm}", Palette.WARNING))
-        elif self._hint:
-            left.append(Span(f"  {self._hint}", Palette.RULE))
         right = Span("")
         if self.transcript.segments:
             right = Span(self._say("live.lag", seconds=self._number(seconds)), lag_style)
         free = self._columns - 1 - cell_width("".join(span.text for span in [*left, right]))
-        if free < 1:  # a narrow terminal keeps what matters most
-            left, free = left[:3], 2
-        return self._palette.line([*left, Span(" " * free), right])
+        for span in self._details():  # most important first; what has no room is left out
+            if free - cell_width(span.text) >= 2:
+                left.append(span)
+                free -= cell_width(span.text)
+        return self._palette.line([*left, Span(" " * max(free, 2)), right])
+
+    def _details(self) -> list[Span]:
+        details: list[Span] = []
+        if self._alarm:
+            details.append(Span(f"  {self._alarm}", Palette.WARNING))
+        if self.transcript.quality in ("longer-hops", "finals-only"):
+            busy = self._say(f"live.{self.transcript.quality}")
+            details.append(Span(f"  {busy}", Palette.WARNING))
+        if self.transcript.language:
+            shown = sorted({*self._languages, *self.transcript.languages})
+            arrow = f" → {' '.join(shown)}" if shown else ""
+            text = printable(f"  {self.transcript.language}{arrow}")
+            details.append(Span(text, Palette.RULE))
+        if self._hint and not self._alarm:
+            details.append(Span(f"  {self._hint}", Palette.RULE))
+        return details
 
     def _number(self, value: float) -> str:
         text = f"{value:.1f}"
