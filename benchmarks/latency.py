@@ -13,14 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from greffier_models.catalog import default_models_dir, locate
-
 from benchmarks.accuracy import WordErrors, count_errors, total
 from benchmarks.corpora import Recording, load_manifest, load_scenes, select
 from benchmarks.lag import commit_lags, erased_words, percentile, screen_lags
 from benchmarks.offline import transcribe_offline
 from benchmarks.results import result_folder, write_result
 from benchmarks.streaming import Played, play, recorded_captions
+from greffier_models.catalog import default_models_dir, locate
 from greffier_server.child import ChildServer
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from greffier_models.catalog import default_models_dir
 
 from benchmarks.corpora import Recording, load_scenes, select
 from benchmarks.results import result_folder, write_result
 from benchmarks.streaming import play
+from greffier_models.catalog import default_models_dir
 from greffier_server.child import ChildServer
 
 SAMPLE_S = 0.5

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from tests.support.blocking import blocking_calls_refused
 from tests.support.network import LoopbackOnly
 from tests.support.scenes import Scene, load_scenes

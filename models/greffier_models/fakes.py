@@ -99,7 +99,7 @@ class RecognitionDials:
 
 
 class FakeRecognizer:
-    """Reads encoded speech; a `SpeechRecognizer` and a `BatchRecognizer` at once.
+    """Reads encoded speech; a `BatchRecognizer` that can also be awaited.
 
     Args:
         dials: how well it hears.
@@ -122,6 +122,11 @@ class FakeRecognizer:
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes it claims to know."""
         return FAKE_LANGUAGES | {self._dials.language}
+
+    def identify(self, window: AudioWindow, candidates: Sequence[str] = ()) -> dict[str, float]:
+        """As the dial says, whatever the window holds."""
+        del window, candidates
+        return {self._dials.language: 1.0}
 
     async def transcribe(
         self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0

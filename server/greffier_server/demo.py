@@ -14,8 +14,8 @@ from types import FrameType
 from typing import NoReturn
 
 import click
-from greffier_models.catalog import default_models, default_models_dir, has_gpu
 
+from greffier_models.catalog import default_models, default_models_dir, has_gpu
 from greffier_server.child import ChildServer, ServerNotReady, port_is_free
 
 __all__ = ["main"]

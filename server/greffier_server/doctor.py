@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from greffier_models.catalog import locate, verify
-
 from greffier_models.errors import EngineError
 from greffier_server.settings import Settings
 

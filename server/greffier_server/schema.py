@@ -14,10 +14,9 @@ import typing
 from itertools import pairwise
 from typing import Any, Literal, Union, get_args, get_origin
 
-from greffier.codec import type_name
-
 from greffier import protocol
 from greffier._version import __version__
+from greffier.codec import type_name
 from greffier.plain import to_plain
 from greffier.protocol import SUBPROTOCOL, ClientMessage, ServerMessage
 

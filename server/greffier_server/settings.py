@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
-from greffier_models.catalog import default_models_dir
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +20,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from greffier_models.catalog import default_models_dir
 
 __all__ = [
     "LanguageModelSettings",
@@ -103,6 +104,8 @@ class RecognitionSettings(_Section):
     """Number format of the weights, as CTranslate2 names it."""
     threads: int = Field(default=0, ge=0, le=256)
     """Processor threads; 0 = the number of cores."""
+    expected_languages: tuple[str, ...] = ("fr", "en")
+    """Languages spoken here; where the language is detected, others need far more evidence."""
     profile: Literal["auto", "wide", "telephone", "radio"] = "auto"
     """Kind of audio the voice detector expects."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from tests.support.wheel import build_wheel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from benchmarks.corpora import RATE, read_pcm
+from greffier_server.child import ChildServer
 from tests.support.scenes import load_scene
 from tests.support.weights import whisper_tiny_path
 from tests.support.wheel import ROOT
-
-from greffier_server.child import ChildServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

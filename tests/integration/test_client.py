@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import pytest
-from tests.support.peer import Peer, PeerConnection
 
 import greffier
 from greffier import sync
@@ -27,6 +26,7 @@ from greffier.protocol import (
     Watch,
 )
 from greffier.wire import Wire
+from tests.support.peer import Peer, PeerConnection
 
 pytestmark = pytest.mark.integration
 

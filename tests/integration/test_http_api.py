@@ -8,7 +8,6 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tests.support.served import Served, served
 
 from greffier.protocol import AudioFormat, Minutes, MinutesItem, Start
 from greffier_models.types import Word
@@ -23,6 +22,7 @@ from greffier_server.core.events import (
 from greffier_server.core.records import decode_record
 from greffier_server.services import Readiness
 from greffier_server.settings import Settings, TenantToken, hash_token
+from tests.support.served import Served, served
 
 pytestmark = pytest.mark.integration
 

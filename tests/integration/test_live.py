@@ -4,10 +4,9 @@ import asyncio
 import json
 
 import pytest
-from greffier.codec import decode_server
-from tests.support.served import outcome, receive, served, until
 from websockets.asyncio.client import ClientConnection
 
+from greffier.codec import decode_server
 from greffier_models.types import Word
 from greffier_server.core.events import (
     SegmentClosed,
@@ -18,6 +17,7 @@ from greffier_server.core.events import (
 )
 from greffier_server.services import Readiness
 from greffier_server.settings import LimitSettings, Settings
+from tests.support.served import outcome, receive, served, until
 
 pytestmark = pytest.mark.integration
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.served import receive, served
 from websockets.exceptions import ConnectionClosed
 
 from greffier_server.settings import LimitSettings, Settings
+from tests.support.served import receive, served
 
 pytestmark = pytest.mark.integration
 

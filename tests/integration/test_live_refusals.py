@@ -5,13 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.served import outcome, receive, served
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from greffier_server.errors import StorageFailed
 from greffier_server.settings import LimitSettings, NetworkSettings, Settings, TenantToken
 from greffier_server.settings import hash_token as hashed
+from tests.support.served import outcome, receive, served
 
 pytestmark = pytest.mark.integration
 

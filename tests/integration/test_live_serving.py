@@ -10,13 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.fake_desk import FakeDesk, MemoryStore
 
 from greffier_server import serving
 from greffier_server.services import Readiness, Services
 from greffier_server.serving import AddressTaken
 from greffier_server.settings import Settings
 from greffier_server.telemetry import Metrics
+from tests.support.fake_desk import FakeDesk, MemoryStore
 
 pytestmark = pytest.mark.integration
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tests.support.sessions import NOW_MS, chain, row
 
 from greffier_server.core.events import SegmentTranslated, SessionFinished
 from greffier_server.jobs import Retention
 from greffier_server.pipeline.clock import ManualClock
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.sql import SqlStore
+from tests.support.sessions import NOW_MS, chain, row
 
 pytestmark = pytest.mark.integration
 

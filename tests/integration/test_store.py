@@ -9,8 +9,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
-from tests.support.postgres import connect, end_connections, new_database, postgres_server
-from tests.support.sessions import NOW_MS, chain, meeting, row
 
 from greffier.protocol import AudioFormat
 from greffier_server.core.events import (
@@ -30,6 +28,8 @@ from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.store import Job, SessionStore
 from greffier_server.storage.tables import metadata
 from greffier_server.storage.writer import StoreWriter
+from tests.support.postgres import connect, end_connections, new_database, postgres_server
+from tests.support.sessions import NOW_MS, chain, meeting, row
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
-from tests.support.sessions import chain, row
 
 from greffier_server.core.events import SegmentTranslated
 from greffier_server.errors import SettingsInvalid
@@ -15,6 +14,7 @@ from greffier_server.storage.engines import engine_for
 from greffier_server.storage.failures import StorageUnavailable
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.writer import StoreWriter
+from tests.support.sessions import chain, row
 
 pytestmark = pytest.mark.integration
 

@@ -8,11 +8,11 @@ import pytest_asyncio
 from mistral_common.protocol.instruct.messages import AssistantMessage, SystemMessage, UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
-from tests.support.toys import MISTRAL_CONTEXT_TOKENS, ToyMistral, toy_mistral_gguf
 
 from greffier_models.errors import PromptTooLong
 from greffier_models.llm import LlamaGenerator, load_llama
 from greffier_models.types import ChatMessage, GenerationOptions, Prompt, TextPiece
+from tests.support.toys import MISTRAL_CONTEXT_TOKENS, ToyMistral, toy_mistral_gguf
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 

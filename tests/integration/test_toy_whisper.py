@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tests.support.toys import toy_whisper_turbo
 
 pytestmark = pytest.mark.integration

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.wheels import ToyIndex, cut, toy_entry
 
 from greffier_models.catalog import pull
+from tests.support.wheels import ToyIndex, cut, toy_entry
 
 pytestmark = pytest.mark.property
 

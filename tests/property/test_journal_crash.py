@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from tests.support.simulated_fs import Fault, PowerCut, SimulatedDisk
 
 from greffier_server.storage.recording import Recording
 from greffier_server.storage.segments import MAX_BLOCK, scan
 from greffier_server.storage.sync_thread import Answer, Append, Finish, Track, write_batch
+from tests.support.simulated_fs import Fault, PowerCut, SimulatedDisk
 
 pytestmark = pytest.mark.property
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.fake_desk import FakeDesk, MemoryStore
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -19,6 +18,7 @@ from greffier_server.serving import DrainingServer, uvicorn_config
 from greffier_server.settings import Settings
 from greffier_server.telemetry import Metrics
 from greffier_server.transport.stopping import Connections
+from tests.support.fake_desk import FakeDesk, MemoryStore
 
 __all__ = ["START", "Served", "outcome", "receive", "served", "until"]
 

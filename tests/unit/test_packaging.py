@@ -12,6 +12,7 @@ from email.parser import BytesParser
 from typing import Any
 
 import pytest
+
 from tests.support.wheel import ROOT, SOURCE_ROOTS, build_wheel
 
 pytestmark = pytest.mark.unit

@@ -63,6 +63,8 @@ class DeskSettings:
     max_sessions: int = 16
     retention_ms: int | None = None
     """Finished sessions are deleted this long after they were opened; None = never."""
+    expected_languages: tuple[str, ...] = ()
+    """Spoken here; where the language is detected, others need far more evidence."""
     policy: AlignAttSettings = field(default_factory=AlignAttSettings)
 
 
@@ -284,6 +286,7 @@ class Desk:
         policy = AlignAttPolicy(
             frame_ms=self._engines.vad.frame_ms,
             language=None if started.language == "auto" else started.language,
+            expected=self._settings.expected_languages,
             settings=self._settings.policy,
             start_ms=start_ms,
         )

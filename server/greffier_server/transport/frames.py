@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar, cast
 
-from greffier.codec import encode
-from greffier.errors import MalformedFrame
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from greffier.codec import encode
+from greffier.errors import MalformedFrame
 from greffier.protocol import ServerMessage
 from greffier_server.transport.refusals import FrameTooLarge
 

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from typing import Final, cast
 
-from greffier.codec import encode
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from greffier.codec import encode
 from greffier.protocol import SUBPROTOCOL, Error, Start, Started, Watch
 from greffier_models.errors import EngineError
 from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError

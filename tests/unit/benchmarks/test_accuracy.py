@@ -1,6 +1,7 @@
 """Word errors as they are counted for published figures."""
 
 import pytest
+
 from benchmarks.accuracy import WordErrors, count_errors, total
 
 pytestmark = pytest.mark.unit

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from benchmarks.corpora import Recording, load_manifest, load_scenes, read_pcm, select
 
 pytestmark = pytest.mark.unit

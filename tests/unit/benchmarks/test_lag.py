@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from benchmarks.lag import (
     Arrival,
     Playback,
@@ -12,7 +13,6 @@ from benchmarks.lag import (
     screen_lags,
     shown_words,
 )
-
 from greffier.protocol import Caption, CaptionWord
 
 pytestmark = pytest.mark.unit

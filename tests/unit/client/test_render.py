@@ -3,7 +3,6 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.screen import Screen
 
 from greffier.backoff import Reconnection
 from greffier.messages import Messages
@@ -22,6 +21,7 @@ from greffier.protocol import (
     Withheld,
 )
 from greffier.render import LiveView, open_view
+from tests.support.screen import Screen
 
 pytestmark = pytest.mark.unit
 

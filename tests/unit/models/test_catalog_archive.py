@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import bundle, import_bundle, locate, pull, verify
 from greffier_models.catalog.lock import model_lock
@@ -17,6 +16,7 @@ from greffier_models.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
+from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models import cli
 from greffier_models.catalog import CATALOG, pull
 from greffier_models.catalog.progress import Progress
+from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import Entry, Progress, locate, pull
 from greffier_models.catalog.entry import Member, Package, PythonIndex
@@ -22,6 +21,7 @@ from greffier_models.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
+from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 

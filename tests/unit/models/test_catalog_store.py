@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.wheels import ToyIndex, toy_entry
 
 from greffier_models.catalog import (
     CATALOG,
@@ -19,6 +18,7 @@ from greffier_models.catalog import (
 )
 from greffier_models.catalog.lock import model_lock
 from greffier_models.errors import UnknownModel, WeightsBusy, WeightsCorrupt, WeightsMissing
+from tests.support.wheels import ToyIndex, toy_entry
 
 pytestmark = pytest.mark.unit
 

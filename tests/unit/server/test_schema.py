@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 
 import pytest
-from greffier.codec import encode
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from greffier.codec import encode
 from greffier.protocol import (
     Ack,
     AudioFormat,

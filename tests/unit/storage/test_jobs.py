@@ -4,7 +4,6 @@ import asyncio
 import logging
 
 import pytest
-from tests.support.sessions import NOW_MS, row
 
 from greffier_models.errors import EngineTimeout, PromptTooLong
 from greffier_server.errors import SessionNotFound, StorageFailed
@@ -13,6 +12,7 @@ from greffier_server.pipeline.clock import ManualClock
 from greffier_server.storage.journal import SessionJournal
 from greffier_server.storage.memory import MemoryStore
 from greffier_server.storage.store import Job
+from tests.support.sessions import NOW_MS, row
 
 pytestmark = pytest.mark.unit
 

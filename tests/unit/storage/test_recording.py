@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.support.simulated_fs import SimulatedDisk
 
 from greffier_server.errors import BadRequest, SessionClosed
 from greffier_server.storage.recording import Recording, folder_of
 from greffier_server.storage.segments import MAX_BLOCK, scan
+from tests.support.simulated_fs import SimulatedDisk
 
 pytestmark = pytest.mark.unit
 

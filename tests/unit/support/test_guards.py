@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockingError
+
+from greffier import plain
 from tests.support import blocking
 from tests.support.network import is_loopback
 from tests.support.scenes import load_scenes
 from tests.support.tasks import LeakedTasks, SlowCallback, no_leaked_tasks, no_slow_callbacks
-
-from greffier import plain
 
 pytestmark = pytest.mark.unit
 

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+
 from tests.support import virtual_time
 from tests.support.virtual_time import run
 
