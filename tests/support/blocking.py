@@ -11,17 +11,16 @@ __all__ = ["EXEMPT", "blocking_calls_refused"]
 OURS = ["greffier", "greffier_models", "greffier_server"]
 
 IMPORTS = "first import of a lazily imported module; later ones touch no file"
+PASSWORDS = "asyncpg looks for its password files at each new connection and cannot be told not to"
 
 EXEMPT: tuple[tuple[str, str, frozenset[str], str], ...] = (
     ("os.stat", "<frozen importlib._bootstrap>", frozenset({"_handle_fromlist"}), IMPORTS),
     ("os.listdir", "<frozen importlib._bootstrap>", frozenset({"_find_and_load"}), IMPORTS),
     ("os.getcwd", "<frozen importlib._bootstrap>", frozenset({"_find_and_load"}), IMPORTS),
     ("io.BufferedReader.read", "<frozen importlib._bootstrap>", frozenset({"_load"}), IMPORTS),
-    (
-        "os.stat",
-        "asyncpg/connect_utils.py",
-        frozenset({"_read_password_file"}),
-        "asyncpg looks for ~/.pgpass whenever it opens a connection, and cannot be told not to",
+    *(
+        (call, "asyncpg/connect_utils.py", frozenset({"_parse_connect_dsn_and_args"}), PASSWORDS)
+        for call in ("os.stat", "os.path.abspath", "os.path.islink", "os.readlink", "os.getcwd")
     ),
     (
         "os.path.abspath",
