@@ -16,11 +16,11 @@ from pydantic_settings import (
 from greffier_server.errors import SettingsInvalid
 from greffier_server.settings import Settings
 
-__all__ = ["CLIENT_VARIABLES", "effective", "load_settings", "reference_table", "setting_names"]
+__all__ = ["OTHER_VARIABLES", "effective", "load_settings", "reference_table", "setting_names"]
 
 PREFIX = "GREFFIER_"
-CLIENT_VARIABLES = frozenset({"GREFFIER_SERVER", "GREFFIER_TOKEN", "GREFFIER_URL"})
-"""Variables of the command-line client, which may share the environment."""
+OTHER_VARIABLES = frozenset({"GREFFIER_MODELS_SOURCES", "GREFFIER_SERVER", "GREFFIER_TOKEN"})
+"""Variables of the client and of the catalogue of models, which share the environment."""
 
 
 def load_settings(
@@ -132,7 +132,7 @@ def _is_known(name: str) -> bool:
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     for variable in sorted(environ):
-        if not variable.upper().startswith(PREFIX) or variable in CLIENT_VARIABLES:
+        if not variable.upper().startswith(PREFIX) or variable in OTHER_VARIABLES:
             continue
         name = variable[len(PREFIX) :].lower().replace("__", ".")
         if not _is_known(name) and name not in _SECTIONS:

@@ -94,8 +94,11 @@ def test_an_unknown_variable_is_refused(
     assert part in refused.value.message
 
 
-def test_variables_of_the_client_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GREFFIER_TOKEN", "x")
+@pytest.mark.parametrize(
+    "variable", ["GREFFIER_TOKEN", "GREFFIER_SERVER", "GREFFIER_MODELS_SOURCES"]
+)
+def test_variables_of_others_are_left_alone(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "x")
     assert load_settings().tokens == ()
 
 
