@@ -250,8 +250,13 @@ class StreamSource:
 
 
 def stdin_source(format: AudioFormat) -> StreamSource:
-    """Return standard input as raw PCM of `format`."""
-    return StreamSource(sys.stdin.buffer, format)
+    """Return standard input as raw PCM of `format`.
+
+    It is read without Python's buffer: a thread that waits inside that one holds a lock which the
+    interpreter wants when it ends.
+    """
+    stream = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+    return StreamSource(cast("BinaryIO", stream), format)
 
 
 class MicrophoneSource:
