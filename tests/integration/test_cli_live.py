@@ -7,8 +7,6 @@ import wave
 from pathlib import Path
 
 import pytest
-from tests.support.peer import Peer, PeerConnection
-from tests.support.screen import Screen
 
 from greffier.protocol import (
     Ack,
@@ -21,6 +19,8 @@ from greffier.protocol import (
     Started,
     Translation,
 )
+from tests.support.peer import Peer, PeerConnection
+from tests.support.screen import Screen
 
 pytestmark = pytest.mark.integration
 

@@ -1,6 +1,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -47,8 +48,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> ToyMistral:
 
 
 @pytest.fixture(scope="module")
-def reference(toy: ToyMistral) -> MistralTokenizer:
-    return MistralTokenizer.from_file(str(toy.tokenizer))
+def reference(toy: ToyMistral) -> Any:
+    tokenizers: Any = MistralTokenizer  # generic in ways of no interest here
+    return tokenizers.from_file(str(toy.tokenizer))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,7 +63,7 @@ async def generator(toy: ToyMistral) -> AsyncIterator[LlamaGenerator]:
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
 async def test_prompts_are_mistrals_own_token_for_token(
-    generator: LlamaGenerator, reference: MistralTokenizer, name: str
+    generator: LlamaGenerator, reference: Any, name: str
 ):
     turns = CONVERSATIONS[name]
     messages = [MESSAGES[role](content=content) for role, content in turns]
@@ -69,9 +71,7 @@ async def test_prompts_are_mistrals_own_token_for_token(
     assert await generator.prompt_tokens(prompt_of(turns)) == expected
 
 
-async def test_text_is_counted_in_mistrals_vocabulary(
-    generator: LlamaGenerator, reference: MistralTokenizer
-):
+async def test_text_is_counted_in_mistrals_vocabulary(generator: LlamaGenerator, reference: Any):
     for text in ("", "Procès-verbal de la séance du 3 juin 2026", "[INST]"):
         plain = reference.instruct_tokenizer.tokenizer.encode(text, bos=False, eos=False)
         assert await generator.count_tokens(text) == len(plain)

@@ -1,8 +1,14 @@
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+<<<<<<< HEAD
 
+=======
+from numpy.typing import NDArray
+>>>>>>> llm
 from tests.support.toys import toy_whisper_turbo
 
 pytestmark = pytest.mark.integration
@@ -16,29 +22,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def features() -> "np.ndarray[tuple[int, int, int], np.dtype[np.float32]]":
+def features() -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal((1, 128, 800)).astype(np.float32)
 
 
 def test_it_has_the_shape_of_large_v3_turbo(folder: Path):
-    from faster_whisper import WhisperModel
-    from faster_whisper.tokenizer import Tokenizer
+    whisper: Any = import_module("faster_whisper")
+    tokenizers: Any = import_module("faster_whisper.tokenizer")
 
-    model = WhisperModel(str(folder), device="cpu", compute_type="float32", cpu_threads=1)
+    model = whisper.WhisperModel(str(folder), device="cpu", compute_type="float32", cpu_threads=1)
     assert (model.model.n_mels, model.model.num_languages) == (128, 100)
     assert model.model.is_multilingual
     assert model.feature_extractor.mel_filters.shape[0] == 128
-    tokenizer = Tokenizer(model.hf_tokenizer, multilingual=True, task="transcribe", language="fr")
+    tokenizer = tokenizers.Tokenizer(
+        model.hf_tokenizer, multilingual=True, task="transcribe", language="fr"
+    )
     assert tokenizer.sot_sequence == [SOT, FRENCH, TRANSCRIBE]
     assert tokenizer.no_timestamps == NO_TIMESTAMPS
     assert tokenizer.timestamp_begin + 1500 == 51865
     assert model.hf_tokenizer.token_to_id("<|yue|>") == 50358
 
 
-def test_it_decodes_under_its_ids_and_aligns(
-    folder: Path, features: "np.ndarray[tuple[int, int, int], np.dtype[np.float32]]"
-):
-    import ctranslate2
+def test_it_decodes_under_its_ids_and_aligns(folder: Path, features: NDArray[np.float32]):
+    ctranslate2: Any = import_module("ctranslate2")
 
     model = ctranslate2.models.Whisper(str(folder), compute_type="float32", intra_threads=1)
     view = ctranslate2.StorageView.from_array(features)
@@ -58,7 +64,7 @@ def test_it_decodes_under_its_ids_and_aligns(
 
 
 def test_features_of_80_bins_are_refused(folder: Path):
-    import ctranslate2
+    ctranslate2: Any = import_module("ctranslate2")
 
     model = ctranslate2.models.Whisper(str(folder), compute_type="float32", intra_threads=1)
     features = ctranslate2.StorageView.from_array(np.zeros((1, 80, 800), np.float32))
@@ -67,9 +73,9 @@ def test_features_of_80_bins_are_refused(folder: Path):
 
 
 def test_faster_whisper_transcribes_with_it(folder: Path):
-    from faster_whisper import WhisperModel
+    whisper: Any = import_module("faster_whisper")
 
-    model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
+    model = whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
     noise = (np.random.default_rng(0).standard_normal(32_000) * 0.1).astype(np.float32)
     segments, info = model.transcribe(
         noise, language="yue", max_new_tokens=8, temperature=0.0, word_timestamps=True

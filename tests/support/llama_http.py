@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,9 @@ sys.stdin.read()
 
 
 @contextmanager
-def llama_http_server(path: Path, *, key: str = "", context_tokens: int = 4096) -> Iterator[str]:
+def llama_http_server(
+    path: Path, *, key: str = "", context_tokens: int = 4096
+) -> Generator[str, None, None]:
     """Serve a GGUF model on a free port; yields the base URL, up to and with ``/v1``."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(path), key, str(context_tokens)],

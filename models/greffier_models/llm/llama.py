@@ -19,6 +19,7 @@ from greffier_models.llm.process import WorkerProcess, WorkerSettings
 from greffier_models.llm.rendering import Ask, render_prompt, tokenize
 from greffier_models.llm.slots import Slots
 from greffier_models.llm.sse import payloads
+from greffier_models.llm.watching import watched
 from greffier_models.types import (
     EngineIdentity,
     GenerationOptions,
@@ -61,7 +62,8 @@ class LlamaGenerator:
         reuse_prompts: keep the state of prompts, so that a common beginning is read once. Sums are
             then made in another order, which can tip near-ties even at temperature 0; for the very
             same text each time set it to False, with `parallel=1`.
-        identity: what is written into events; None = from the file name, without a digest.
+        identity: what is written into events; None = the file's name without a digest, and the
+            engine's version once it is loaded.
         show_slots: let `slot_states` work, which shows prompts; for tests.
     """
 
@@ -81,6 +83,7 @@ class LlamaGenerator:
             raise ValueError("context_tokens must be positive")
         self._path = path
         self._reuse_prompts = reuse_prompts
+        self._identified = identity is not None
         self._settings = WorkerSettings(
             path=str(path),
             cache_tokens=context_tokens + URGENT_TOKENS * (parallel - 1),
@@ -96,7 +99,7 @@ class LlamaGenerator:
         )
         self._capabilities = GeneratorCapabilities(
             context_tokens=context_tokens,
-            identity=identity or _identity_of(path, context_tokens),
+            identity=identity or EngineIdentity("llama-cpp", path.stem, digest=""),
             parallel=parallel,
         )
         self._starting: asyncio.Task[_Running] | None = None
@@ -137,7 +140,7 @@ class LlamaGenerator:
 
         `options.timeout_s` counts from the first piece asked for, with the time in the queue.
         """
-        return aclosing(self._pieces(prompt, options))
+        return aclosing(watched(self._pieces(prompt, options), options))
 
     async def count_tokens(self, text: str) -> int:
         """Tokens of `text` in this model's vocabulary."""
@@ -213,18 +216,27 @@ class LlamaGenerator:
             await asyncio.to_thread(before.stop)
         header = await asyncio.to_thread(read_gguf_header, self._path)
         await asyncio.to_thread(process.start)
-        if 0 < header.context_tokens < self._capabilities.context_tokens:
-            self._capabilities = replace(self._capabilities, context_tokens=header.context_tokens)
+        await self._describe(header)
         client = await asyncio.to_thread(_connect, process)
         return _Running(process, client, header)
 
+    async def _describe(self, header: GgufHeader) -> None:
+        """Complete what can be known only now."""
+        capabilities = self._capabilities
+        trained = header.context_tokens or capabilities.context_tokens
+        tokens = min(capabilities.context_tokens, trained)
+        identity = capabilities.identity
+        if not self._identified:
+            engine = await asyncio.to_thread(_engine_name)
+            identity = replace(identity, engine=engine, settings=f"ctx{tokens}")
+        self._capabilities = replace(capabilities, context_tokens=tokens, identity=identity)
 
-def _identity_of(path: Path, context_tokens: int) -> EngineIdentity:
+
+def _engine_name() -> str:
     try:
-        engine = f"llama-cpp/{version('xllamacpp')}"
+        return f"llama-cpp/{version('xllamacpp')}"
     except PackageNotFoundError:
-        engine = "llama-cpp"
-    return EngineIdentity(engine, path.stem, digest="", settings=f"ctx{context_tokens}")
+        return "llama-cpp"
 
 
 def _connect(process: WorkerProcess) -> "httpx.AsyncClient":

@@ -23,6 +23,7 @@ from greffier_models.llm.deadlines import Deadline
 from greffier_models.llm.hosts import checked_base_url
 from greffier_models.llm.slots import Slots
 from greffier_models.llm.sse import DONE, payloads
+from greffier_models.llm.watching import watched
 from greffier_models.types import (
     EngineIdentity,
     GenerationOptions,
@@ -130,7 +131,7 @@ class OpenAIGenerator:
 
         A refused connection and a server that is busy are tried again, before the first piece only.
         """
-        return aclosing(self._pieces(prompt, options))
+        return aclosing(watched(self._pieces(prompt, options), options))
 
     async def count_tokens(self, text: str) -> int:
         """Tokens of `text` by the server's tokeniser, or an upper estimate where it has none."""
@@ -155,8 +156,6 @@ class OpenAIGenerator:
     async def _pieces(
         self, prompt: Prompt, options: GenerationOptions
     ) -> AsyncGenerator[TextPiece, None]:
-        import httpx
-
         deadline = Deadline(options.timeout_s)
         async with deadline.entered(self._slots.hold(priority=options.priority)):
             if not self._probed:
@@ -168,18 +167,15 @@ class OpenAIGenerator:
                 )
             body = request_body(self._model, prompt, options)
             response = await self._opened(body, deadline)
-            try:
-                async with aclosing(response), aclosing(_decoded(response, deadline)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            except httpx.HTTPError as error:
-                raise _translated(error) from error
+            async with aclosing(response), aclosing(_decoded(response, deadline)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def _opened(self, body: dict[str, Any], deadline: Deadline) -> "httpx.Response":
         """Send the request; return the response whose stream has begun."""
-        import httpx
-
         client = await self._connected()
+        import httpx  # by now it is there
+
         pauses_s = iter(_RETRY_PAUSES_S)
         while True:
             request = client.build_request("POST", f"{self._base_url}/chat/completions", json=body)
@@ -211,9 +207,9 @@ class OpenAIGenerator:
     async def _ask(
         self, method: str, url: str, deadline: Deadline, *, json: dict[str, Any] | None = None
     ) -> "httpx.Response":
-        import httpx
-
         client = await self._connected()
+        import httpx  # by now it is there
+
         try:
             return await deadline.run(client.request(method, url, json=json))
         except httpx.HTTPError as error:
@@ -245,22 +241,27 @@ async def _decoded(
     response: "httpx.Response", deadline: Deadline
 ) -> AsyncGenerator[TextPiece, None]:
     """Yield the pieces of a streamed answer; the finishing one last, with the counts."""
+    import httpx
+
     last: TextPiece | None = None
-    async with aclosing(payloads(response, deadline)) as events:
-        async for event in events:
-            if event == DONE:
-                break
-            piece = decode_chunk(event)
-            if piece.finish is not None:
-                last = replace(piece, text=piece.text + (last.text if last else ""))
-            elif last is not None:  # the counts come in a chunk of their own, after the end
-                last = replace(
-                    last,
-                    prompt_tokens=piece.prompt_tokens or last.prompt_tokens,
-                    generated_tokens=piece.generated_tokens or last.generated_tokens,
-                )
-            elif piece.text:
-                yield piece
+    try:
+        async with aclosing(payloads(response, deadline)) as events:
+            async for event in events:
+                if event == DONE:
+                    break
+                piece = decode_chunk(event)
+                if piece.finish is not None:
+                    last = replace(piece, text=piece.text + (last.text if last else ""))
+                elif last is not None:  # the counts come in a chunk of their own, after the end
+                    last = replace(
+                        last,
+                        prompt_tokens=piece.prompt_tokens or last.prompt_tokens,
+                        generated_tokens=piece.generated_tokens or last.generated_tokens,
+                    )
+                elif piece.text:
+                    yield piece
+    except httpx.HTTPError as error:
+        raise _translated(error) from error
     if last is None:
         raise EngineUnavailable("The language model server broke off in the middle of its answer.")
     yield last

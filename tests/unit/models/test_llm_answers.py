@@ -36,19 +36,19 @@ def test_a_request_says_everything_and_nothing_twice():
     assert "response_format" not in plain
 
 
-@pytest.mark.parametrize(
-    ("chunk", "piece"),
-    [
-        ({"choices": [{"delta": {"content": "a"}}]}, TextPiece("a")),
-        ({"choices": [{"delta": {"role": "assistant", "content": None}}]}, TextPiece("")),
-        ({"choices": [{"delta": {}, "finish_reason": "stop"}]}, TextPiece("", finish="stop")),
-        ({"choices": [{"delta": {}, "finish_reason": "length"}]}, TextPiece("", finish="length")),
-        (
-            {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}},
-            TextPiece("", prompt_tokens=3, generated_tokens=2),
-        ),
-    ],
-)
+CHUNKS: list[tuple[dict[str, Any], TextPiece]] = [
+    ({"choices": [{"delta": {"content": "a"}}]}, TextPiece("a")),
+    ({"choices": [{"delta": {"role": "assistant", "content": None}}]}, TextPiece("")),
+    ({"choices": [{"delta": {}, "finish_reason": "stop"}]}, TextPiece("", finish="stop")),
+    ({"choices": [{"delta": {}, "finish_reason": "length"}]}, TextPiece("", finish="length")),
+    (
+        {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}},
+        TextPiece("", prompt_tokens=3, generated_tokens=2),
+    ),
+]
+
+
+@pytest.mark.parametrize(("chunk", "piece"), CHUNKS)
 def test_chunks_of_servers_are_read(chunk: dict[str, Any], piece: TextPiece):
     assert decode_chunk(json.dumps(chunk)) == piece
 
