@@ -4,11 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-<<<<<<< HEAD
-
-=======
 from numpy.typing import NDArray
->>>>>>> llm
+
 from tests.support.toys import toy_whisper_turbo
 
 pytestmark = pytest.mark.integration
