@@ -148,8 +148,9 @@ async def test_a_common_beginning_is_read_once(generator: LlamaGenerator):
     async with generator.generate(prompt, GenerationOptions(max_tokens=2000)) as stream:
         await anext(stream)
         (slot,) = [slot for slot in await generator.slot_states() if slot["is_processing"]]
-    assert slot["n_prompt_tokens"] == len(await generator.prompt_tokens(prompt))
-    assert slot["n_prompt_tokens_cache"] > 0.8 * slot["n_prompt_tokens"]
+    read_again = slot["n_prompt_tokens_processed"]
+    assert read_again < 0.2 * len(await generator.prompt_tokens(prompt))
+    assert slot["n_prompt_tokens_cache"] > 0
     await until_idle(generator)
 
 
