@@ -35,6 +35,9 @@ __all__ = ["URGENT_TOKENS", "LlamaGenerator"]
 
 _logger = logging.getLogger(__name__)
 
+_COUNT_S = 120.0
+"""For counting tokens, with the loading of the model before the first."""
+
 URGENT_TOKENS = 1024
 """Room in the key-value cache that only priority 0 may use, for each slot beyond the first."""
 
@@ -144,8 +147,9 @@ class LlamaGenerator:
 
     async def count_tokens(self, text: str) -> int:
         """Tokens of `text` in this model's vocabulary."""
-        running = await self._ready()
-        return len(await tokenize(text, ask=_asker(running), plain=True))
+        deadline = Deadline(_COUNT_S)
+        running = await deadline.run(self._ready())
+        return len(await deadline.run(tokenize(text, ask=_asker(running), plain=True)))
 
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that `generate` would show the model."""
@@ -195,21 +199,23 @@ class LlamaGenerator:
     async def _ready(self) -> _Running:
         if self._closed:
             raise EngineUnavailable("The language model was closed.")
-        starting = self._starting
+        starting, left = self._starting, None
         if starting is not None and starting.done():
-            failed = starting.cancelled() or starting.exception() is not None
-            if failed or not starting.result().process.alive:
-                if not failed:
-                    _logger.warning("the language model's process died; it is started again")
-                    await starting.result().client.aclose()
+            if starting.cancelled() or starting.exception() is not None:
                 starting = None
+            elif not starting.result().process.alive:
+                _logger.warning("the language model's process died; it is started again")
+                left, starting = starting.result().client, None
         if starting is None:
-            starting = asyncio.create_task(self._start(), name="llm-start")
+            starting = asyncio.create_task(self._start(left), name="llm-start")
             starting.add_done_callback(_retrieve)
             self._starting = starting
         return await asyncio.shield(starting)
 
-    async def _start(self) -> _Running:
+    async def _start(self, left: "httpx.AsyncClient | None") -> _Running:
+        """Start a process; `left` is the connection to one that died."""
+        if left is not None:
+            await left.aclose()
         before = self._process
         process = self._process = WorkerProcess(self._settings)
         if before is not None:
