@@ -41,6 +41,7 @@ class Segmenter:
         self._words: list[Word] = list(open_segment)
         self._is_open = bool(open_segment)
         self._number = next_segment
+        self._last_ms = open_segment[-1].end_ms if open_segment else 0
         self._language = language
 
     def commit(self, words: Sequence[Word], *, language: str, lag_ms: int) -> list[Event]:
@@ -57,14 +58,15 @@ class Segmenter:
                 opened = SegmentOpened(self._number, word.start_ms, language)
                 events.append(opened)
             self._words.append(word)
+            self._last_ms = max(self._last_ms, word.end_ms)
             events.append(WordsCommitted(self._number, (word,), lag_ms=lag_ms))
             events += self._split(word)
         return _merged(events)
 
     def tail(self, words: Sequence[Word], *, language: str, lag_ms: int) -> TailRevised:
         """What is seen behind the committed words; also when it is empty (it erases)."""
-        start = words[0].start_ms if words else 0
-        end = words[-1].end_ms if words else 0
+        start = words[0].start_ms if words else self._last_ms
+        end = words[-1].end_ms if words else self._last_ms
         text = "".join(word.text for word in words)
         return TailRevised(self._number, text, start, end, language=language, lag_ms=lag_ms)
 

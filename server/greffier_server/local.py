@@ -1,0 +1,124 @@
+"""Transcription of a file by the engines of this machine, without a server.
+
+It is the same session as a live one (journal, recognition, translation, minutes), over a journal in
+a temporary directory and a store in memory, with long hops, since nobody watches the words come.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from greffier.errors import ServerRefused
+from greffier.protocol import Start
+from greffier.sources import FileSource, open_recording
+from greffier_models.errors import EngineError
+from greffier_server.assembly import build_engines
+from greffier_server.core.alignatt import AlignAttSettings
+from greffier_server.core.captions import to_json
+from greffier_server.core.events import TailRevised, WordsCommitted
+from greffier_server.core.state import fold
+from greffier_server.errors import ServerError
+from greffier_server.pipeline.clock import SystemClock
+from greffier_server.pipeline.desk import Desk, DeskSettings
+from greffier_server.pipeline.ports import SpeakingSession
+from greffier_server.pipeline.session import SessionLimits
+from greffier_server.settings import Settings
+from greffier_server.settings_sources import load_settings
+from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.memory import MemoryStore
+
+__all__ = ["transcribe_file"]
+
+_TENANT = "local"
+_FILE_POLICY = AlignAttSettings(hop_ms=10_000, long_hop_ms=10_000)
+_FILE_LIMITS = SessionLimits(buffer_ms=120_000, idle_s=3_600.0, max_hours=48.0)
+
+
+async def transcribe_file(
+    path: str,
+    *,
+    language: str,
+    translate_to: tuple[str, ...],
+    minutes: bool,
+    progress: Callable[[float], None],
+) -> dict[str, Any]:
+    """Transcribe the recording at `path` (any format that PyAV reads).
+
+    Args:
+        path: of the file.
+        language: ISO 639-1 code, or ``auto``.
+        translate_to: languages to translate into.
+        minutes: write minutes.
+        progress: told the share done, 0 to 1.
+
+    Returns:
+        One object with ``text, language, duration, segments, translations, minutes``; times in
+        seconds.
+
+    Raises:
+        greffier.errors.FileUnreadable: the recording cannot be decoded.
+        greffier.errors.ServerRefused: weights are missing, a language is unknown and the like.
+    """
+    source = await asyncio.to_thread(open_recording, Path(path))
+    start = Start(
+        format=source.format, language=language, translate_to=translate_to, minutes=minutes
+    )
+    try:
+        settings = _settings(needs_language_model=bool(translate_to) or minutes)
+        return await _transcribe(source, start, settings, progress)
+    except (EngineError, ServerError) as error:
+        raise ServerRefused(error.message, code=error.code, retryable=error.retryable) from error
+
+
+def _settings(*, needs_language_model: bool) -> Settings:
+    flags: dict[str, Any] = {} if needs_language_model else {"language_model": {"engine": "none"}}
+    return load_settings(flags=flags)
+
+
+async def _transcribe(
+    source: FileSource, start: Start, settings: Settings, progress: Callable[[float], None]
+) -> dict[str, Any]:
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="greffier-"))
+        loaded = await build_engines(settings, stack)
+        journal = DiskJournal(Path(folder))
+        stack.push_async_callback(journal.close)
+        store = MemoryStore()
+        desk = Desk(
+            store=store,
+            sink=store.append,
+            journal=journal,
+            engines=loaded.engines,
+            clock=SystemClock(),
+            settings=DeskSettings(
+                limits=_FILE_LIMITS,
+                max_sessions=1,
+                expected_languages=settings.recognition.expected_languages,
+                policy=_FILE_POLICY,
+            ),
+        )
+        stack.push_async_callback(desk.close)
+        session, _ = await desk.open(_TENANT, start)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_report(session, source.duration_ms, progress))
+            async for chunk in source.chunks():
+                await session.push(chunk)
+            await session.finish()
+        progress(1.0)
+        return to_json(fold(session.log.records))
+
+
+async def _report(
+    session: SpeakingSession, duration_ms: int | None, progress: Callable[[float], None]
+) -> None:
+    """Follow the session to its end, and tell how far it is."""
+    async for record in session.log.follow():
+        match record.event:
+            case WordsCommitted() | TailRevised():
+                if duration_ms:
+                    progress(min(record.audio_to_ms / duration_ms, 1.0))
+            case _:
+                pass
