@@ -1,5 +1,6 @@
 """Silero VAD (the ONNX model inside faster-whisper's wheel), as a stream."""
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def load_silero() -> SileroVad:
         WeightsMissing: the ``whisper`` extra is not installed.
     """
     try:
-        import onnxruntime
+        onnxruntime: Any = importlib.import_module("onnxruntime")
         from faster_whisper.utils import get_assets_path
     except ImportError as error:
         raise WeightsMissing(

@@ -100,13 +100,11 @@ async def build_engines(
         WeightsError: a model is missing or damaged.
     """
     found = await asyncio.to_thread(_find_language_model, settings)
-    observe = None
-    if metrics is not None:
-        seconds = metrics.engine_seconds.labels("recognition")
 
-        def observe(elapsed_s: float, windows: int) -> None:
-            del windows
-            seconds.observe(elapsed_s)
+    def observe(elapsed_s: float, windows: int) -> None:
+        del windows
+        if metrics is not None:
+            metrics.engine_seconds.labels("recognition").observe(elapsed_s)
 
     if settings.recognition.engine == "fake":
         from greffier_models.fakes import FakeRecognizer, FakeVad

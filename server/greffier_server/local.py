@@ -70,7 +70,7 @@ async def transcribe_file(
         settings = _settings(needs_language_model=bool(translate_to) or minutes)
         return await _transcribe(source, start, settings, progress)
     except (EngineError, ServerError) as error:
-        raise ServerRefused(error.message, code=error.code, retryable=error.retryable) from error
+        raise ServerRefused(error.code, error.message, retryable=error.retryable) from error
 
 
 def _settings(*, needs_language_model: bool) -> Settings:

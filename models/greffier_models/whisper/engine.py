@@ -6,8 +6,10 @@ while forced text after ``<|notimestamps|>`` costs a step a token; the encoder i
 a time on a CPU (batches are slower per item) and the decoder in batches of equal shape.
 """
 
+import importlib
 import logging
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,8 +153,6 @@ class WhisperEngine:
     # --- encoder ------------------------------------------------------------------------------
 
     def _encode(self, window: AudioWindow, fill_ms: int) -> tuple[Any, int]:
-        import ctranslate2
-
         if window.duration_ms > _MAX_WINDOW_MS:
             raise EngineError("A recogniser window may hold 30 s of audio at most.")
         total = max(window.duration_ms, min(fill_ms, _MAX_WINDOW_MS)) * SAMPLE_RATE // 1000
@@ -160,7 +160,9 @@ class WhisperEngine:
         audio[: len(window.pcm)] = window.pcm.astype(np.float32) / 32768.0
         mel = np.asarray(self._features(audio, padding=0))
         mel = mel[..., : mel.shape[-1] // 2 * 2]
-        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None], dtype=np.float32))
+        view = _ctranslate2().StorageView.from_array(
+            np.ascontiguousarray(mel[None], dtype=np.float32)
+        )
         frames = min(max(len(window.pcm) // _HOP_SAMPLES, 2), mel.shape[-1])
         return self._model.encode(view, to_cpu=False), frames
 
@@ -322,6 +324,11 @@ class WhisperEngine:
         return sorted({*tokenizer.non_speech_tokens, *special})
 
 
+def _ctranslate2() -> Any:
+    """The package, imported when a model is first used; it has no types."""
+    return importlib.import_module("ctranslate2")
+
+
 def _first_frames(alignments: Sequence[tuple[int, int]], tokens: int, frames: int) -> list[int]:
     """First encoder frame of each token from the alignment path, then one for the end."""
     firsts = [frames] * (tokens + 1)
@@ -335,10 +342,8 @@ def _first_frames(alignments: Sequence[tuple[int, int]], tokens: int, frames: in
 
 
 def _stack(outputs: Sequence[Any]) -> Any:
-    import ctranslate2
-
     arrays: list[NDArray[np.float32]] = [np.asarray(output) for output in outputs]
-    return ctranslate2.StorageView.from_array(np.concatenate(arrays))
+    return _ctranslate2().StorageView.from_array(np.concatenate(arrays))
 
 
 def load_whisper(
@@ -368,10 +373,9 @@ def load_whisper(
         raise WeightsMissing(
             f"There is no Whisper model at {path.name!r}. Fetch one: greffier models pull"
         )
-    import os
-
-    import ctranslate2
     from faster_whisper import WhisperModel
+
+    ctranslate2 = _ctranslate2()
 
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"

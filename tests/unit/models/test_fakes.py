@@ -26,7 +26,6 @@ from greffier_models.fakes import (
 )
 from greffier_models.protocols import (
     BatchRecognizer,
-    SpeechRecognizer,
     TextGenerator,
     VoiceActivityDetector,
 )
@@ -255,10 +254,9 @@ async def test_slow_failing_and_closed_generators():
 
 def test_the_fakes_keep_to_the_ports():
     recognizer = FakeRecognizer()
-    live: SpeechRecognizer = recognizer
     batch: BatchRecognizer = recognizer
     vad: VoiceActivityDetector = FakeVad()
     generator: TextGenerator = FakeGenerator()
-    assert str(live.identity) == str(batch.identity)
+    assert str(batch.identity) == str(recognizer.identity)
     assert vad.frame_ms == 32
     assert not generator.capabilities.local
