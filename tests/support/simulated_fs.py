@@ -80,7 +80,7 @@ class SimulatedDisk:
         capacity: int | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        self.faults = dict(faults or {})
+        self.faults: dict[int, Fault] = dict(faults or {})
         self.capacity = capacity
         self.calls = 0
         self.open_files = 0

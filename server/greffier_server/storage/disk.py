@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from greffier_server.errors import StorageFailed
+from greffier_server.errors import SessionClosed, StorageFailed
 from greffier_server.storage.budget import ByteBudget
 from greffier_server.storage.failures import StorageUnavailable, disk_failure
 from greffier_server.storage.filesystem import FileSystem, LocalFileSystem
@@ -75,8 +75,12 @@ class DiskRecording:
             self._durable, self._failures = answer.durable_bytes, answer.failures
             _settle(answered, answer)
 
+        try:
+            self._thread.put(Append(self._track, take_answer, audio, failures))
+        except SessionClosed:
+            self._budget.give_back(len(audio))
+            raise
         self._pending += len(audio)
-        self._thread.put(Append(self._track, take_answer, audio, failures))
         return await answered
 
     async def seal(self) -> None:

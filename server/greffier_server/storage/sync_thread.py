@@ -75,8 +75,14 @@ class SyncThread:
         self._thread: threading.Thread | None = None
 
     def put(self, request: Append | Finish) -> None:
-        """Queue a request; never blocks for longer than the queue's lock is held."""
+        """Queue a request; never blocks for longer than the queue's lock is held.
+
+        Raises:
+            SessionClosed: the thread has been stopped; nobody would answer.
+        """
         with self._changed:
+            if self._stopping:
+                raise SessionClosed("The server is stopping; reconnect in a moment.")
             self._queue.append(request)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="journal", daemon=True)

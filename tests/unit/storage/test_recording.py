@@ -94,6 +94,28 @@ def test_a_write_that_cannot_be_undone_takes_the_unsynced_ones_before_it_along()
     assert content(open_recording(disk.restart())) == b"kept+more"
 
 
+class EverythingArrives(random.Random):
+    """A failing write has reached the file all the same."""
+
+    def randint(self, a: int, b: int) -> int:
+        return max(a, b)
+
+
+def test_a_refused_write_that_reached_the_file_is_not_read_in_place_of_the_next() -> None:
+    disk = SimulatedDisk(chance=EverythingArrives(0))
+    recording = open_recording(disk)
+    recording.write(b"kept")
+    recording.sync()
+    disk.faults = {disk.calls: "eio"}
+    with pytest.raises(OSError, match="simulated"):
+        recording.write(b"refused")
+    recording.sync()
+    recording.write(b"instead")
+    recording.sync()
+    assert content(recording) == b"keptinstead"
+    assert content(open_recording(disk.restart())) == b"keptinstead"
+
+
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room() -> None:
     disk = SimulatedDisk(capacity=200)
     recording = open_recording(disk)
