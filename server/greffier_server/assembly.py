@@ -17,6 +17,7 @@ from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActiv
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.core.events import Recorded
+from greffier_server.jobs import Retention
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings, Engines
 from greffier_server.pipeline.session import SessionLimits
@@ -77,6 +78,9 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             clock=SystemClock(),
             settings=_desk_settings(settings),
         )
+        retention = Retention(store, journal, clock=SystemClock())
+        sweeping = asyncio.create_task(retention.run(), name="retention")
+        stack.push_async_callback(_end, sweeping)
         metrics.sessions_active.set_function(lambda: desk.live_count)
         stack.push_async_callback(desk.close)
         resumed = await desk.recover()
@@ -148,11 +152,12 @@ async def _start(generator: TextGenerator, loaded: _Loaded, stack: AsyncExitStac
 
     task = asyncio.create_task(load(), name="load-language-model")
 
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    stack.push_async_callback(_end, task)
 
-    stack.push_async_callback(stop)
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _load_whisper(settings: Settings) -> BatchRecognizer:

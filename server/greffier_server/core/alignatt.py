@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from greffier.protocol import QualityLevel
 from greffier_models.types import Hypothesis, Word
-from greffier_server.core.defence import judge
+from greffier_server.core.defence import confidence, judge
 from greffier_server.core.language_choice import LanguageChoice
 from greffier_server.core.policy import (
     DecodeRequest,
@@ -51,10 +51,17 @@ class AlignAttSettings:
     """After a longer silence the context is dropped."""
     preroll_ms: int = 300
     """Audio before the onset of speech that goes into the window."""
+    doubt: float = 0.45
+    """A decode whose first words are less probable than this is shown and not committed while the
+    language is followed: the language is detected anew first."""
     fill_ms: int = 15_000
     """Windows are filled with silence up to this length."""
     max_window_ms: int = 28_000
     closing_beam: int = 1
+    unheard_ms: int = 600
+    """Speech at a pause that gave no words, and is asked for once more by itself."""
+    deaf_ms: int = 2_500
+    """The same in running speech: the context is dropped."""
     prompt_chars: int = 200
     """Characters of committed text before the window given as prompt."""
     long_hop_ms: int = 2_500
@@ -90,6 +97,7 @@ class AlignAttPolicy:
         self._tail: tuple[Word, ...] = ()
         self._hop_ms = self.settings.hop_ms
         self._evidence_ms = start_ms - 1
+        self._retried_ms = start_ms - 1
 
     @property
     def done(self) -> bool:
@@ -171,8 +179,7 @@ class AlignAttPolicy:
         if verdict != "switch":
             return Outcome()
         if before is not None:  # context in another language misleads the decoder
-            self._words.clear()
-            self._text = ""
+            self._forget_context()
         self._tail = ()
         return Outcome(language=self._language.current)
 
@@ -196,9 +203,17 @@ class AlignAttPolicy:
             committed=self._text,
             language=request.language or hypothesis.language,
         )
+        doubtful = bool(words) and confidence(words[:3]) < self.settings.doubt
+        if doubtful and not request.closing and self._language.doubt():
+            self._tail = tuple(words)
+            return Outcome(tail=self._tail)
         if request.closing:
             return self._close(request, judged.kept, judged.withheld)
+        if not words and self._unheard_ms(request.to_ms) >= self.settings.deaf_ms:
+            self._forget_context()
         keep = 0 if judged.withheld else self._stable(judged.kept, request.to_ms)
+        if keep == 0 and request.to_ms - request.from_ms >= self.settings.max_window_ms:
+            return self._give_way(request, judged.kept, judged.withheld)
         self._commit(judged.kept[:keep])
         self._tail = tuple(judged.kept[keep:])
         return Outcome(committed=tuple(judged.kept[:keep]), tail=self._tail)
@@ -291,11 +306,45 @@ class AlignAttPolicy:
         while self._words and self._words[0].start_ms < oldest:
             self._words.popleft()
 
+    def _give_way(
+        self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
+    ) -> Outcome:
+        """The longest window gave nothing stable: settle it, or it would be asked for for ever."""
+        self._commit(words)
+        if not words and not withheld:
+            withheld = (Suspicion(self._committed_ms, request.to_ms, "no_text", ""),)
+        self._committed_ms = max(self._committed_ms, request.to_ms)
+        self._forget_context()
+        self._tail = ()
+        return Outcome(committed=tuple(words), withheld=tuple(withheld))
+
+    def _unheard_ms(self, to_ms: int) -> int:
+        """Speech after the last committed word, its end left out (the aligner stops early)."""
+        return self._tracker.speech_ms(self._committed_ms + 150, to_ms)
+
+    def _forget_context(self) -> None:
+        self._words.clear()
+        self._text = ""
+
     def _close(
         self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
     ) -> Outcome:
         self._commit(words)
         spoken = self._tracker.speech_end_before(request.to_ms)
+        unheard_ms = 0 if withheld else self._unheard_ms(request.to_ms)
+        if unheard_ms >= self.settings.unheard_ms:
+            if self._retried_ms < request.to_ms:
+                # Speech without words: context in another language, or a decoder that stopped
+                # early. Ask once more for that stretch alone.
+                self._retried_ms = request.to_ms
+                self._evidence_ms = request.to_ms - 1
+                self._onset_ms = self._committed_ms
+                self._forget_context()
+                self._language.new_utterance()
+                self._tail = ()
+                return Outcome(committed=tuple(words))
+            lost = Suspicion(self._committed_ms, spoken, "no_text", "")
+            withheld = (*withheld, lost)
         self._committed_ms = max(self._committed_ms, min(spoken, request.to_ms))
         self._tail = ()
         self._open = self._tracker.last_speech_ms > request.to_ms

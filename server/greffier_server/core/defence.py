@@ -1,12 +1,13 @@
 """Defence against invention: words that the audio does not bear out are withheld, with a reason."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from greffier_models.types import Hypothesis, Word
 from greffier_server.core.policy import Suspicion
 
-__all__ = ["Judgement", "judge", "repetition_start"]
+__all__ = ["Judgement", "confidence", "judge", "repetition_start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,12 @@ _PHRASES: dict[str, tuple[str, ...]] = {
 }
 """What Whisper says over nothing (its training subtitles); counts only with weak evidence."""
 
+_MARKS = ".,!?;:…"
 _NO_SPEECH = 0.6
 _LOW_LOGPROB = -1.0
 _LOW_WORD = 0.35
+_ECHO_CONFIDENCE = 0.6
+_ECHO_WORDS = 4
 
 
 def judge(
@@ -59,7 +63,6 @@ def judge(
         committed: text committed so far, to see the decoder start over.
         language: of the words.
     """
-    del committed
     if not words:
         return Judgement(())
     start, end = words[0].start_ms, max(words[-1].end_ms, words[0].start_ms + 1)
@@ -74,6 +77,8 @@ def judge(
         return _withhold(words, "stock_phrase", text)
     if spoken == 0:
         return _withhold(words, "no_voice", text)
+    if confidence(words[:3]) < _ECHO_CONFIDENCE and _echoes(words, committed):
+        return _withhold(words, "echo", text)
     loop = repetition_start([word.text for word in words])
     if loop is not None and (hypothesis.truncated or len(words) - loop >= 6):
         kept, rest = words[:loop], words[loop:]
@@ -82,6 +87,27 @@ def judge(
     if mean < _LOW_WORD and hypothesis.no_speech_probability > 0.3:
         return _withhold(words, "low_confidence", text)
     return Judgement(tuple(words))
+
+
+def confidence(words: Sequence[Word]) -> float:
+    """Geometric mean of the words' probabilities, 1 for none.
+
+    The decoder's own mean log-probability counts the forced prefix too, and so hides bad words.
+    """
+    if not words:
+        return 1.0
+    logs = (math.log(max(word.probability, 1e-6)) for word in words)
+    return math.exp(sum(logs) / len(words))
+
+
+def _echoes(words: Sequence[Word], committed: str) -> bool:
+    """Whether a weak decode only says again what was said just before (its own prompt)."""
+    said = [word.text.strip().casefold().strip(_MARKS) for word in words]
+    if len(said) < _ECHO_WORDS:
+        return False
+    before = [word.casefold().strip(_MARKS) for word in committed.split()[-40:]]
+    starts = range(len(before) - len(said) + 1)
+    return any(before[start : start + len(said)] == said for start in starts)
 
 
 def _withhold(words: Sequence[Word], reason: str, text: str) -> Judgement:
@@ -94,7 +120,7 @@ def repetition_start(texts: Sequence[str]) -> int | None:
 
     The first occurrence is kept: the index is that of the second.
     """
-    folded = [text.strip().casefold().strip(".,!?;:…") for text in texts]
+    folded = [text.strip().casefold().strip(_MARKS) for text in texts]
     count = len(folded)
     for size in range(1, count // 3 + 1):
         block = folded[count - size :]

@@ -24,6 +24,8 @@ _LONG_MS = 3_000
 _REVIEW_MS = 4_000
 """A choice made on less is looked at once more here."""
 _SURE = 0.9
+_MOST_DOUBTS = 2
+"""In one stretch of speech; after that, bad decodes are bad audio."""
 _UNEXPECTED = 0.1
 """Weight of a language that is not expected."""
 _STICKY = 1.3
@@ -44,6 +46,7 @@ class LanguageChoice:
         self.current = forced
         self._settled = self._forced
         self._reviewed = self._forced
+        self._doubts = 0
 
     @property
     def following(self) -> bool:
@@ -58,6 +61,15 @@ class LanguageChoice:
     def new_utterance(self) -> None:
         """Speech begins after a pause: another person may speak another language."""
         self._settled = self._reviewed = self._forced
+        self._doubts = 0
+
+    def doubt(self) -> bool:
+        """A decode went badly: look again. False when the language is given, not detected."""
+        if self._forced or self._doubts >= _MOST_DOUBTS:
+            return False
+        self._doubts += 1
+        self._settled = self._reviewed = False
+        return True
 
     def wants_evidence(self, speech_ms: int, *, final: bool) -> bool:
         """Whether the language should be detected over the utterance's `speech_ms` so far."""

@@ -51,6 +51,7 @@ class EventLog:
         self._volatile: dict[tuple[str, str], tuple[int, Recorded]] = {}
         self._shown = 0
         self._closed = False
+        self._work: set[asyncio.Task[int]] = set()
         self._changed = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -79,6 +80,17 @@ class EventLog:
             LogClosed: the session is over.
             StorageFailed: from the sink; then none of the events is recorded.
         """
+        work = asyncio.create_task(
+            self._append(events, audio_from_ms, audio_to_ms, engine), name=f"log {self._session}"
+        )
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+        # A caller that is cancelled must not leave records stored whose numbers are given again.
+        return await asyncio.shield(work)
+
+    async def _append(
+        self, events: Sequence[Event], audio_from_ms: int, audio_to_ms: int, engine: str
+    ) -> int:
         async with self._writing:
             if self._closed:
                 raise LogClosed
@@ -143,6 +155,8 @@ class EventLog:
     def close(self) -> None:
         """End the log: followers finish what there is and stop."""
         self._closed = True
+        for work in self._work:
+            work.cancel()
         self._notify()
 
     def _notify(self) -> None:
