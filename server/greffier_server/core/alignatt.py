@@ -62,7 +62,7 @@ class AlignAttSettings:
     """Speech at a pause that gave no words, and is asked for once more by itself."""
     deaf_ms: int = 2_500
     """The same in running speech: the context is dropped."""
-    prompt_chars: int = 200
+    prompt_chars: int = 0
     """Characters of committed text before the window given as prompt."""
     long_hop_ms: int = 2_500
     """Hop one step down the ladder."""
