@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from greffier_server.core.figures import readable_text
 from greffier_server.core.invariant_words import MONTHS, WEAK_NEGATION, WEEKDAYS
 from greffier_server.core.invariants import Facts, facts, missing_facts
 from greffier_server.core.languages import word_set
@@ -56,8 +57,8 @@ class Verdict:
 
 def evidence_of(segment: Segment, language: str) -> Evidence:
     """Read a segment, for claims in `language`."""
-    translated = segment.translations.get(language)
-    other = translated.text if translated is not None and translated.closed else ""
+    readable, spoken = readable_text(segment, language)
+    other = readable if spoken != segment.language else ""
     text = f"{segment.text} {other}"
     return Evidence(
         segment=segment.id,

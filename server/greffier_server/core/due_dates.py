@@ -21,7 +21,8 @@ def _names(table: dict[str, int]) -> str:
 
 
 _FR_DAY = (
-    rf"(?:(?:le\s+)?(?:{_names(dict(WEEKDAYS['fr']))})(?:\s+\d+(?:er)?\s+(?:{_names(dict(MONTHS['fr']))}))?"
+    rf"(?:du\s+\d+(?:er)? au \d+ (?:{_names(dict(MONTHS['fr']))})"
+    rf"|(?:le\s+)?(?:{_names(dict(WEEKDAYS['fr']))})(?:\s+\d+(?:er)?\s+(?:{_names(dict(MONTHS['fr']))}))?"
     r"(?:\s+prochain)?(?:\s+(?:matin|midi|apr[èe]s-midi|soir))?"
     rf"|(?:le\s+)?\d+(?:er)?\s+(?:{_names(dict(MONTHS['fr']))})"
     r"|(?:la\s+)?(?:semaine|fin de semaine)\s+prochaine|(?:la\s+)?fin (?:de la semaine|du mois)"
@@ -29,7 +30,8 @@ _FR_DAY = (
     r"|(?:le\s+)?mois prochain|demain(?:\s+(?:matin|soir))?|ce soir|aujourd['’]hui)"
 )
 _EN_DAY = (
-    rf"(?:(?:next\s+|this\s+)?(?:{_names(dict(WEEKDAYS['en']))})(?:\s+(?:morning|afternoon|evening))?"
+    rf"(?:from (?:the )?\d+\w* (?:to|until) (?:the )?\d+\w* of (?:{_names(dict(MONTHS['en']))})"
+    rf"|(?:next\s+|this\s+)?(?:{_names(dict(WEEKDAYS['en']))})(?:\s+(?:morning|afternoon|evening))?"
     rf"|(?:the\s+)?\d+(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_names(dict(MONTHS['en']))})\b"
     rf"|(?:{_names(dict(MONTHS['en']))})\s+(?:the\s+)?\d+(?:st|nd|rd|th)?"
     r"|next (?:week|month)|the end of (?:the week|the month|next week)|tomorrow(?:\s+\w+ing)?"

@@ -1,23 +1,23 @@
 """Figures and dates of a session, taken from the speech itself, with digits for number words."""
 
-from decimal import Decimal
-
-from greffier_server.core.invariants import facts
+from greffier_server.core.invariants import check, facts
 from greffier_server.core.numerals import Numeral, find_numerals
 from greffier_server.core.state import Segment
 
 __all__ = ["holds_figure", "in_digits", "readable_text"]
 
 
-def in_digits(text: str, language: str) -> str:
+def in_digits(text: str, language: str, *, least: int = 2) -> str:
     """Return `text` with its spelled-out numbers in digits, as minutes have them.
 
     Articles and pronouns that look like numbers (*un*, *one*) stay, and so do French ordinals other
-    than *premier* before a month.
+    than *premier* before a month, and numbers below `least`.
     """
     pieces: list[str] = []
     end = 0
     for numeral in find_numerals(text, language):
+        if numeral.value < least and not (least <= 2 and numeral.ordinal):
+            continue
         written = _written(text, numeral, language)
         pieces += [text[end : numeral.start], written]
         end = numeral.end
@@ -34,11 +34,17 @@ def holds_figure(text: str, language: str) -> bool:
 
 
 def readable_text(segment: Segment, language: str) -> tuple[str, str]:
-    """Return a segment's text in `language` where there is one, else as it was said; and which."""
+    """Return a segment's text in `language` where there is a sound one, else as it was said.
+
+    A translation that lost or changed a number, a date or a negation is passed over.
+
+    Returns:
+        The text, and the language it is in.
+    """
     translated = segment.translations.get(language)
     if segment.language != language and translated is not None and translated.closed:
         text = translated.text.strip()
-        if text:
+        if text and not check(segment.text, text, segment.language, language):
             return text, language
     return segment.text, segment.language
 
@@ -54,8 +60,6 @@ def _written(text: str, numeral: Numeral, language: str) -> str:
     if numeral.ordinal:
         is_date = bool(facts(text[numeral.start : numeral.end + 36], language).months)
         return _ordinal(int(value), language) if is_date else said
-    if value < Decimal(2):
-        return said
     is_year = 1900 <= value < 2100
     grouped = str(int(value)) if is_year else f"{int(value):,}"
     return grouped.replace(",", "\u202f") if language == "fr" else grouped

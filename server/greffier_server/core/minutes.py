@@ -28,6 +28,7 @@ __all__ = [
     "check_summary",
     "main_language",
     "spoken_segments",
+    "summary_items",
     "summary_prompt",
     "summary_schema",
     "write_minutes",

@@ -15,6 +15,7 @@ from greffier_server.core.claims import Evidence, content_stems, evidence_of, ju
 from greffier_server.core.due_dates import find_due
 from greffier_server.core.figures import in_digits, readable_text
 from greffier_server.core.invariants import facts, missing_facts
+from greffier_server.core.languages import written_in
 from greffier_server.core.notes import RawNote
 from greffier_server.core.numerals import fold
 from greffier_server.core.speech_acts import SPEECH_LANGUAGES, SpeechAct, speech_act
@@ -30,6 +31,7 @@ SAME = 0.75
 class Notes:
     """Checked notes over a stretch, in the shape of minutes."""
 
+    language: str = ""
     topics: tuple[MinutesItem, ...] = ()
     decisions: tuple[MinutesItem, ...] = ()
     actions: tuple[MinutesItem, ...] = ()
@@ -58,6 +60,7 @@ def merge_notes(parts: Sequence[Notes], language: str) -> Notes:
     topics = _distinct([item for part in parts for item in part.topics], language)
     unsupported = _distinct([item for part in parts for item in part.unsupported], language)
     return Notes(
+        language=language,
         topics=tuple(item for item in topics if not _covered(item, stronger, language)),
         decisions=tuple(decisions),
         actions=tuple(actions),
@@ -95,6 +98,7 @@ class _Reading:
     def notes(self) -> Notes:
         """Return what stands."""
         return Notes(
+            self.language,
             tuple(self.topics),
             tuple(self.decisions),
             tuple(self.actions),
@@ -106,6 +110,8 @@ class _Reading:
         """Check one item and put it where it belongs."""
         if len(content_stems(note.text, self.language)) < 2:
             return
+        if not written_in(note.text, self.language):
+            return  # what matters of it comes back as a quotation
         verdict = judge(
             note.text,
             language=self.language,
@@ -130,7 +136,7 @@ class _Reading:
         if all(act.courtesy for act in acts):
             return
         if note.kind == "question":
-            if unread or self._is_open(verdict.cites):
+            if unread or (any(act.asks for act in acts) and self._is_open(verdict.cites)):
                 self.questions.append(item)
         elif note.kind == "decision" and (unread or any(act.decides for act in acts)):
             self.decisions.append(item)
@@ -200,8 +206,6 @@ class _Reading:
 
     def _is_open(self, cites: Sequence[int]) -> bool:
         """Whether something nearby says that the question has no answer yet."""
-        if not any(self._acts[cite].asks or self._acts[cite].open for cite in cites):
-            return False
         return any(self._acts[key].open for key in self._around(cites, 1, 3))
 
     def _around(self, cites: Sequence[int], before: int, after: int) -> list[int]:

@@ -122,7 +122,6 @@ _ENGLISH = _Rules(
         r"\bit is (?:agreed|decided)\b|\bthe decision is\b",
         r"\blet's (?:go|keep|use|do|move|postpone|stick|say)\b",
         r"\bwe (?:will|must|shall)(?: not|n't)? (?!need|see|have)\w+|\bwe won't \w+",
-        r"^(?:use|keep|never|do not|don't) ",
     ),
     commits=_any(
         r"\bi(?:'ll| will| shall|'m going to| am going to) (?!be (?:able|there)|need|see|not)\w+",

@@ -34,6 +34,7 @@ from greffier_server.core.minutes import (
     check_summary,
     main_language,
     spoken_segments,
+    summary_items,
     summary_prompt,
     summary_schema,
     write_minutes,
@@ -206,7 +207,7 @@ class MinuteStage:
         self, log: EventLog, notes: Notes, state: SessionState, language: str
     ) -> Summary:
         """Let the model write title and summary; nothing of them when it cannot."""
-        if notes == Notes():
+        if not summary_items(notes):
             return Summary()
         options = GenerationOptions(
             max_tokens=SUMMARY_TOKENS, schema=summary_schema(notes), priority=2, timeout_s=120.0
@@ -225,7 +226,8 @@ class MinuteStage:
 
     def _language(self, state: SessionState) -> str:
         asked = state.started.minutes_language if state.started is not None else None
-        chosen = asked or self._given_language or main_language(state)
+        noted = self._notes[0][1].language if self._notes else ""
+        chosen = asked or self._given_language or noted or main_language(state)
         return canonical(chosen) or chosen
 
     async def _report(self, log: EventLog, error: EngineError) -> None:
