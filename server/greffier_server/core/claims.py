@@ -123,8 +123,8 @@ def content_stems(text: str, language: str) -> frozenset[str]:
     spans = [(numeral.start, numeral.end) for numeral in find_numerals(text, language)]
     stems: set[str] = set()
     for match in re.finditer(r"[^\W\d_]+", text):
-        word = fold(match.group())
-        if len(word) < 3 or word in _STOP_WORDS:
+        word = fold(match.group()).replace("y", "i")  # French: envoyer, j'envoie
+        if len(word) < 3 or fold(match.group()) in _STOP_WORDS:
             continue
         if any(start <= match.start() < end for start, end in spans):
             continue
@@ -188,7 +188,7 @@ def _content(item: Evidence) -> set[tuple[str, str]]:
 def _share(stems: frozenset[str], cited: Sequence[Evidence], people: frozenset[str]) -> float:
     """Return how many of the content words are said, people's names left out of the count."""
     said = frozenset[str]().union(*(item.stems for item in cited))
-    counted = stems - {name[:5] if len(name) > 5 else name.rstrip("s") for name in people}
+    counted = stems - content_stems(" ".join(people), "")
     return len(counted & said) / len(counted) if counted else 0.0
 
 
