@@ -6,8 +6,10 @@ names of the larger Western European ones. What is not known is not checked.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Literal
 
 from greffier_server.core.invariant_words import (
@@ -63,7 +65,11 @@ def facts(text: str, language: str) -> Facts:
     soft: set[Decimal] = set()
     for index, numeral in enumerate(numerals):
         value = _clock_value(text, numeral)
-        if _is_soft(text, numeral, numerals[index - 1] if index else None, language):
+        beside = any(
+            not text[first.end : second.start].strip(" ,-")
+            for first, second in pairwise(numerals[max(0, index - 1) : index + 2])
+        )
+        if _is_soft(text, numeral, language, beside=beside):
             soft.add(value)
         else:
             numbers.append(value)
@@ -111,11 +117,11 @@ def missing_facts(claim: Facts, evidence: Facts) -> list[Mismatch]:
     Polarity is the caller's affair, since a claim is about a part of its evidence only.
     """
     known = {*evidence.numbers, *evidence.soft_numbers, *map(Decimal, evidence.months)}
-    run = _digits(evidence.numbers)
+    runs = _runs(evidence.numbers)
     invented = [
         Mismatch("number", _plain(number), invented=True)
         for number in claim.numbers
-        if number not in known and not (len(_plain(number)) > 1 and _plain(number) in run)
+        if number not in known and _plain(number) not in runs
     ]
     invented += [
         Mismatch("month", str(month), invented=True)
@@ -147,13 +153,12 @@ _AFTERNOON = re.compile(
 )
 
 
-def _is_soft(text: str, numeral: Numeral, before: Numeral | None, language: str) -> bool:
+def _is_soft(text: str, numeral: Numeral, language: str, *, beside: bool) -> bool:
     """Whether the number may be none: an article, a second of time, French *neuf* for new."""
     word = fold(text[numeral.start : numeral.end])
     if word in ("un", "une", "one", "1") or numeral.value == 1:
         near = fold(text[max(0, numeral.start - 14) : numeral.end + 12])
         is_date = numeral.ordinal and any(month in near for month in MONTHS.get(language, {}))
-        beside = before is not None and text[before.end : numeral.start].strip(" ,-") == ""
         return not (is_date or beside or word == "1")
     if word == "neuf":
         rest = text[numeral.end :].lstrip()
@@ -167,27 +172,45 @@ def _number_mismatches(said: Facts, given: Facts, *, both_ways: bool) -> list[Mi
         return []
     there = {*given.numbers, *given.soft_numbers, *map(Decimal, given.months)}
     here = {*said.numbers, *said.soft_numbers, *map(Decimal, said.months)}
-    run_there, run_here = _digits(given.numbers), _digits(said.numbers)
+    runs_there, runs_here = _runs(given.numbers), _runs(said.numbers)
+    whole_there = runs_there | {_plain(number) for number in there}
+    whole_here = runs_here | {_plain(number) for number in here}
     found: list[Mismatch] = []
     if both_ways or given.numbers:
         found += [
             Mismatch("number", _plain(number))
             for number in dict.fromkeys(said.numbers)
-            if number not in there and not _in_run(number, run_there)
+            if _plain(number) not in whole_there and not _is_said_apart(number, said, whole_there)
         ]
     if both_ways or said.numbers:
         found += [
             Mismatch("number", _plain(number), invented=True)
             for number in dict.fromkeys(given.numbers)
-            if number not in here and not _in_run(number, run_here)
+            if _plain(number) not in whole_here and not _is_said_apart(number, given, whole_here)
         ]
     return found
 
 
-def _in_run(number: Decimal, run: str) -> bool:
-    """Whether digits said one by one make up `number` (one two three, 123; twenty twenty-six)."""
-    digits = _plain(number)
-    return len(digits) >= 3 and digits in run
+def _runs(numbers: Sequence[Decimal]) -> frozenset[str]:
+    """Return what numbers said one after the other make up (one two three, 123)."""
+    plain = [_plain(number) for number in numbers]
+    return frozenset(
+        "".join(plain[first:last])
+        for first in range(len(plain))
+        for last in range(first + 2, min(first + 8, len(plain)) + 1)
+        if all(len(part) <= 2 for part in plain[first:last])
+    )
+
+
+def _is_said_apart(number: Decimal, own: Facts, whole: frozenset[str]) -> bool:
+    """Whether `number` is a part of digits that the other text writes as one."""
+    plain = [_plain(each) for each in own.numbers]
+    return any(
+        "".join(plain[first:last]) in whole
+        for first in range(len(plain))
+        for last in range(first + 2, min(first + 8, len(plain)) + 1)
+        if number in own.numbers[first:last] and all(len(p) <= 2 for p in plain[first:last])
+    )
 
 
 def _digits(numbers: tuple[Decimal, ...]) -> str:

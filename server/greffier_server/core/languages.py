@@ -4,11 +4,21 @@ Codes and English names follow the language table of OpenAI's Whisper (``whisper
 large-v3); native names and French names follow the Unicode CLDR.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["LANGUAGES", "Language", "canonical", "is_known", "name", "script", "word_set"]
+__all__ = [
+    "LANGUAGES",
+    "Language",
+    "canonical",
+    "is_known",
+    "name",
+    "script",
+    "word_set",
+    "written_in",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +225,32 @@ _BY_NAME: Mapping[str, str] = MappingProxyType(
 def word_set(text: str) -> frozenset[str]:
     """Return the words of a list written as running text."""
     return frozenset(text.split())
+
+
+def written_in(text: str, language: str) -> bool:
+    """Whether the frequent words of `text` speak for `language`, or at least for no other.
+
+    Tells English, French, German, Spanish and Italian apart; True wherever it cannot know.
+    """
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    if language not in _FREQUENT:
+        return True
+    count = {code: sum(word in marks for word in words) for code, marks in _FREQUENT.items()}
+    other = max(number for code, number in count.items() if code != language)
+    return other < 2 or other <= 2 * count[language]
+
+
+_FREQUENT = {
+    "en": word_set(
+        "the of and to is are was were we you they it this that with for be have has will would "
+        "not from by at our your their there"
+    ),
+    "fr": word_set(
+        "le la les des du et est sont nous vous ils elle il ce cette qui que pour dans avec pas ne "
+        "une un au aux sur par notre votre leur"
+    ),
+    "de": word_set("der die das und ist sind wir sie nicht mit von zu auf ein eine den dem"),
+    "es": word_set("el los las y es son nosotros usted no con por para una un del que se"),
+    "it": word_set("il lo gli e sono noi non con per una un del che si di della"),
+}
+"""Frequent words that tell these languages apart."""

@@ -235,7 +235,10 @@ class _Reader:
         if self._text(after) in self._words.hundred and not self._closed(after):
             if after > index and not (2 <= low <= 19 or (low == 1 and not self._french)):
                 return Decimal(low), after
-            if after == index and not self._french and self._text(index - 1) not in ("a", "an"):
+            before = self._text(index - 1)
+            if after == index and (
+                before not in ("a", "an") if not self._french else before == "pour"
+            ):
                 return Decimal(0), index
             hundreds = low if after > index else 1
             rest, end = self._below_hundred(self._skip_and(after + 1))

@@ -8,13 +8,14 @@ prose do not hold them, and its constant beginning stays in the engine's prompt 
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from greffier.protocol import GlossaryTerm
 from greffier_models.types import ChatMessage, Prompt
+from greffier_server.core.figures import in_digits
 from greffier_server.core.invariants import Mismatch, check
-from greffier_server.core.languages import canonical, name, script, word_set
+from greffier_server.core.languages import canonical, name, script, written_in
 from greffier_server.core.numerals import fold
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
 
 CONTEXT_SEGMENTS = 3
 """Earlier sentences, with their translations, that a prompt shows."""
+
+_DIGITS_FROM = 100
 
 Defect = Literal["empty", "untranslated", "wrong script", "runaway", "not a translation"]
 
@@ -63,12 +66,21 @@ def translation_prompt(task: TranslationTask) -> Prompt:
     for said, translated in turns:
         messages.append(ChatMessage("user", said))
         messages.append(ChatMessage("assistant", translated))
-    messages.append(ChatMessage("user", _one_line(task.text)))
+    # Large numbers go in as digits: small models misread them in letters, and digits read well.
+    source = in_digits(task.text, task.source, least=_DIGITS_FROM)
+    messages.append(ChatMessage("user", _one_line(source)))
     return Prompt(tuple(messages))
 
 
 def repair_prompt(task: TranslationTask, answer: str, found: Sequence[Mismatch]) -> Prompt:
-    """Build the prompt of a second attempt that names what the first one got wrong."""
+    """Build the prompt of a second attempt.
+
+    Where a number went wrong, the sentence is put anew with all its numbers in digits; otherwise
+    the model is told what is wrong with its first answer.
+    """
+    digits = in_digits(task.text, task.source)
+    if digits != task.text and any(mismatch.kind == "number" for mismatch in found):
+        return translation_prompt(replace(task, text=digits))
     faults = "; ".join(dict.fromkeys(_fault(mismatch) for mismatch in found))
     order = (
         f"Not correct: {faults}. Write the corrected {name(task.target)} translation of the same "
@@ -216,32 +228,12 @@ def _in_script(text: str, wanted: str) -> bool:
 
 
 def _is_untranslated(task: TranslationTask, answer: str) -> bool:
+    if not written_in(answer, task.target) and written_in(answer, task.source):
+        return True
     words = re.findall(r"[^\W\d_]+", fold(answer))
     said = re.findall(r"[^\W\d_]+", fold(task.text))
-    source_marks = _MARKS.get(task.source, frozenset())
-    target_marks = _MARKS.get(task.target, frozenset())
-    if source_marks and target_marks:
-        foreign = sum(1 for word in words if word in source_marks)
-        own = sum(1 for word in words if word in target_marks)
-        return foreign >= 2 and foreign > 2 * own
-    same_script = script(task.source) == script(task.target)
-    return same_script and len(said) > 4 and words == said
+    return script(task.source) == script(task.target) and len(said) > 4 and words == said
 
-
-_MARKS = {
-    "en": word_set(
-        "the of and to is are was were we you they it this that with for be have has will would "
-        "not from by at our your their there"
-    ),
-    "fr": word_set(
-        "le la les des du et est sont nous vous ils elle il ce cette qui que pour dans avec pas ne "
-        "une un au aux sur par notre votre leur"
-    ),
-    "de": word_set("der die das und ist sind wir sie nicht mit von zu auf ein eine den dem"),
-    "es": word_set("el los las y es son nosotros usted no con por para una un del que se"),
-    "it": word_set("il lo gli e sono noi non con per una un del che si di della"),
-}
-"""Frequent words that tell these languages apart; folded."""
 
 _FR_EN = (
     ("Bonjour à tous, on commence.", "Hello everyone, let's begin."),

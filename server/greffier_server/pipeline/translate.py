@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
 
 from greffier.protocol import GlossaryTerm
 from greffier_models.errors import EngineError
@@ -33,14 +32,12 @@ from greffier_server.core.translation import (
     token_limit,
     translation_prompt,
 )
+from greffier_server.pipeline.generation import RETRY_DELAYS_S, Sleep, complete
 from greffier_server.pipeline.log import EventLog
 
 __all__ = ["TranslateStage"]
 
 _log = logging.getLogger(__name__)
-
-RETRY_DELAYS_S = (0.5, 2.0, 8.0)
-"""Waits before a retryable engine error is tried again."""
 
 _STAGE = "translate"
 
@@ -74,7 +71,7 @@ class TranslateStage:
         language: str,
         *,
         glossary: tuple[GlossaryTerm, ...] = (),
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.name = f"translate-{language}"
         self._generator = generator
@@ -177,35 +174,31 @@ class TranslateStage:
         return answer, None
 
     async def _generate(self, log: EventLog, segment: Segment, prompt: Prompt) -> str:
-        """Run the model, showing its text as it grows; retryable errors are tried again."""
-        delays = iter(() if self._down else RETRY_DELAYS_S)
-        while True:
-            try:
-                answer = await self._stream(log, segment, prompt)
-            except EngineError as error:
-                delay = next(delays, None) if error.retryable else None
-                if delay is None:
-                    raise
-                await self._sleep(delay)
-            else:
-                self._down = False
-                return answer
+        """Run the model, showing its text as it grows."""
+        shown = ""
 
-    async def _stream(self, log: EventLog, segment: Segment, prompt: Prompt) -> str:
+        async def show(answer: str) -> None:
+            nonlocal shown
+            tail = clean(answer.rpartition(" ")[0])
+            if tail and tail != shown:
+                shown = tail
+                revised = TranslationRevised(segment.id, self._language, tail)
+                await log.append(
+                    revised, audio_from_ms=segment.start_ms, audio_to_ms=segment.end_ms
+                )
+
         options = GenerationOptions(
             max_tokens=token_limit(segment.text), stop=("\n",), priority=0, timeout_s=60.0
         )
-        answer, shown = "", ""
-        async with self._generator.generate(prompt, options) as pieces:
-            async for piece in pieces:
-                answer += piece.text
-                tail = clean(answer.rpartition(" ")[0])
-                if tail and tail != shown:
-                    shown = tail
-                    revised = TranslationRevised(segment.id, self._language, tail)
-                    await log.append(
-                        revised, audio_from_ms=segment.start_ms, audio_to_ms=segment.end_ms
-                    )
+        answer = await complete(
+            self._generator,
+            prompt,
+            options,
+            sleep=self._sleep,
+            delays_s=() if self._down else RETRY_DELAYS_S,
+            grown=show,
+        )
+        self._down = False
         return answer
 
     async def _commit(self, log: EventLog, segment: Segment, text: str, *, engine: str) -> None:

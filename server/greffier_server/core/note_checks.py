@@ -1,0 +1,299 @@
+"""Turns a model's raw notes into notes that hold: checked, sorted by what was said, complete.
+
+Each item is held against the speech (`claims`); what invents a number or a date is dropped, what
+the speech does not bear out goes to the annex. The wording of the cited sentences (`speech_acts`)
+then decides whether an item may stand as a decision, an action or an open question. Sentences that
+plainly decide, commit or leave open and that the model passed over are added in their own words.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from greffier.protocol import MinutesItem
+from greffier_server.core.claims import Evidence, content_stems, evidence_of, judge, overlap
+from greffier_server.core.due_dates import find_due
+from greffier_server.core.figures import in_digits, readable_text
+from greffier_server.core.invariants import facts, missing_facts
+from greffier_server.core.languages import written_in
+from greffier_server.core.notes import RawNote
+from greffier_server.core.numerals import fold
+from greffier_server.core.speech_acts import SPEECH_LANGUAGES, SpeechAct, speech_act
+from greffier_server.core.state import Segment
+
+__all__ = ["Notes", "check_notes", "merge_notes"]
+
+SAME = 0.75
+"""Overlap of content words from which two items are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Checked notes over a stretch, in the shape of minutes."""
+
+    language: str = ""
+    topics: tuple[MinutesItem, ...] = ()
+    decisions: tuple[MinutesItem, ...] = ()
+    actions: tuple[MinutesItem, ...] = ()
+    questions: tuple[MinutesItem, ...] = ()
+    unsupported: tuple[MinutesItem, ...] = ()
+    """Decisions and actions that the speech does not bear out."""
+
+
+def check_notes(raw: Sequence[RawNote], segments: Sequence[Segment], language: str) -> Notes:
+    """Check `raw`, written in `language` over `segments`, and add what it misses."""
+    reading = _Reading(segments, language)
+    for note in raw:
+        reading.take(note)
+    reading.add_decisions()
+    reading.add_actions()
+    reading.add_questions()
+    return merge_notes([reading.notes()], language)
+
+
+def merge_notes(parts: Sequence[Notes], language: str) -> Notes:
+    """Join the notes of several stretches; an item said twice is kept once, with both citations."""
+    decisions = _distinct([item for part in parts for item in part.decisions], language)
+    actions = _distinct([item for part in parts for item in part.actions], language)
+    questions = _distinct([item for part in parts for item in part.questions], language)
+    stronger = [*decisions, *actions, *questions]
+    topics = _distinct([item for part in parts for item in part.topics], language)
+    unsupported = _distinct([item for part in parts for item in part.unsupported], language)
+    return Notes(
+        language=language,
+        topics=tuple(item for item in topics if not _covered(item, stronger, language)),
+        decisions=tuple(decisions),
+        actions=tuple(actions),
+        questions=tuple(questions),
+        unsupported=tuple(item for item in unsupported if not _covered(item, stronger, language)),
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The segments of a stretch as they are read, and the notes that stand so far."""
+
+    segments: Sequence[Segment]
+    language: str
+    topics: list[MinutesItem] = field(default_factory=list[MinutesItem])
+    decisions: list[MinutesItem] = field(default_factory=list[MinutesItem])
+    actions: list[MinutesItem] = field(default_factory=list[MinutesItem])
+    questions: list[MinutesItem] = field(default_factory=list[MinutesItem])
+    unsupported: list[MinutesItem] = field(default_factory=list[MinutesItem])
+    _evidence: dict[int, Evidence] = field(init=False)
+    _acts: dict[int, SpeechAct] = field(init=False)
+    _place: dict[int, int] = field(init=False)
+    _people: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._evidence = {s.id: evidence_of(s, self.language) for s in self.segments}
+        self._acts = {s.id: speech_act(s.text, s.language) for s in self.segments}
+        self._place = {segment.id: index for index, segment in enumerate(self.segments)}
+        self._people = frozenset(
+            fold(name)
+            for segment in self.segments
+            for name in re.findall(r"[^\W\d_]+", segment.speaker or "")
+        )
+
+    def notes(self) -> Notes:
+        """Return what stands."""
+        return Notes(
+            self.language,
+            tuple(self.topics),
+            tuple(self.decisions),
+            tuple(self.actions),
+            tuple(self.questions),
+            tuple(self.unsupported),
+        )
+
+    def take(self, note: RawNote) -> None:
+        """Check one item and put it where it belongs."""
+        if len(content_stems(note.text, self.language)) < 2:
+            return
+        if not written_in(note.text, self.language):
+            return  # what matters of it comes back as a quotation
+        verdict = judge(
+            note.text,
+            language=self.language,
+            cites=note.cites,
+            evidence=self._evidence,
+            people=self._people,
+        )
+        item = MinutesItem(
+            in_digits(note.text, self.language), verdict.cites, verdict.outcome == "verified"
+        )
+        if verdict.outcome == "invented" or not verdict.cites:
+            return
+        if verdict.outcome == "unsupported":
+            if note.kind in ("decision", "action"):
+                self.unsupported.append(item)
+            return
+        acts = [self._acts[cite] for cite in verdict.cites]
+        unread = any(
+            self.segments[self._place[cite]].language not in SPEECH_LANGUAGES
+            for cite in verdict.cites
+        )
+        if all(act.courtesy for act in acts):
+            return
+        if note.kind == "question":
+            if unread or (any(act.asks for act in acts) and self._is_open(verdict.cites)):
+                self.questions.append(item)
+        elif note.kind == "decision" and (unread or any(act.decides for act in acts)):
+            self.decisions.append(item)
+        elif note.kind == "action":
+            self._take_action(item, note, unread=unread)
+        elif not all(act.asks for act in acts):
+            self._take_topic(item)
+
+    def _take_topic(self, item: MinutesItem) -> None:
+        """Keep a point; one that is not borne out word for word gives way to what was said."""
+        told = [self.segments[self._place[cite]] for cite in item.cites]
+        if not item.verified and len(told) == 1 and self._evidence[told[0].id].readable:
+            self.topics.append(self._quote(told[0]))
+        else:
+            self.topics.append(item)
+
+    def _take_action(self, item: MinutesItem, note: RawNote, *, unread: bool) -> None:
+        cites = item.cites
+        who = self._who(note.who, cites)
+        commits = any(self._acts[cite].commits for cite in cites)
+        asked = who is not None and any(self._acts[cite].requests for cite in cites)
+        if not (unread or commits or asked):
+            if not all(self._acts[cite].asks for cite in cites):
+                self._take_topic(item)
+            return
+        due, cites = self._due(note, cites)
+        self.actions.append(replace(item, who=who, due=due, cites=cites))
+
+    def _who(self, given: str, cites: Sequence[int]) -> str | None:
+        """Return who acts: the one who says *I will*, or a name that is said there."""
+        cited = [self.segments[self._place[cite]] for cite in cites]
+        committed = [s.speaker for s in cited if s.speaker and self._acts[s.id].commits]
+        if committed:
+            return given if given in committed else committed[0]
+        names = frozenset(re.findall(r"[^\W\d_]+", fold(given)))
+        named = frozenset[str]().union(*(self._evidence[cite].names for cite in cites))
+        if names and names <= named:
+            return given
+        for key in self._around(cites, 0, 1)[len(cites) :]:  # "Karim, can you …?" "I will."
+            if self._acts[key].commits and names and names <= self._evidence[key].speaker:
+                return given
+        return None
+
+    def _due(self, note: RawNote, cites: tuple[int, ...]) -> tuple[str | None, tuple[int, ...]]:
+        """Return when the action is due, as far as it was said, and the citations with that."""
+        for cite in cites:
+            clause, language = self._clause(note.text, cite)
+            if (due := find_due(clause, language)) and language == self.language:
+                return due, cites
+        if not any(char.isalnum() for char in note.due):
+            return None, cites
+        claimed, stems = facts(note.due, self.language), content_stems(note.due, self.language)
+        given = [cite for cite in note.cites if cite in self._evidence and cite not in cites]
+        for key in (*cites, *given):
+            clause, language = self._clause(note.text, key)
+            said = facts(clause, language)
+            known = len(stems & content_stems(clause, language)) * 2 >= len(stems)
+            if known and not missing_facts(claimed, said) and (stems or claimed.numbers):
+                return in_digits(note.due, self.language), tuple(sorted({*cites, key}))
+        return None, cites
+
+    def _clause(self, text: str, cite: int) -> tuple[str, str]:
+        """Return the clause of a segment that `text` is about, and its language."""
+        readable, language = readable_text(self.segments[self._place[cite]], self.language)
+        clauses = _CLAUSE.split(readable)
+        return max(clauses, key=lambda clause: overlap(clause, text, self.language)), language
+
+    def _is_open(self, cites: Sequence[int]) -> bool:
+        """Whether something nearby says that the question has no answer yet."""
+        return any(self._acts[key].open for key in self._around(cites, 1, 3))
+
+    def _around(self, cites: Sequence[int], before: int, after: int) -> list[int]:
+        places = [self._place[cite] for cite in cites]
+        first, last = max(0, min(places) - before), max(places) + after
+        return [segment.id for segment in self.segments[first : last + 1]]
+
+    def add_decisions(self) -> None:
+        """Quote sentences that decide and that no item cites."""
+        cited = {cite for item in (*self.decisions, *self.actions) for cite in item.cites}
+        for segment in self.segments:
+            if self._acts[segment.id].decides and segment.id not in cited:
+                self.decisions.append(self._quote(segment))
+
+    def add_actions(self) -> None:
+        """Quote what people say they will do and no action has."""
+        for index, segment in enumerate(self.segments):
+            if not self._acts[segment.id].commits:
+                continue
+            text, language = readable_text(segment, self.language)
+            clauses = [text] if language not in SPEECH_LANGUAGES else _CLAUSE.split(text)
+            for clause in clauses:
+                if not speech_act(clause, language).commits:
+                    continue
+                if any(
+                    segment.id in item.cites
+                    and (len(clauses) == 1 or overlap(clause, item.text, self.language) >= 0.5)
+                    for item in self.actions
+                ):
+                    continue
+                self.actions.append(self._commitment(clause, segment, index))
+
+    def _commitment(self, clause: str, segment: Segment, index: int) -> MinutesItem:
+        who = segment.speaker
+        if index and len(content_stems(clause, self.language)) < 2:
+            before = self.segments[index - 1]  # "I take care of it": of what was said before
+            quote = self._quote(before)
+            return replace(quote, cites=(before.id, segment.id), who=who)
+        due = find_due(clause, readable_text(segment, self.language)[1])
+        return replace(self._quote(segment, clause.strip(" ,;")), who=who, due=due)
+
+    def add_questions(self) -> None:
+        """Quote questions that somebody says are open, or the saying itself where none was put."""
+        for index, segment in enumerate(self.segments):
+            if not self._acts[segment.id].open:
+                continue
+            near = self.segments[max(0, index - 3) : index + 2]
+            asked = [s for s in near if self._acts[s.id].asks]
+            chosen = asked[-1] if asked else segment
+            cites = {chosen.id, segment.id}
+            if any(cites & set(item.cites) for item in self.questions):
+                continue
+            if len(content_stems(chosen.text, chosen.language)) < 2:
+                continue
+            quote = self._quote(chosen)
+            self.questions.append(replace(quote, cites=tuple(sorted(cites))))
+
+    def _quote(self, segment: Segment, text: str | None = None) -> MinutesItem:
+        """Take a segment's own words (or its translation's) as an item."""
+        readable, language = readable_text(segment, self.language)
+        words = in_digits(text or readable, language)
+        return MinutesItem(words[:1].upper() + words[1:], (segment.id,), verified=True)
+
+
+_CLAUSE = re.compile(r",?\s+(?:et|and)\s+(?=(?:je|I)\s|j['’])|,\s+(?=(?:je|I)\s|j['’])")
+
+
+def _distinct(items: Sequence[MinutesItem], language: str) -> list[MinutesItem]:
+    kept: list[MinutesItem] = []
+    for item in items:
+        for index, other in enumerate(kept):
+            if overlap(item.text, other.text, language) >= SAME and item.who == other.who:
+                kept[index] = _joined(other, item)
+                break
+        else:
+            kept.append(item)
+    return kept
+
+
+def _joined(first: MinutesItem, second: MinutesItem) -> MinutesItem:
+    """Keep the better of two items that say the same, with the due date of either."""
+    better = second if second.verified and not first.verified else first
+    cites = better.cites if better.verified else first.cites + second.cites
+    return replace(better, cites=tuple(sorted({*cites})), due=better.due or first.due or second.due)
+
+
+def _covered(item: MinutesItem, others: Sequence[MinutesItem], language: str) -> bool:
+    return any(
+        set(item.cites) <= set(other.cites) or overlap(item.text, other.text, language) >= SAME
+        for other in others
+    )

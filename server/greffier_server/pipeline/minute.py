@@ -1,0 +1,249 @@
+"""The stage that takes notes while a session runs and writes its minutes at the end."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+
+from greffier.plain import PlainError, from_plain, to_plain
+from greffier_models.errors import EngineError, PromptTooLong
+from greffier_models.protocols import TextGenerator
+from greffier_models.types import GenerationOptions, Prompt
+from greffier_server.core.events import (
+    Event,
+    GapFound,
+    InputEnded,
+    LanguageDetected,
+    MinutesWritten,
+    NotesTaken,
+    RecognitionFinished,
+    SegmentClosed,
+    SegmentOpened,
+    SegmentTranslated,
+    SessionStarted,
+    StageFailed,
+    TailRevised,
+    TextWithheld,
+    TranslationRevised,
+    WordsCommitted,
+)
+from greffier_server.core.languages import canonical
+from greffier_server.core.minutes import (
+    SUMMARY_TOKENS,
+    Summary,
+    check_summary,
+    main_language,
+    spoken_segments,
+    summary_items,
+    summary_prompt,
+    summary_schema,
+    write_minutes,
+)
+from greffier_server.core.note_checks import Notes, check_notes, merge_notes
+from greffier_server.core.notes import NOTES_TOKENS, notes_prompt, notes_schema, parse_notes
+from greffier_server.core.state import Segment, SessionState, fold
+from greffier_server.pipeline.generation import RETRY_DELAYS_S, Sleep, complete
+from greffier_server.pipeline.log import EventLog
+
+__all__ = ["MinuteStage"]
+
+_log = logging.getLogger(__name__)
+
+STRETCH_SEGMENTS = 12
+STRETCH_MS = 90_000
+"""Notes are taken when this many segments, or this much speech, have closed since the last ones."""
+
+LOOK_AHEAD = 2
+"""Further segments that must have closed by then, so that translations have caught up."""
+
+_STAGE = "minutes"
+
+
+class MinuteStage:
+    """Takes notes over every stretch of speech, and writes the minutes when recognition is over.
+
+    Does nothing in a session that asked for no minutes. When the language model fails, the stretch
+    is tried again at the end; what could not be summed up then is named in the annex, and where
+    there are no notes at all no minutes are written and a failure says so.
+
+    Args:
+        generator: the language model, shared between sessions.
+        language: of the minutes where the session does not say; its main language when absent.
+        sleep: waits between retries.
+    """
+
+    name = "minutes"
+    reads: frozenset[type[Event]] = frozenset(
+        {
+            SessionStarted,
+            LanguageDetected,
+            SegmentOpened,
+            WordsCommitted,
+            SegmentClosed,
+            SegmentTranslated,
+            TextWithheld,
+            GapFound,
+            InputEnded,
+            RecognitionFinished,
+        }
+    )
+    writes: frozenset[type[Event]] = frozenset({NotesTaken, MinutesWritten, StageFailed})
+
+    def __init__(
+        self,
+        generator: TextGenerator,
+        *,
+        language: str | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._generator = generator
+        self._given_language = language
+        self._sleep = sleep
+        self._engine = str(generator.capabilities.identity)
+        self._notes: list[tuple[NotesTaken, Notes]] = []
+        self._noted: set[int] = set()
+        self._tried: set[int] = set()
+        self._reported: set[StageFailed] = set()
+
+    async def run(self, log: EventLog) -> None:
+        """Follow the session to the end of its recognition; return when the minutes are written."""
+        if any(isinstance(record.event, MinutesWritten) for record in log.records):
+            return
+        for record in log.records:
+            if isinstance(record.event, StageFailed):
+                self._reported.add(record.event)
+            elif isinstance(record.event, NotesTaken):
+                self._recall(record.event)
+        state = SessionState()
+        async for record in log.follow():
+            if isinstance(record.event, TailRevised | TranslationRevised):
+                continue
+            state = fold([record], state)
+            if isinstance(record.event, SessionStarted) and not record.event.minutes:
+                return
+            if isinstance(record.event, NotesTaken):
+                self._recall(record.event)
+            if isinstance(record.event, SegmentClosed):
+                await self._take_due_notes(log, state)
+            elif isinstance(record.event, RecognitionFinished):
+                await self._finish(log)
+                return
+
+    def _recall(self, taken: NotesTaken) -> None:
+        """Read notes of the log (our own come by here, too: they are known already)."""
+        if any(known == taken for known, _ in self._notes):
+            return
+        try:
+            notes = from_plain(Notes, json.loads(taken.notes))
+        except (ValueError, PlainError):
+            return
+        self._remember(taken, notes, range(taken.first_segment, taken.last_segment + 1))
+
+    def _remember(self, taken: NotesTaken, notes: Notes, segments: Sequence[int]) -> None:
+        self._notes.append((taken, notes))
+        self._noted.update(segments)
+
+    async def _take_due_notes(self, log: EventLog, state: SessionState) -> None:
+        waiting = [s for s in spoken_segments(state) if s.id not in self._noted | self._tried]
+        due = waiting[:-LOOK_AHEAD][:STRETCH_SEGMENTS]
+        spoken_ms = sum(segment.end_ms - segment.start_ms for segment in due)
+        if len(due) >= STRETCH_SEGMENTS or spoken_ms >= STRETCH_MS:
+            self._tried.update(segment.id for segment in due)
+            newest = fold(log.records).segments
+            stretch = [newest[segment.id] for segment in due]
+            await self._take_notes(log, stretch, self._language(state))
+
+    async def _finish(self, log: EventLog) -> None:
+        state = fold(log.records)
+        language = self._language(state)
+        for stretch in _stretches([s for s in spoken_segments(state) if s.id not in self._noted]):
+            if not await self._take_notes(log, stretch, language):
+                break  # it was tried with patience: more stretches would only add to the wait
+        segments = spoken_segments(state)
+        unread = [segment for segment in segments if segment.id not in self._noted]
+        if segments and len(unread) == len(segments):
+            return
+        notes = merge_notes([notes for _, notes in self._notes], language)
+        summary = await self._summarise(log, notes, fold(log.records), language)
+        minutes = write_minutes(fold(log.records), notes, summary, language=language, unread=unread)
+        until_ms = max((segment.end_ms for segment in segments), default=0)
+        await log.append(MinutesWritten(minutes), audio_to_ms=until_ms, engine=self._engine)
+
+    async def _take_notes(self, log: EventLog, stretch: Sequence[Segment], language: str) -> bool:
+        """Take notes over `stretch`; False when the model could not."""
+        options = GenerationOptions(
+            max_tokens=NOTES_TOKENS, schema=notes_schema(stretch), priority=1, timeout_s=180.0
+        )
+        try:
+            answer = await self._ask(notes_prompt(stretch, language), options)
+        except PromptTooLong as error:
+            if len(stretch) == 1:
+                await self._report(log, error)
+                return False
+            middle = len(stretch) // 2
+            first = await self._take_notes(log, stretch[:middle], language)
+            return await self._take_notes(log, stretch[middle:], language) and first
+        except EngineError as error:
+            await self._report(log, error)
+            return False
+        notes = check_notes(parse_notes(answer), stretch, language)
+        ids = [segment.id for segment in stretch]
+        taken = NotesTaken(
+            index=len(self._notes),
+            first_segment=min(ids),
+            last_segment=max(ids),
+            notes=json.dumps(to_plain(notes), ensure_ascii=False, separators=(",", ":")),
+        )
+        self._remember(taken, notes, ids)
+        await log.append(
+            taken,
+            audio_from_ms=stretch[0].start_ms,
+            audio_to_ms=stretch[-1].end_ms,
+            engine=self._engine,
+        )
+        return True
+
+    async def _summarise(
+        self, log: EventLog, notes: Notes, state: SessionState, language: str
+    ) -> Summary:
+        """Let the model write title and summary; nothing of them when it cannot."""
+        if not summary_items(notes):
+            return Summary()
+        options = GenerationOptions(
+            max_tokens=SUMMARY_TOKENS, schema=summary_schema(notes), priority=2, timeout_s=120.0
+        )
+        try:
+            answer = await self._ask(summary_prompt(notes, language), options)
+        except EngineError as error:
+            await self._report(log, error)
+            return Summary()
+        return check_summary(answer, notes, state, language)
+
+    async def _ask(self, prompt: Prompt, options: GenerationOptions) -> str:
+        return await complete(
+            self._generator, prompt, options, sleep=self._sleep, delays_s=RETRY_DELAYS_S
+        )
+
+    def _language(self, state: SessionState) -> str:
+        asked = state.started.minutes_language if state.started is not None else None
+        noted = self._notes[0][1].language if self._notes else ""
+        chosen = asked or self._given_language or noted or main_language(state)
+        return canonical(chosen) or chosen
+
+    async def _report(self, log: EventLog, error: EngineError) -> None:
+        """Record an engine error, once a kind."""
+        _log.warning("notes or minutes failed: %s", error.code)
+        message = "the language model could not sum up a part of the session"
+        failure = StageFailed(_STAGE, error.code, message, error.retryable)
+        if failure not in self._reported:
+            self._reported.add(failure)
+            await log.append(failure)
+
+
+def _stretches(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Cut segments into stretches of about the same, allowed length."""
+    count = -(-len(segments) // STRETCH_SEGMENTS)
+    if not count:
+        return []
+    size = -(-len(segments) // count)
+    return [list(segments[start : start + size]) for start in range(0, len(segments), size)]
