@@ -1,12 +1,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.subtitles import ReadCue, read_srt, read_vtt
 
 from greffier_models.types import Word
 from greffier_server.core.captions import to_srt, to_vtt
 from greffier_server.core.events import GapFound, SegmentOpened, SegmentTranslated, WordsCommitted
 from greffier_server.core.state import SessionState, apply
+from tests.support.subtitles import ReadCue, read_srt, read_vtt
 
 pytestmark = pytest.mark.property
 

@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.meetings import words_of
 
 from greffier_server.core.sentences import clause_end, sentence_end, split_sentences
+from tests.support.meetings import words_of
 
 pytestmark = pytest.mark.property
 

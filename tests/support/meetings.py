@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tests.support.scenes import load_scene
-
 from greffier.protocol import AudioFormat
 from greffier_models.types import Word
 from greffier_server.core.events import (
@@ -20,6 +18,7 @@ from greffier_server.core.events import (
 from greffier_server.core.sentences import split_sentences
 from greffier_server.pipeline.clock import ManualClock
 from greffier_server.pipeline.log import EventLog
+from tests.support.scenes import load_scene
 
 __all__ = ["Said", "new_log", "spoken", "started", "words_of"]
 

@@ -2,8 +2,6 @@ import json
 from itertools import pairwise
 
 import pytest
-from tests.support.meetings import spoken, started
-from tests.support.subtitles import read_srt, read_vtt
 
 from greffier_models.types import Word
 from greffier_server.core.captions import to_json, to_srt, to_txt, to_vtt
@@ -18,6 +16,8 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 from greffier_server.core.state import SessionState, apply
+from tests.support.meetings import spoken, started
+from tests.support.subtitles import read_srt, read_vtt
 
 pytestmark = pytest.mark.unit
 

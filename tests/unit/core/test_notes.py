@@ -2,11 +2,11 @@ import json
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.support.meetings import Said, spoken
 
 from greffier_server.core.events import SegmentTranslated
 from greffier_server.core.notes import RawNote, notes_prompt, notes_schema, parse_notes
 from greffier_server.core.state import Segment, SessionState, apply
+from tests.support.meetings import Said, spoken
 
 pytestmark = pytest.mark.unit
 

@@ -1,7 +1,7 @@
 import pytest
-from tests.support.meetings import words_of
 
 from greffier_server.core.sentences import clause_end, sentence_end, split_sentences
+from tests.support.meetings import words_of
 
 pytestmark = pytest.mark.unit
 

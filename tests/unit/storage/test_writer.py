@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from tests.support.sessions import meeting, row
 
 from greffier_server.core.events import Recorded
 from greffier_server.errors import SessionNotFound, StorageFailed
 from greffier_server.storage.failures import StorageUnavailable
 from greffier_server.storage.memory import MemoryStore
 from greffier_server.storage.writer import StoreWriter
+from tests.support.sessions import meeting, row
 
 pytestmark = pytest.mark.unit
 
