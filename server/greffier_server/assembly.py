@@ -17,6 +17,7 @@ from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActiv
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.core.events import Recorded
+from greffier_server.core.speech import PROFILES
 from greffier_server.jobs import Retention
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings, Engines
@@ -230,6 +231,7 @@ def _desk_settings(settings: Settings) -> DeskSettings:
         ),
         max_sessions=limits.max_sessions,
         retention_ms=None if retention is None else round(retention * _DAY_MS),
+        speech=PROFILES[settings.recognition.profile],
         expected_languages=settings.recognition.expected_languages,
     )
 

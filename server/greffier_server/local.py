@@ -19,6 +19,7 @@ from greffier_server.assembly import build_engines
 from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.captions import to_json
 from greffier_server.core.events import TailRevised, WordsCommitted
+from greffier_server.core.speech import PROFILES
 from greffier_server.core.state import fold
 from greffier_server.errors import ServerError
 from greffier_server.pipeline.clock import SystemClock
@@ -98,6 +99,7 @@ async def _transcribe(
                 max_sessions=1,
                 expected_languages=settings.recognition.expected_languages,
                 policy=_FILE_POLICY,
+                speech=PROFILES[settings.recognition.profile],
             ),
         )
         stack.push_async_callback(desk.close)

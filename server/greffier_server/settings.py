@@ -106,8 +106,9 @@ class RecognitionSettings(_Section):
     """Processor threads; 0 = the number of cores."""
     expected_languages: tuple[str, ...] = ("fr", "en")
     """Languages spoken here; where the language is detected, others need far more evidence."""
-    profile: Literal["auto", "wide", "telephone", "radio"] = "auto"
-    """Kind of audio the voice detector expects."""
+    profile: Literal["wide", "telephone", "radio"] = "wide"
+    """Kind of audio the voice detector expects: band-limited speech looks less like speech to it,
+    so ``telephone`` and ``radio`` ask for less."""
 
 
 class LanguageModelSettings(_Section):

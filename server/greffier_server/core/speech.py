@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["SpeechSettings", "SpeechTracker"]
+__all__ = ["PROFILES", "SpeechSettings", "SpeechTracker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,14 @@ class SpeechSettings:
     """Shorter bursts are no speech."""
     memory_ms: int = 60_000
     """How far back `speech_ms` can look."""
+
+
+PROFILES = {
+    "wide": SpeechSettings(),
+    "telephone": SpeechSettings(on=0.35, off=0.2),
+    "radio": SpeechSettings(on=0.35, off=0.2),
+}
+"""By kind of audio: speech cut to 300-3,400 Hz is given lower probabilities."""
 
 
 class SpeechTracker:

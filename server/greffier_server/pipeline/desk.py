@@ -16,6 +16,7 @@ from greffier_server.core.audio import check_format
 from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.languages import is_known
 from greffier_server.core.segments import Segmenter
+from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import (
     AuthenticationFailed,
@@ -66,6 +67,7 @@ class DeskSettings:
     expected_languages: tuple[str, ...] = ()
     """Spoken here; where the language is detected, others need far more evidence."""
     policy: AlignAttSettings = field(default_factory=AlignAttSettings)
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
 
 
 @dataclass(slots=True)
@@ -288,6 +290,7 @@ class Desk:
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
             settings=self._settings.policy,
+            speech=self._settings.speech,
             start_ms=start_ms,
         )
         last = max(state.segments, default=0)
