@@ -62,8 +62,8 @@ class FaultyFile:
         self.file.close()
 
 
-def content(recording: DiskRecording) -> bytes:
-    return b"".join(recording.read(0))
+async def content(recording: DiskRecording) -> bytes:
+    return await asyncio.to_thread(lambda: b"".join(recording.read(0)))
 
 
 async def test_appends_of_many_sessions_come_back_in_order(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_appends_of_many_sessions_come_back_in_order(tmp_path: Path) -> No
         whole = b"".join(bytes([number, step]) * 60 for step in range(40))
         assert await asyncio.to_thread(content, recording) == whole
         assert recording.accepted_bytes == recording.durable_bytes == len(whole)
-        assert recording.damage() == []
+        assert await asyncio.to_thread(recording.damage) == []
     await journal.close()
 
 
@@ -99,7 +99,7 @@ async def test_appends_that_gather_during_a_sync_share_the_next(tmp_path: Path) 
     await asyncio.gather(*tasks)
     # The first may have gone alone; all the others waited together.
     assert faulty.syncs - before <= 3
-    assert content(recording) == b"first" + b"".join(b"%02d" % n for n in range(30))
+    assert await content(recording) == b"first" + b"".join(b"%02d" % n for n in range(30))
     await journal.close()
 
 
@@ -119,7 +119,7 @@ async def test_a_full_disk_refuses_all_that_was_queued_and_then_goes_on(tmp_path
     faulty.fail = None
     assert await recording.append(b"+more") == 9
     assert await other.append(b"fine") == 4
-    assert content(recording) == b"kept+more"
+    assert await content(recording) == b"kept+more"
     await journal.close()
 
 
@@ -137,7 +137,7 @@ async def test_a_cancelled_caller_leaves_the_counts_right(tmp_path: Path) -> Non
     faulty.gate.set()
     assert await recording.append(b"three") == 11
     assert recording.accepted_bytes == 11
-    assert content(recording) == b"onetwothree"
+    assert await content(recording) == b"onetwothree"
     await journal.close()
 
 
@@ -156,7 +156,7 @@ async def test_the_queue_is_bounded_and_first_come_first_served(tmp_path: Path) 
     faulty.gate.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     del pieces[2]
-    assert content(recording) == b"." + b"".join(pieces)
+    assert await content(recording) == b"." + b"".join(pieces)
     await journal.close()
 
 
@@ -179,7 +179,7 @@ async def test_what_one_server_kept_the_next_goes_on_with(tmp_path: Path) -> Non
         await again.append(b"late")
     sealed = await second.open("t", "s")
     assert sealed.sealed
-    assert content(sealed) == b"before after"
+    assert await content(sealed) == b"before after"
     await second.close()
     folder = tmp_path / "new" / "audio" / "t" / "s"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -221,7 +221,7 @@ async def test_names_are_checked_at_every_door(tmp_path: Path) -> None:
 
 async def test_a_journal_that_was_never_used_closes_at_once(tmp_path: Path) -> None:
     await DiskJournal(tmp_path).close()
-    assert LocalFileSystem().names(tmp_path) == []
+    assert await asyncio.to_thread(LocalFileSystem().names, tmp_path) == []
 
 
 CHILD = """
@@ -259,9 +259,9 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
     acknowledged = await asyncio.to_thread(speak_until_killed)
     journal = DiskJournal(tmp_path, segment_bytes=5000)
     recording = await journal.open("t", "s")
-    kept = content(recording)
+    kept = await content(recording)
     assert acknowledged >= 20_000
     assert len(kept) >= acknowledged
     assert kept == b"".join(n.to_bytes(4, "big") * 25 for n in range(len(kept) // 100))
-    assert recording.damage() == []
+    assert await asyncio.to_thread(recording.damage) == []
     await journal.close()
