@@ -23,7 +23,7 @@ MAX_CITES = 3
 SUPPORTED = 0.8
 """Share of content words found in the cited speech from which a claim counts as verified."""
 DOUBTFUL = 0.5
-"""Below this share a claim is not kept."""
+"""Up to this share a claim is not kept."""
 
 Outcome = Literal["verified", "unverified", "unsupported", "invented"]
 
@@ -110,7 +110,7 @@ def judge(
     if not all(item.readable for item in cited):
         return Verdict("unverified", chosen, "language")
     share = _share(stems, cited, people)
-    if share < DOUBTFUL:
+    if share <= DOUBTFUL:
         return Verdict("unsupported", chosen, "words")
     spoken_for = people & words - known
     if words & _ABSOLUTES - known or any(spoken_for & item.speaker for item in cited):

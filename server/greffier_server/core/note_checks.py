@@ -221,14 +221,14 @@ class _Reading:
                 self.decisions.append(self._quote(segment))
 
     def add_actions(self) -> None:
-        """Quote what people say they will do and no action has."""
+        """Quote the tasks that people promise and no action has."""
         for index, segment in enumerate(self.segments):
-            if not self._acts[segment.id].commits:
+            if not self._acts[segment.id].promises:
                 continue
             text, language = readable_text(segment, self.language)
             clauses = [text] if language not in SPEECH_LANGUAGES else _CLAUSE.split(text)
             for clause in clauses:
-                if not speech_act(clause, language).commits:
+                if not speech_act(clause, language).promises:
                     continue
                 if any(
                     segment.id in item.cites
@@ -250,10 +250,15 @@ class _Reading:
     def add_questions(self) -> None:
         """Quote questions that somebody says are open, or the saying itself where none was put."""
         for index, segment in enumerate(self.segments):
-            if not self._acts[segment.id].open:
+            act = self._acts[segment.id]
+            if not act.open:
                 continue
-            near = self.segments[max(0, index - 3) : index + 2]
-            asked = [s for s in near if self._acts[s.id].asks]
+            # "I don't know" answers what was asked just before, if it means anything.
+            reach = 3 if act.undecided else 1
+            near = self.segments[max(0, index - reach) : index + (2 if act.undecided else 0)]
+            asked = [other for other in near if self._acts[other.id].asks]
+            if not (asked or act.undecided):
+                continue
             chosen = asked[-1] if asked else segment
             cites = {chosen.id, segment.id}
             if any(cites & set(item.cites) for item in self.questions):
