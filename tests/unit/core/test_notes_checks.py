@@ -1,6 +1,7 @@
 import pytest
 from tests.support.meetings import Said, spoken
 
+from greffier_server.core.events import SegmentTranslated
 from greffier_server.core.note_checks import Notes, check_notes, merge_notes
 from greffier_server.core.notes import RawNote
 from greffier_server.core.state import Segment, SessionState, apply
@@ -155,3 +156,16 @@ def test_the_same_item_of_two_stretches_is_kept_once():
     merged = merge_notes([notes, notes], "fr")
     assert merged == merge_notes([notes], "fr")
     assert len(merged.topics) == 1
+
+
+def test_a_promise_in_translation_is_quoted_whole():
+    state = SessionState()
+    said: list[Said] = [("Claire", "fr", "Je réserve la salle et je vous réponds demain.")]
+    for event in (
+        *spoken(said),
+        SegmentTranslated(1, "en", "I reserve the room and I answer you tomorrow."),
+    ):
+        state = apply(state, event)
+    (action,) = check_notes((), list(state.segments.values()), "en").actions
+    assert action.text == "I reserve the room and I answer you tomorrow."
+    assert (action.who, action.due) == ("Claire", "tomorrow")

@@ -22,13 +22,13 @@ pytestmark = pytest.mark.unit
 TALK: list[Said] = [
     ("Claire", "fr", "Bonjour à tous."),
     ("Emma", "en", "We need six channels."),
-    ("Alexandre", "fr", "Nous avons vingt-deux postes."),
+    ("Alexandre", "fr", "Nous avons douze postes."),
     ("Claire", "fr", "La radio ne marche pas."),
 ]
 ENGLISH = {
     "Bonjour à tous.": "Hello everyone.",
-    "Nous avons vingt-deux postes.": "We have twenty-two sets.",
-    "Nous avons 22 postes.": "We have 22 sets.",
+    "Nous avons douze postes.": "We have twelve sets.",
+    "Nous avons 12 postes.": "We have 12 sets.",
     "La radio ne marche pas.": "The radio does not work.",
 }
 
@@ -70,7 +70,7 @@ async def test_segments_are_translated_in_order_and_speech_in_the_target_passes_
     assert translated(log) == [
         (1, "Hello everyone."),
         (2, "We need six channels."),
-        (3, "We have twenty-two sets."),
+        (3, "We have twelve sets."),
         (4, "The radio does not work."),
     ]
     assert len(generator.asked) == 3
@@ -96,8 +96,8 @@ async def test_earlier_sentences_of_the_same_language_are_the_context():
     assert last == [
         "Bonjour à tous.",
         "Hello everyone.",
-        "Nous avons vingt-deux postes.",
-        "We have twenty-two sets.",
+        "Nous avons douze postes.",
+        "We have twelve sets.",
         "La radio ne marche pas.",
     ]
 
@@ -125,17 +125,17 @@ async def test_the_text_is_shown_while_it_grows():
 
 async def test_a_wrong_number_is_tried_again_and_the_better_answer_kept():
     log = await log_of([TALK[2]])
-    generator = ScriptedGenerator(["We have twelve sets.", "We have 22 sets."])
+    generator = ScriptedGenerator(["We have two sets.", "We have 12 sets."])
     await stage(generator).run(log)
-    assert translated(log) == [(1, "We have 22 sets.")]
-    assert generator.prompts[1].messages[-1].content == "Nous avons 22 postes."
+    assert translated(log) == [(1, "We have 12 sets.")]
+    assert generator.prompts[1].messages[-1].content == "Nous avons 12 postes."
     assert failures(log) == []
 
 
 async def test_a_translation_that_stays_doubtful_is_kept_and_said_to_be():
     log = await log_of([TALK[2]])
-    await stage(ScriptedGenerator(["We have twelve sets.", "We have thirteen."])).run(log)
-    assert translated(log) == [(1, "We have twelve sets.")]
+    await stage(ScriptedGenerator(["We have ten sets.", "We have thirteen."])).run(log)
+    assert translated(log) == [(1, "We have ten sets.")]
     (failure,) = failures(log)
     assert (failure.stage, failure.code) == ("translate", "translation_doubtful")
     assert failure.message == "segment 1: the translation into en may be wrong (number)"
@@ -250,7 +250,7 @@ async def test_it_ends_when_cancelled_or_when_the_log_closes(end: str):
 async def test_when_behind_it_does_not_spend_time_on_second_attempts():
     talk = [TALK[2]] * 5
     log = await log_of(talk)
-    generator = ScriptedGenerator(lambda prompt: "We have twelve sets.")
+    generator = ScriptedGenerator(lambda prompt: "We have ten sets.")
     await stage(generator).run(log)
     assert len(generator.asked) == 5 + 3
     assert len(failures(log)) == 5
