@@ -78,7 +78,7 @@ async def test_appends_of_many_sessions_come_back_in_order(tmp_path: Path) -> No
     await asyncio.gather(*(speak(number) for number in range(5)))
     for number, recording in enumerate(recordings):
         whole = b"".join(bytes([number, step]) * 60 for step in range(40))
-        assert await asyncio.to_thread(content, recording) == whole
+        assert await content(recording) == whole
         assert recording.accepted_bytes == recording.durable_bytes == len(whole)
         assert await asyncio.to_thread(recording.damage) == []
     await journal.close()

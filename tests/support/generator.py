@@ -1,6 +1,7 @@
 """A text generator whose answers a test writes."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from greffier_models.types import (
@@ -46,7 +47,7 @@ class ScriptedGenerator:
     @asynccontextmanager
     async def _generation(
         self, prompt: Prompt, options: GenerationOptions
-    ) -> AsyncIterator[AsyncIterator[TextPiece]]:
+    ) -> AsyncGenerator[AsyncIterator[TextPiece]]:
         self.asked.append((prompt, options))
         answer = self._answers(prompt) if callable(self._answers) else next(self._answers)
         self.running += 1
@@ -62,6 +63,7 @@ class ScriptedGenerator:
         first, *rest = answer.split(" ")
         yield TextPiece(first)
         for word in rest:
+            await asyncio.sleep(0)  # readers of the log get their turn, as with a real model
             yield TextPiece(" " + word)
         yield TextPiece("", finish="stop")
 

@@ -44,6 +44,7 @@ def started(**asked: Any) -> SessionStarted:
 
 def spoken(turns: Sequence[Said] | str, *, finished: bool = True) -> list[Event]:
     """The events of recognition: one segment a sentence; `turns` may name a scene."""
+    timed: list[tuple[str | None, str, tuple[Word, ...]]] = []
     if isinstance(turns, str):
         timed = [
             (turn.speaker, turn.language, sentence)
@@ -53,7 +54,6 @@ def spoken(turns: Sequence[Said] | str, *, finished: bool = True) -> list[Event]
             )
         ]
     else:
-        timed = []
         clock = 0
         for speaker, language, text in turns:
             words = words_of(text, clock)

@@ -8,6 +8,7 @@ way: models often point at a neighbour of the right sentence.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from greffier_server.core.figures import readable_text
@@ -17,13 +18,23 @@ from greffier_server.core.languages import word_set
 from greffier_server.core.numerals import find_numerals, fold
 from greffier_server.core.state import Segment
 
-__all__ = ["MAX_CITES", "Evidence", "Verdict", "content_stems", "evidence_of", "judge", "overlap"]
+__all__ = [
+    "MAX_CITES",
+    "Evidence",
+    "Gist",
+    "Verdict",
+    "content_stems",
+    "evidence_of",
+    "gist",
+    "judge",
+    "overlap",
+]
 
 MAX_CITES = 3
 SUPPORTED = 0.8
 """Share of content words found in the cited speech from which a claim counts as verified."""
 DOUBTFUL = 0.5
-"""Below this share a claim is not kept."""
+"""Up to this share a claim is not kept."""
 
 Outcome = Literal["verified", "unverified", "unsupported", "invented"]
 
@@ -110,7 +121,7 @@ def judge(
     if not all(item.readable for item in cited):
         return Verdict("unverified", chosen, "language")
     share = _share(stems, cited, people)
-    if share < DOUBTFUL:
+    if share <= DOUBTFUL:
         return Verdict("unsupported", chosen, "words")
     spoken_for = people & words - known
     if words & _ABSOLUTES - known or any(spoken_for & item.speaker for item in cited):
@@ -132,14 +143,28 @@ def content_stems(text: str, language: str) -> frozenset[str]:
     return frozenset(stems)
 
 
-def overlap(first: str, second: str, language: str) -> float:
-    """Return how much of the shorter of two sentences is in the other, 0 to 1."""
-    one, two = content_stems(first, language), content_stems(second, language)
-    numbers_one, numbers_two = facts(first, language).numbers, facts(second, language).numbers
-    if set(numbers_one) ^ set(numbers_two) and numbers_one and numbers_two:
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What two sentences are compared by."""
+
+    stems: frozenset[str]
+    numbers: frozenset[Decimal]
+
+
+def gist(text: str, language: str) -> Gist:
+    """Read what `overlap` compares."""
+    return Gist(content_stems(text, language), frozenset(facts(text, language).numbers))
+
+
+def overlap(first: Gist, second: Gist) -> float:
+    """Return how much of the shorter of two sentences is in the other, 0 to 1.
+
+    Sentences with different numbers have nothing in common, however alike their words are.
+    """
+    if first.numbers != second.numbers and first.numbers and second.numbers:
         return 0.0
-    smaller = min(len(one), len(two))
-    return len(one & two) / smaller if smaller else 0.0
+    smaller = min(len(first.stems), len(second.stems))
+    return len(first.stems & second.stems) / smaller if smaller else 0.0
 
 
 def _mend(

@@ -51,7 +51,7 @@ def readable_text(segment: Segment, language: str) -> tuple[str, str]:
 
 def _written(text: str, numeral: Numeral, language: str) -> str:
     said = text[numeral.start : numeral.end]
-    if said[0].isdigit() or language not in ("en", "fr"):
+    if said[0].isdecimal() or language not in ("en", "fr"):
         return said
     value = numeral.value
     if value != value.to_integral_value():

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from greffier.protocol import MinutesItem
-from greffier_server.core.claims import Evidence, content_stems, evidence_of, judge, overlap
+from greffier_server.core.claims import (
+    Evidence,
+    Gist,
+    content_stems,
+    evidence_of,
+    gist,
+    judge,
+    overlap,
+)
 from greffier_server.core.due_dates import find_due
 from greffier_server.core.figures import in_digits, readable_text
 from greffier_server.core.invariants import facts, missing_facts
@@ -61,11 +69,11 @@ def merge_notes(parts: Sequence[Notes], language: str) -> Notes:
     unsupported = _distinct([item for part in parts for item in part.unsupported], language)
     return Notes(
         language=language,
-        topics=tuple(item for item in topics if not _covered(item, stronger, language)),
+        topics=_uncovered(topics, stronger, language),
         decisions=tuple(decisions),
         actions=tuple(actions),
         questions=tuple(questions),
-        unsupported=tuple(item for item in unsupported if not _covered(item, stronger, language)),
+        unsupported=_uncovered(unsupported, stronger, language),
     )
 
 
@@ -201,8 +209,8 @@ class _Reading:
     def _clause(self, text: str, cite: int) -> tuple[str, str]:
         """Return the clause of a segment that `text` is about, and its language."""
         readable, language = readable_text(self.segments[self._place[cite]], self.language)
-        clauses = _CLAUSE.split(readable)
-        return max(clauses, key=lambda clause: overlap(clause, text, self.language)), language
+        clauses, told = _CLAUSE.split(readable), gist(text, self.language)
+        return max(clauses, key=lambda clause: overlap(gist(clause, language), told)), language
 
     def _is_open(self, cites: Sequence[int]) -> bool:
         """Whether something nearby says that the question has no answer yet."""
@@ -221,18 +229,22 @@ class _Reading:
                 self.decisions.append(self._quote(segment))
 
     def add_actions(self) -> None:
-        """Quote what people say they will do and no action has."""
+        """Quote the tasks that people promise and no action has."""
         for index, segment in enumerate(self.segments):
-            if not self._acts[segment.id].commits:
+            if not self._acts[segment.id].promises:
                 continue
             text, language = readable_text(segment, self.language)
-            clauses = [text] if language not in SPEECH_LANGUAGES else _CLAUSE.split(text)
+            # Clauses can be told apart in the speaker's own words only, not in a translation's.
+            clauses = _CLAUSE.split(text) if language == segment.language else [text]
             for clause in clauses:
-                if not speech_act(clause, language).commits:
+                if len(clauses) > 1 and not speech_act(clause, language).promises:
                     continue
                 if any(
                     segment.id in item.cites
-                    and (len(clauses) == 1 or overlap(clause, item.text, self.language) >= 0.5)
+                    and (
+                        len(clauses) == 1
+                        or overlap(gist(clause, language), gist(item.text, self.language)) >= 0.5
+                    )
                     for item in self.actions
                 ):
                     continue
@@ -250,10 +262,15 @@ class _Reading:
     def add_questions(self) -> None:
         """Quote questions that somebody says are open, or the saying itself where none was put."""
         for index, segment in enumerate(self.segments):
-            if not self._acts[segment.id].open:
+            act = self._acts[segment.id]
+            if not act.open:
                 continue
-            near = self.segments[max(0, index - 3) : index + 2]
-            asked = [s for s in near if self._acts[s.id].asks]
+            # "I don't know" answers what was asked just before, if it means anything.
+            reach = 3 if act.undecided else 1
+            near = self.segments[max(0, index - reach) : index + (2 if act.undecided else 0)]
+            asked = [other for other in near if self._acts[other.id].asks]
+            if not (asked or act.undecided):
+                continue
             chosen = asked[-1] if asked else segment
             cites = {chosen.id, segment.id}
             if any(cites & set(item.cites) for item in self.questions):
@@ -275,13 +292,17 @@ _CLAUSE = re.compile(r",?\s+(?:et|and)\s+(?=(?:je|I)\s|j['’])|,\s+(?=(?:je|I)\
 
 def _distinct(items: Sequence[MinutesItem], language: str) -> list[MinutesItem]:
     kept: list[MinutesItem] = []
+    gists: list[Gist] = []
     for item in items:
+        told = gist(item.text, language)
         for index, other in enumerate(kept):
-            if overlap(item.text, other.text, language) >= SAME and item.who == other.who:
+            if overlap(told, gists[index]) >= SAME and item.who == other.who:
                 kept[index] = _joined(other, item)
+                gists[index] = gist(kept[index].text, language)
                 break
         else:
             kept.append(item)
+            gists.append(told)
     return kept
 
 
@@ -292,8 +313,16 @@ def _joined(first: MinutesItem, second: MinutesItem) -> MinutesItem:
     return replace(better, cites=tuple(sorted({*cites})), due=better.due or first.due or second.due)
 
 
-def _covered(item: MinutesItem, others: Sequence[MinutesItem], language: str) -> bool:
-    return any(
-        set(item.cites) <= set(other.cites) or overlap(item.text, other.text, language) >= SAME
-        for other in others
+def _uncovered(
+    items: Sequence[MinutesItem], others: Sequence[MinutesItem], language: str
+) -> tuple[MinutesItem, ...]:
+    """Return the items that say, and cite, something the others do not."""
+    gists = [(set(other.cites), gist(other.text, language)) for other in others]
+    return tuple(
+        item
+        for item in items
+        for told in (gist(item.text, language),)
+        if not any(
+            set(item.cites) <= cites or overlap(told, other) >= SAME for cites, other in gists
+        )
     )

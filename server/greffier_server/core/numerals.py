@@ -229,7 +229,7 @@ class _Reader:
         """Read 0 to 999, or digits of any size."""
         if self._closed(index):
             return Decimal(0), index
-        if self._text(index)[:1].isdigit():
+        if self._text(index)[:1].isdecimal():
             return _digits(self._text(index)), index + 1
         low, after = self._below_hundred(index)
         if self._text(after) in self._words.hundred and not self._closed(after):

@@ -92,7 +92,7 @@ def _ends_sentence(words: Sequence[Word], index: int, language: str) -> bool:
     stem = text.rstrip(".").lstrip(_OPENERS)
     if not stem:
         return True
-    if stem[-1].isdigit():
+    if stem[-1].isdecimal():
         return language not in _ORDINAL_DOT and _starts_sentence(following, digits=False)
     return _full_stop(stem, following, language)
 
@@ -114,9 +114,9 @@ def _ends_clause(words: Sequence[Word], index: int) -> bool:
         return False
     if index == 0 and not any(char.isalnum() for char in text):
         return False
-    if len(text) > 1 and text[-2].isdigit():  # "3," may go on as "3,5", "10:" as "10:30"
+    if len(text) > 1 and text[-2].isdecimal():  # "3," may go on as "3,5", "10:" as "10:30"
         following = _next_letters(words, index + 1)
-        return bool(following) and not following[0].isdigit()
+        return bool(following) and not following[0].isdecimal()
     return True
 
 
@@ -143,7 +143,7 @@ def _starts_sentence(following: str, *, digits: bool = True) -> bool:
     if not following:
         return False
     first = following[0]
-    if first.isdigit():
+    if first.isdecimal():
         return digits
     return not first.islower() and first.isalpha()
 

@@ -7,6 +7,7 @@ what it passes over. Of other languages nothing is known and nothing is claimed.
 import re
 from dataclasses import dataclass
 
+from greffier_server.core.due_dates import find_due
 from greffier_server.core.languages import word_set
 from greffier_server.core.numerals import fold
 
@@ -22,11 +23,15 @@ class SpeechAct:
     decides: bool = False
     commits: bool = False
     """The speaker says what they will do."""
+    promises: bool = False
+    """They commit to a task or to a date: worth noting whoever asks (not *I'll go first*)."""
     requests: bool = False
     """Somebody is asked, or ought, to do something."""
     asks: bool = False
     open: bool = False
     """Something is said to be undecided or unknown."""
+    undecided: bool = False
+    """It is said in so many words (not *I don't know*, which may mean little)."""
     courtesy: bool = False
     """Greetings and thanks, with nothing to keep."""
 
@@ -38,13 +43,18 @@ def speech_act(text: str, language: str) -> SpeechAct:
     if language not in SPEECH_LANGUAGES:
         return SpeechAct(asks=asks)
     rules = _FRENCH if language == "fr" else _ENGLISH
-    still_open = bool(rules.still_open.search(folded))
+    undecided = bool(rules.undecided.search(folded))
+    still_open = undecided or bool(rules.unknown.search(folded))
+    commits = not asks and bool(rules.commits.search(folded))
     return SpeechAct(
         decides=not asks and not still_open and bool(rules.decides.search(folded)),
-        commits=not asks and bool(rules.commits.search(folded)),
+        commits=commits,
+        promises=commits
+        and (bool(rules.promises.search(folded)) or find_due(text, language) is not None),
         requests=bool(rules.requests.search(folded)),
         asks=asks,
         open=still_open,
+        undecided=undecided,
         courtesy=not asks and _is_courtesy(folded),
     )
 
@@ -67,8 +77,10 @@ _COURTESY = word_set(
 class _Rules:
     decides: re.Pattern[str]
     commits: re.Pattern[str]
+    promises: re.Pattern[str]
     requests: re.Pattern[str]
-    still_open: re.Pattern[str]
+    undecided: re.Pattern[str]
+    unknown: re.Pattern[str]
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -97,6 +109,14 @@ _FRENCH = _Rules(
         r"\bj(?:e |')(?:(?:me|m'|te|t'|vous|lui|leur|le|la|les|l'|en|y)[ ']?)*"
         rf"(?:\w+rai\b|en (?:occupe|charge)|occupe\b|charge\b|vais \w+r\b|(?:{_TASKS})\b)"
     ),
+    promises=_any(
+        r"\bj(?:e |')(?:(?:me|m'|te|t'|vous|lui|leur|le|la|les|l'|en|y)[ ']?)*"
+        r"(?:vais )?(?:me |m'|te |vous |lui |leur |le |la |les |l')?(?:en )?"
+        r"(?:reserv|prepar|envoi|envoy|enverr|appel|rappel|relanc|demand|verifi|contact|transme|"
+        r"redig|organis|install|confirm|fini|termin|complet|corrig|command|previen|repon|planifi|"
+        r"publi|deploi|deploy|sign|apport|achet|inform|fourni|renvoi|occup|charge)\w*|"
+        r"\bje pose\w* la question|\bj'ecri\w+"
+    ),
     requests=_any(
         r"\bs'il (?:te|vous) plait",
         r"\bil (?:faut|faudra|faudrait)\b",
@@ -105,14 +125,14 @@ _FRENCH = _Rules(
         r"\b(?:peux-tu|pouvez-vous|merci de \w+r)\b",
         r"\b(?:se charge|s'occupe)(?:ra)?\b",
     ),
-    still_open=_any(
+    undecided=_any(
         r"pas encore (?:ete )?(?:decide|tranche|fixe|arrete|choisi)",
         r"\breste(?:nt)? (?:ouvert|en suspens|a \w+r\b)",
         r"\b(?:point|question|sujet) ouverte?\b",
         r"\ben suspens\b",
-        r"\b(?:sais|sait|savons) pas\b",
         r"\ba (?:definir|confirmer)\b",
     ),
+    unknown=_any(r"\b(?:sais|sait|savons) pas\b"),
 )
 _ENGLISH = _Rules(
     decides=_any(
@@ -120,8 +140,8 @@ _ENGLISH = _Rules(
         r"\bwe(?:'ve| have)? (?:all )?(?:adopt|adopted|go with|settled)\b",
         r"\b(?:agreed|approved|adopted|decided|confirmed)[:,.] ",
         r"\bit is (?:agreed|decided)\b|\bthe decision is\b",
-        r"\blet's (?:go|keep|use|do|move|postpone|stick|say)\b",
-        r"\bwe (?:will|must|shall)(?: not|n't)? (?!need|see|have)\w+|\bwe won't \w+",
+        r"\blet's (?:keep|use|postpone|stick to|go for)\b",
+        r"\bwe (?:will|must|shall)(?: not|n't) (?!need|see|have)\w+|\bwe won't \w+",
     ),
     commits=_any(
         r"\bi(?:'ll| will| shall|'m going to| am going to) (?!be (?:able|there)|need|see|not)\w+",
@@ -129,17 +149,25 @@ _ENGLISH = _Rules(
         r"\bi can (?:send|do|take|check|ask|call|book|prepare|write|handle)\b",
         r"\bi(?:'m| am) (?:sending|booking|calling|preparing|taking care)\b",
     ),
+    promises=_any(
+        r"\b(?:i(?:'ll| will| shall| can|'m going to| am going to)|let me|i'm|i am) "
+        r"(?:also |then )?"
+        r"(?:send|prepare|book|call|ask|check|write|organi[sz]e|contact|e-?mail|provide|update|"
+        r"confirm|arrange|finish|complete|draft|order|report|invite|inform|deliver|share|review|"
+        r"sending|booking|calling|preparing|fix|install|reserve|schedule|circulate|follow up|"
+        r"take care|look into|get back)\b"
+    ),
     requests=_any(
         r"\bplease (?!note|remember)\w+",
         r"\b(?:can|could|would|will) you (?:please )?(?!be\b|hear)\w+",
         r"\b(?:need|needs|have|has) to \w+|\b(?:should|must)\b|\bmake sure\b",
         r"\bwill (?:send|prepare|call|book|check)\b",
     ),
-    still_open=_any(
+    undecided=_any(
         r"\bopen (?:point|question|issue|item)",
         r"\b(?:not|n't) (?:yet )?(?:been )?(?:decided|settled|agreed)\b|\bundecided\b",
-        r"\b(?:don't|do not|doesn't) (?:really )?know\b",
         r"\bto be (?:decided|confirmed|determined)\b|\bunclear\b",
         r"\b(?:still|remains) open\b|\bstill (?:have|need) to decide\b",
     ),
+    unknown=_any(r"\b(?:don't|do not|doesn't) (?:really )?know\b"),
 )

@@ -35,7 +35,7 @@ __all__ = [
 CONTEXT_SEGMENTS = 3
 """Earlier sentences, with their translations, that a prompt shows."""
 
-_DIGITS_FROM = 100
+_DIGITS_FROM = 20
 
 Defect = Literal["empty", "untranslated", "wrong script", "runaway", "not a translation"]
 
@@ -66,7 +66,7 @@ def translation_prompt(task: TranslationTask) -> Prompt:
     for said, translated in turns:
         messages.append(ChatMessage("user", said))
         messages.append(ChatMessage("assistant", translated))
-    # Large numbers go in as digits: small models misread them in letters, and digits read well.
+    # Larger numbers go in as digits: small models misread words, and digits are quick to read.
     source = in_digits(task.text, task.source, least=_DIGITS_FROM)
     messages.append(ChatMessage("user", _one_line(source)))
     return Prompt(tuple(messages))

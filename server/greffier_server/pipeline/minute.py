@@ -144,7 +144,11 @@ class MinuteStage:
         self._noted.update(segments)
 
     async def _take_due_notes(self, log: EventLog, state: SessionState) -> None:
-        waiting = [s for s in spoken_segments(state) if s.id not in self._noted | self._tried]
+        waiting = [
+            segment
+            for key, segment in state.segments.items()
+            if key not in self._noted and key not in self._tried and segment.closed and segment.text
+        ]
         due = waiting[:-LOOK_AHEAD][:STRETCH_SEGMENTS]
         spoken_ms = sum(segment.end_ms - segment.start_ms for segment in due)
         if len(due) >= STRETCH_SEGMENTS or spoken_ms >= STRETCH_MS:
@@ -163,9 +167,13 @@ class MinuteStage:
         unread = [segment for segment in segments if segment.id not in self._noted]
         if segments and len(unread) == len(segments):
             return
-        notes = merge_notes([notes for _, notes in self._notes], language)
+        # Pure work that takes long in a long session: not on the event loop.
+        taken = [notes for _, notes in self._notes]
+        notes = await asyncio.to_thread(merge_notes, taken, language)
         summary = await self._summarise(log, notes, fold(log.records), language)
-        minutes = write_minutes(fold(log.records), notes, summary, language=language, unread=unread)
+        minutes = await asyncio.to_thread(
+            write_minutes, fold(log.records), notes, summary, language=language, unread=unread
+        )
         until_ms = max((segment.end_ms for segment in segments), default=0)
         await log.append(MinutesWritten(minutes), audio_to_ms=until_ms, engine=self._engine)
 
@@ -186,7 +194,7 @@ class MinuteStage:
         except EngineError as error:
             await self._report(log, error)
             return False
-        notes = check_notes(parse_notes(answer), stretch, language)
+        notes = await asyncio.to_thread(check_notes, parse_notes(answer), stretch, language)
         ids = [segment.id for segment in stretch]
         taken = NotesTaken(
             index=len(self._notes),

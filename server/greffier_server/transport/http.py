@@ -239,13 +239,13 @@ async def get_models(_tenant: Tenant, parts: Parts) -> ModelList:
 @_server.get("/schema.json", summary="JSON Schema of the WebSocket messages")
 async def get_schema() -> dict[str, Any]:
     """Schemas of every message of ``greffier.v1``."""
-    return schema.message_schema()
+    return await asyncio.to_thread(schema.message_schema)
 
 
 @_server.get("/asyncapi.json", summary="AsyncAPI document of the WebSocket")
 async def get_asyncapi() -> dict[str, Any]:
     """The protocol ``greffier.v1``, message by message."""
-    return schema.asyncapi_document()
+    return await asyncio.to_thread(schema.asyncapi_document)
 
 
 @_health.get("/healthz", summary="The process answers")

@@ -1,7 +1,8 @@
 import json
+from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError, validate
 
 from greffier_server.core.events import SegmentTranslated
 from greffier_server.core.notes import RawNote, notes_prompt, notes_schema, parse_notes
@@ -21,6 +22,14 @@ def segments(*translations: SegmentTranslated) -> list[Segment]:
     for event in (*spoken(TALK), *translations):
         state = apply(state, event)
     return list(state.segments.values())
+
+
+def fits(schema: dict[str, Any], value: object) -> bool:
+    try:
+        validate(value, schema)
+    except ValidationError:
+        return False
+    return True
 
 
 def test_the_prompt_shows_numbered_sentences_with_their_speakers():
@@ -43,13 +52,12 @@ def test_a_sound_translation_is_shown_and_a_doubtful_one_is_not():
 def test_the_schema_takes_the_examples_form_and_only_known_citations():
     schema = notes_schema(segments())
     Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema)
     action = {"cites": [1], "kind": "action", "who": "Claire", "text": "Reporter", "due": ""}
     point = {"cites": [2], "kind": "point", "text": "Il faut 18 radios."}
-    assert validator.is_valid({"items": [action, point]})
-    assert not validator.is_valid({"items": [{**point, "cites": [3]}]})
-    assert not validator.is_valid({"items": [{**point, "cites": []}]})
-    assert not validator.is_valid({"items": []})
+    assert fits(schema, {"items": [action, point]})
+    assert not fits(schema, {"items": [{**point, "cites": [3]}]})
+    assert not fits(schema, {"items": [{**point, "cites": []}]})
+    assert not fits(schema, {"items": []})
     for language in ("fr", "en"):
         for message in notes_prompt(segments(), language).messages:
             if message.role == "assistant":
