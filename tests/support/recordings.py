@@ -96,8 +96,8 @@ def recordings(
 
 def chunkings(pcm: Pcm) -> st.SearchStrategy[list[Pcm]]:
     """Ways to cut `pcm`: any sizes, odd ones too."""
-    return st.lists(st.integers(1, 40_000), min_size=1, max_size=30).map(
-        lambda sizes: _cut(pcm, sizes)
+    return st.lists(st.integers(1, 40_000), max_size=30).map(
+        lambda sizes: _cut(pcm, [*sizes, 4_000])
     )
 
 
@@ -265,8 +265,8 @@ async def recognise(
     vad: VoiceActivityDetector | None = None,
     policy: StreamingPolicy | None = None,
     language: str | None = "fr",
-    turns_between: int = 0,
     ms_between: int = 0,
+    real_time: bool = False,
 ) -> Recognised:
     """Run the recognition loop over `chunks` to the end.
 
@@ -276,8 +276,8 @@ async def recognise(
         vad: the fake one when absent.
         policy: AlignAtt over `language` when absent.
         language: None = followed.
-        turns_between: turns of the loop between two chunks.
         ms_between: (virtual) time between two chunks.
+        real_time: each chunk takes as long as it lasts, too.
     """
     vad = vad or FakeVad()
     watched = WatchedPolicy(policy or AlignAttPolicy(frame_ms=vad.frame_ms, language=language))
@@ -296,10 +296,9 @@ async def recognise(
         running = tasks.create_task(recognition.run())
         for chunk in chunks:
             feed.put(chunk)
-            for _ in range(turns_between):
-                await asyncio.sleep(0)
-            if ms_between:
-                await asyncio.sleep(ms_between / 1000)
+            length_ms = len(chunk) / SAMPLES_PER_MS if real_time else 0
+            if wait_ms := ms_between + length_ms:
+                await asyncio.sleep(wait_ms / 1000)
         feed.end()
         await running
     assert watched.done
