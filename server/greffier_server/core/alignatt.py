@@ -64,7 +64,18 @@ class AlignAttSettings:
 
 
 class AlignAttPolicy:
-    """One session's policy; see `StreamingPolicy`."""
+    """One session's policy; see `StreamingPolicy`.
+
+    Args:
+        frame_ms: what one probability stands for.
+        language: spoken; None = detected and followed.
+        expected: languages likely to be spoken.
+        settings: the dials.
+        speech: thresholds of voice activity.
+        start_ms: where the audio begins on the session's clock.
+        decided_ms: up to here everything was decided before a restart; audio before it is context.
+        committed: words of before the restart.
+    """
 
     def __init__(
         self,
@@ -75,13 +86,15 @@ class AlignAttPolicy:
         settings: AlignAttSettings | None = None,
         speech: SpeechSettings | None = None,
         start_ms: int = 0,
+        decided_ms: int = 0,
+        committed: Sequence[Word] = (),
     ) -> None:
         self.settings = settings or AlignAttSettings()
         self._tracker = SpeechTracker(frame_ms, speech, start_ms=start_ms)
         self._language = LanguageChoice(language, expected)
         self._words: deque[Word] = deque()
         self._first_ms = start_ms
-        self._committed_ms = start_ms
+        self._committed_ms = max(start_ms, decided_ms)
         self._decoded_ms = start_ms
         self._heard_ms = start_ms
         self._onset_ms = start_ms
@@ -91,6 +104,7 @@ class AlignAttPolicy:
         self._tail: tuple[Word, ...] = ()
         self._hop_ms = self.settings.hop_ms
         self._evidence_ms = start_ms - 1
+        self._commit([word for word in committed if word.end_ms <= decided_ms])
 
     @property
     def done(self) -> bool:
@@ -105,7 +119,7 @@ class AlignAttPolicy:
     @property
     def paused(self) -> bool:
         """No speech is waiting to be decided."""
-        return not self._open
+        return not self._open and self._heard_ms >= self._committed_ms
 
     @property
     def heard_ms(self) -> int:
@@ -130,9 +144,9 @@ class AlignAttPolicy:
         """Audio has arrived up to `to_ms`; `probabilities` are of the frames since last time."""
         self._heard_ms = to_ms
         for probability in probabilities:
-            was = self._tracker.speaking
             self._tracker.push((probability,))
-            if self._tracker.speaking and not was and not self._open:
+            undecided = self._tracker.last_speech_ms > self._committed_ms
+            if self._tracker.speaking and undecided and not self._open:
                 self._open = True
                 self._onset_ms = max(self._tracker.onset_ms, self._committed_ms)
                 self._decoded_ms = self._onset_ms
@@ -259,7 +273,7 @@ class AlignAttPolicy:
         last = self._words[-1]
         if self._onset_ms - last.end_ms > self.settings.context_gap_ms:
             return []
-        since = self._committed_ms - self.settings.context_ms
+        since = max(self._first_ms, self._committed_ms - self.settings.context_ms)
         return [word for word in self._words if word.start_ms >= since]
 
     def _prompt(self, context: Sequence[Word]) -> str:
