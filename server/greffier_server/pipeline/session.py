@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _READ_BACK_MS = 5_000
 """Audio handed on at once when a session goes on from its journal."""
+_LEAST_WAIT_S = 0.01
+"""A timer may fire an instant early; waiting for less would spin."""
 _SEAL_ATTEMPTS = 30
 _SEAL_RETRY_S = 2.0
 
@@ -317,7 +319,7 @@ class Session:
         """End the input of a client that is gone, silent or endless."""
         loop = asyncio.get_running_loop()
         heard, since = -1, loop.time()
-        begun = loop.time()
+        last = loop.time() + self._limits.max_hours * 3600
         while not self._sealed:
             if self.ended:
                 await self._changed.wait()
@@ -328,17 +330,16 @@ class Session:
             if state != heard or held_up:  # who is made to wait is not idle
                 heard, since = state, now
             gone = self._holder is None
-            limit = self._limits.grace_s if gone else self._limits.idle_s
-            if now - since >= limit:
+            due = since + (self._limits.grace_s if gone else self._limits.idle_s)
+            if now >= due:
                 self.end_input("vanished" if gone else "timeout")
                 continue
-            left_s = begun + self._limits.max_hours * 3600 - now
-            if left_s <= 0:
+            if now >= last:
                 self.end_input("limit")
                 continue
             changed = self._changed
             try:
-                await asyncio.wait_for(changed.wait(), min(left_s, limit - (now - since)))
+                await asyncio.wait_for(changed.wait(), max(min(due, last) - now, _LEAST_WAIT_S))
             except TimeoutError:
                 continue
 
