@@ -71,7 +71,18 @@ class AlignAttSettings:
 
 
 class AlignAttPolicy:
-    """One session's policy; see `StreamingPolicy`."""
+    """One session's policy; see `StreamingPolicy`.
+
+    Args:
+        frame_ms: what one probability stands for.
+        language: spoken; None = detected and followed.
+        expected: languages likely to be spoken.
+        settings: the dials.
+        speech: thresholds of voice activity.
+        start_ms: where the audio begins on the session's clock.
+        decided_ms: up to here everything was decided before a restart; audio before it is context.
+        committed: words of before the restart.
+    """
 
     def __init__(
         self,
@@ -82,12 +93,15 @@ class AlignAttPolicy:
         settings: AlignAttSettings | None = None,
         speech: SpeechSettings | None = None,
         start_ms: int = 0,
+        decided_ms: int = 0,
+        committed: Sequence[Word] = (),
     ) -> None:
         self.settings = settings or AlignAttSettings()
         self._tracker = SpeechTracker(frame_ms, speech, start_ms=start_ms)
         self._language = LanguageChoice(language, expected)
         self._words: deque[Word] = deque()
-        self._committed_ms = start_ms
+        self._first_ms = start_ms
+        self._committed_ms = max(start_ms, decided_ms)
         self._decoded_ms = start_ms
         self._heard_ms = start_ms
         self._onset_ms = start_ms
@@ -98,6 +112,7 @@ class AlignAttPolicy:
         self._hop_ms = self.settings.hop_ms
         self._evidence_ms = start_ms - 1
         self._retried_ms = start_ms - 1
+        self._commit([word for word in committed if word.end_ms <= decided_ms])
 
     @property
     def done(self) -> bool:
@@ -112,7 +127,7 @@ class AlignAttPolicy:
     @property
     def paused(self) -> bool:
         """No speech is waiting to be decided."""
-        return not self._open
+        return not self._open and self._heard_ms >= self._committed_ms
 
     @property
     def heard_ms(self) -> int:
@@ -128,17 +143,18 @@ class AlignAttPolicy:
     def keep_from_ms(self) -> int:
         """Audio before this will not be asked for again."""
         margin = self.settings.context_ms + self.settings.preroll_ms + 2_000
-        if not self._open:
-            return max(0, min(self._committed_ms, self._heard_ms) - margin)
+        if not self._open:  # after a long silence the context is dropped
+            decided = max(self._committed_ms, self._heard_ms - self.settings.context_gap_ms)
+            return max(0, min(decided, self._heard_ms) - margin)
         return max(0, min(self._committed_ms, self._onset_ms) - margin)
 
     def hear(self, to_ms: int, probabilities: Sequence[float]) -> None:
         """Audio has arrived up to `to_ms`; `probabilities` are of the frames since last time."""
         self._heard_ms = to_ms
         for probability in probabilities:
-            was = self._tracker.speaking
             self._tracker.push((probability,))
-            if self._tracker.speaking and not was and not self._open:
+            undecided = self._tracker.last_speech_ms > self._committed_ms
+            if self._tracker.speaking and undecided and not self._open:
                 self._open = True
                 self._onset_ms = max(self._tracker.onset_ms, self._committed_ms)
                 self._decoded_ms = self._onset_ms
@@ -157,7 +173,12 @@ class AlignAttPolicy:
         pause_ms = self.settings.pause_ms
         if self._language.following:
             pause_ms = self.settings.turn_ms
-        closing = self._ended or (not self._tracker.speaking and silent >= pause_ms)
+        closing = self._ended or (
+            not self._tracker.speaking
+            and silent >= pause_ms
+            # What stirs may be a word half heard; periodic clicks must not hold up the end.
+            and (not self._tracker.stirring or silent >= pause_ms + _STIR_MS)
+        )
         if not closing and self._heard_ms - self._decoded_ms < self._hop_ms:
             return None
         speech_ms = self._heard_ms - self._onset_ms
@@ -211,9 +232,9 @@ class AlignAttPolicy:
             return self._close(request, judged.kept, judged.withheld)
         if not words and self._unheard_ms(request.to_ms) >= self.settings.deaf_ms:
             self._forget_context()
+        if request.full:
+            return self._move_on(request, judged.kept, judged.withheld)
         keep = 0 if judged.withheld else self._stable(judged.kept, request.to_ms)
-        if keep == 0 and request.to_ms - request.from_ms >= self.settings.max_window_ms:
-            return self._give_way(request, judged.kept, judged.withheld)
         self._commit(judged.kept[:keep])
         self._tail = tuple(judged.kept[keep:])
         return Outcome(committed=tuple(judged.kept[:keep]), tail=self._tail)
@@ -237,19 +258,16 @@ class AlignAttPolicy:
     def _window(self, *, closing: bool) -> DecodeRequest:
         settings = self.settings
         context = self._context()
-        if context:
-            start = max(0, context[0].start_ms - 60)
-        else:
-            start = max(0, self._onset_ms - settings.preroll_ms)
-            if self._committed_ms > self._onset_ms:
-                start = self._committed_ms
-        end = self._heard_ms
-        if end - start > settings.max_window_ms:
-            if context:  # make room: the new audio matters more
-                start = max(0, min(self._committed_ms, self._onset_ms))
-                context = []
+        fresh = max(self._committed_ms, self._onset_ms - settings.preroll_ms)
+        start = max(self._first_ms, context[0].start_ms - 60) if context else fresh
+        last = self._heard_ms
+        if closing and not self._ended:  # the last frame may hold the first instant of a word
+            last -= self._tracker.frame_ms
+        end = last
+        if end - start > settings.max_window_ms:  # make room: the new audio matters more
+            start, context = fresh, []
             end = min(end, start + settings.max_window_ms)
-        closing = closing and end == self._heard_ms
+        closing = closing and end == last
         return DecodeRequest(
             from_ms=start,
             to_ms=end,
@@ -259,6 +277,7 @@ class AlignAttPolicy:
             beam_size=settings.closing_beam if closing else 1,
             fill_ms=settings.fill_ms,
             closing=closing,
+            full=end < last,
         )
 
     def _context(self) -> list[Word]:
@@ -267,7 +286,7 @@ class AlignAttPolicy:
         last = self._words[-1]
         if self._onset_ms - last.end_ms > self.settings.context_gap_ms:
             return []
-        since = self._committed_ms - self.settings.context_ms
+        since = max(self._first_ms, self._committed_ms - self.settings.context_ms)
         return [word for word in self._words if word.start_ms >= since]
 
     def _prompt(self, context: Sequence[Word]) -> str:
@@ -283,17 +302,17 @@ class AlignAttPolicy:
         """Clip ends to speech (the aligner stretches a last word over silence); keep order."""
         spoken = self._tracker.speech_end_before(to_ms)
         kept: list[Word] = []
-        last = self._committed_ms
+        last = last_end = self._committed_ms
         for word in _without_loops(words):
             if spoken and word.start_ms >= spoken and word.end_ms - word.start_ms < _INSTANT_MS:
                 break  # a loop: the aligner finds no audio for its words
-            start = max(word.start_ms, last)
-            end = word.end_ms
+            start = min(max(word.start_ms, last), to_ms)
+            end = min(word.end_ms, to_ms)
             if spoken and start < spoken < end:
                 end = spoken
-            end = max(end, start)
+            end = max(end, start, last_end)
             kept.append(replace(word, start_ms=start, end_ms=end))
-            last = start
+            last, last_end = start, end
         return kept
 
     def _commit(self, words: Sequence[Word]) -> None:
@@ -305,18 +324,6 @@ class AlignAttPolicy:
         oldest = self._committed_ms - self.settings.context_ms - 5_000
         while self._words and self._words[0].start_ms < oldest:
             self._words.popleft()
-
-    def _give_way(
-        self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
-    ) -> Outcome:
-        """The longest window gave nothing stable: settle it, or it would be asked for for ever."""
-        self._commit(words)
-        if not words and not withheld:
-            withheld = (Suspicion(self._committed_ms, request.to_ms, "no_text", ""),)
-        self._committed_ms = max(self._committed_ms, request.to_ms)
-        self._forget_context()
-        self._tail = ()
-        return Outcome(committed=tuple(words), withheld=tuple(withheld))
 
     def _unheard_ms(self, to_ms: int) -> int:
         """Speech after the last committed word, its end left out (the aligner stops early)."""
@@ -353,7 +360,27 @@ class AlignAttPolicy:
             self._language.new_utterance()
         return Outcome(committed=tuple(words), withheld=tuple(withheld), paused=True)
 
+    def _move_on(
+        self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
+    ) -> Outcome:
+        """Decide a window that can grow no more, so that the next one begins later."""
+        keep = self._stable(words, request.to_ms)
+        if not keep and words and words[0].start_ms <= self._committed_ms:
+            keep = 1  # a word as long as the window
+        self._commit(words[:keep])
+        self._tail = tuple(words[keep:])
+        decided_ms = request.to_ms - self.settings.guard_ms
+        if self._tail:
+            decided_ms = min(decided_ms, self._tail[0].start_ms)
+        least_ms = request.from_ms + _LEAST_MOVE_MS
+        self._committed_ms = max(self._committed_ms, decided_ms, least_ms)
+        return Outcome(tuple(words[:keep]), self._tail, tuple(withheld))
 
+
+_STIR_MS = 200
+"""Sounds too short for speech put off the end of a turn by this at most."""
+_LEAST_MOVE_MS = 1_000
+"""A full window is followed by one that begins at least this much later."""
 _INSTANT_MS = 40
 """No word is shorter."""
 _LOOP_WORDS = 3

@@ -55,6 +55,16 @@ class SpeechTracker:
         """End of the last frame of speech; the start before any."""
 
     @property
+    def frame_ms(self) -> int:
+        """Length of a frame."""
+        return self._frame_ms
+
+    @property
+    def stirring(self) -> bool:
+        """The last frame may be the beginning of speech."""
+        return self._active and not self.speaking
+
+    @property
     def heard_ms(self) -> int:
         """Audio seen so far, in whole frames."""
         return self._heard_ms

@@ -15,6 +15,7 @@ from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.audio import check_format
 from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.languages import is_known
+from greffier_server.core.records import MalformedRecord
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState, fold
@@ -35,6 +36,7 @@ from greffier_server.pipeline.ports import SpeakingSession, Stage
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.session import Session, SessionLimits
 from greffier_server.pipeline.stages import downstream_stages
+from greffier_server.storage.failures import LogConflict
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.store import SessionRow, SessionStore
 
@@ -45,6 +47,8 @@ _log = logging.getLogger(__name__)
 _SINK_RETRY_S = 2.0
 _MAX_SKIP_S = 3_600
 _MAX_LANGUAGES = 8
+_LEAD_IN_MS = 2_000
+"""Heard before the context of a recovered session, for voice activity to settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,13 @@ class Desk:
             sink=self._patient_sink,
             history=log.records,
         )
-        session = await self._build(tenant, session_id, started, log)
+        try:
+            session = await self._build(tenant, session_id, started, log)
+            if self._closed:
+                raise ServerBusy("The server is stopping; try again in a moment.")
+        except ServerError:
+            await self._forget(tenant, session_id)
+            raise
         self._launch(session, _hash(token))
         return await session.attach(), token
 
@@ -226,7 +236,7 @@ class Desk:
         """End the session if it is live, then delete its events and audio."""
         live = self._live.pop((tenant, session), None)
         if live is not None:
-            await _cancel(live.task)
+            await _stop(live)
         await self._journal.delete(tenant, session)
         if not await self._store.delete(tenant, session) and live is None:
             raise SessionNotFound("There is no such session.")
@@ -235,27 +245,27 @@ class Desk:
         """Go on with the sessions that the last stop left unfinished; return how many."""
         count = 0
         for row in await self._store.unfinished():
-            history = [r async for r in self._store.events(row.tenant, row.session)]
-            if not history or not isinstance(history[0].event, SessionStarted):
-                await self._forget(row.tenant, row.session)
-                continue
-            log = EventLog(
-                row.tenant,
-                row.session,
-                clock=self._clock,
-                sink=self._patient_sink,
-                history=history,
-            )
             try:
-                session = await self._build(
-                    row.tenant, row.session, history[0].event, log, fold(history)
-                )
-            except ServerError:
+                count += await self._recover(row)
+            except (ServerError, MalformedRecord):  # the others go on
                 _log.exception("session %s cannot go on", row.session)
-                continue
-            self._launch(session, row.token_hash)
-            count += 1
         return count
+
+    async def _recover(self, row: SessionRow) -> bool:
+        history = [r async for r in self._store.events(row.tenant, row.session)]
+        if not history or not isinstance(history[0].event, SessionStarted):
+            await self._forget(row.tenant, row.session)
+            return False
+        log = EventLog(
+            row.tenant,
+            row.session,
+            clock=self._clock,
+            sink=self._patient_sink,
+            history=history,
+        )
+        session = await self._build(row.tenant, row.session, history[0].event, log, fold(history))
+        self._launch(session, row.token_hash)
+        return True
 
     async def close(self) -> None:
         """Stop taking sessions; hand the unfinished ones to the next start."""
@@ -264,7 +274,7 @@ class Desk:
         for entry in live:
             if entry.session.holder is not None:
                 await entry.session.lose(entry.session.holder, "server_stopped")
-        await asyncio.gather(*(_cancel(entry.task) for entry in live))
+        await asyncio.gather(*(_stop(entry) for entry in live))
 
     # --- building -----------------------------------------------------------------------------
 
@@ -278,11 +288,14 @@ class Desk:
     ) -> Session:
         state = state or SessionState()
         journal = await self._journal.open(tenant, session_id)
-        decided_ms = 0 if not state.recognised else (state.ended.duration_ms if state.ended else 0)
-        for segment in state.segments.values():
-            decided_ms = max(decided_ms, segment.end_ms)
         form = started.format
-        from_byte = min(decided_ms * form.rate // 1000 * form.frame_bytes, journal.durable_bytes)
+        decided_ms = _decided_ms(state)
+        # What is decided is heard again for its sound alone: words need what was said before them.
+        from_ms = max(0, decided_ms - self._settings.policy.context_ms - _LEAD_IN_MS)
+        if state.recognised:
+            from_ms = decided_ms
+        from_byte = min(from_ms * form.rate // 1000, journal.durable_bytes // form.frame_bytes)
+        from_byte *= form.frame_bytes
         start_ms = from_byte // form.frame_bytes * 1000 // form.rate
         feed = AudioFeed(start_ms)
         policy = AlignAttPolicy(
@@ -292,6 +305,8 @@ class Desk:
             settings=self._settings.policy,
             speech=self._settings.speech,
             start_ms=start_ms,
+            decided_ms=decided_ms,
+            committed=[word for s in state.segments.values() for word in s.words],
         )
         last = max(state.segments, default=0)
         unclosed = state.segments[last] if last and not state.segments[last].closed else None
@@ -362,16 +377,27 @@ class Desk:
         while True:
             try:
                 await self._sink(records)
-            except StorageFailed:
+            except StorageFailed as error:
+                if self._closed or isinstance(error, LogConflict):
+                    raise
                 _log.warning("events cannot be stored; trying again in %s s", _SINK_RETRY_S)
                 await asyncio.sleep(_SINK_RETRY_S)
             else:
                 return
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def _stop(live: _Live) -> None:
+    live.task.cancel()
+    await asyncio.gather(live.task, return_exceptions=True)
+    await live.session.log.settled()
+
+
+def _decided_ms(state: SessionState) -> int:
+    """Audio before this needs no decoding: its words are committed, or withheld."""
+    if state.recognised and state.ended is not None:
+        return state.ended.duration_ms
+    ends = [segment.end_ms for segment in state.segments.values()]
+    return max([0, *ends, *(doubt.end_ms for doubt in state.withheld)])
 
 
 def _new_id(now_ms: int) -> str:

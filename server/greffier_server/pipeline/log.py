@@ -51,9 +51,9 @@ class EventLog:
         self._volatile: dict[tuple[str, str], tuple[int, Recorded]] = {}
         self._shown = 0
         self._closed = False
-        self._work: set[asyncio.Task[int]] = set()
         self._changed = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._appends: set[asyncio.Task[int]] = set()
 
     @property
     def seq(self) -> int:
@@ -74,19 +74,29 @@ class EventLog:
     ) -> int:
         """Record events in order; return the last `seq` once all are durable and visible.
 
-        Volatile events among them are shown and not stored.
+        Volatile events among them are shown and not stored. A caller that is cancelled no longer
+        waits; its events are recorded all the same, for they may be on disk already.
 
         Raises:
             LogClosed: the session is over.
             StorageFailed: from the sink; then none of the events is recorded.
         """
-        work = asyncio.create_task(
-            self._append(events, audio_from_ms, audio_to_ms, engine), name=f"log {self._session}"
+        task = asyncio.create_task(
+            self._append(events, audio_from_ms, audio_to_ms, engine), name="log-append"
         )
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
-        # A caller that is cancelled must not leave records stored whose numbers are given again.
-        return await asyncio.shield(work)
+        self._appends.add(task)
+        task.add_done_callback(self._appended)
+        return await asyncio.shield(task)
+
+    def _appended(self, task: asyncio.Task[int]) -> None:
+        self._appends.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller has it, or was cancelled
+
+    async def settled(self) -> None:
+        """Wait for appends whose callers were cancelled."""
+        while self._appends:
+            await asyncio.wait(self._appends)
 
     async def _append(
         self, events: Sequence[Event], audio_from_ms: int, audio_to_ms: int, engine: str
@@ -131,7 +141,7 @@ class EventLog:
 
         A slow reader misses volatile records that newer ones replaced, and never a durable one.
         """
-        cursor, seen = after, self._shown
+        cursor, seen = max(0, after), self._shown
         while True:
             changed = self._changed
             while cursor < self._visible:
@@ -155,8 +165,6 @@ class EventLog:
     def close(self) -> None:
         """End the log: followers finish what there is and stop."""
         self._closed = True
-        for work in self._work:
-            work.cancel()
         self._notify()
 
     def _notify(self) -> None:

@@ -6,8 +6,8 @@ how much.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from greffier_models.errors import EngineError
 from greffier_models.protocols import SpeechRecognizer, VadStream
@@ -30,12 +30,17 @@ from greffier_server.pipeline.log import EventLog
 
 __all__ = ["Recognition"]
 
-_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 _STEP_FRAMES = 3
 _TAKE_MS = 1_000
 _ATTEMPTS = 4
+_PATIENT_ATTEMPTS = 16
+"""Where the engine says that another try may succeed: about two minutes."""
 _RETRY_S = 0.5
+_LONGEST_RETRY_S = 10.0
+_CLOSING_FIRST_MS = 2_000
+"""The end of speech is decoded before running speech that is this much older."""
 
 
 class Recognition:
@@ -81,6 +86,7 @@ class Recognition:
         self._frame_ms = frame_ms
         self._buffer = AudioBuffer(start_ms)
         self._heard_ms = start_ms
+        self._committed_ms = start_ms
         self._probabilities: list[float] = []
         self._hotwords = hotwords
         self._finished = finished
@@ -133,25 +139,25 @@ class Recognition:
 
     async def _answer_requests(self) -> None:
         while (request := self._policy.request()) is not None:
-            window = AudioWindow(self._buffer.cut(request.from_ms, request.to_ms), request.from_ms)
+            from_ms = max(request.from_ms, self._buffer.start_ms)
+            window = AudioWindow(self._buffer.cut(from_ms, request.to_ms), from_ms)
             if isinstance(request, IdentifyRequest):
                 await self._identify(request, window)
             else:
                 await self._decode(request, window)
 
     async def _identify(self, request: IdentifyRequest, window: AudioWindow) -> None:
-        scores: dict[str, float] = {}
-        for attempt in range(_ATTEMPTS):
-            try:
-                scores = await self._recognizer.identify(
-                    window, request.candidates, deadline_ms=request.to_ms
-                )
-                break
-            except EngineError as error:
-                await self._engine_failed(error, attempt)
-        if not scores:
-            scores = {self._policy.language or "en": 1.0}
-        outcome = self._policy.identified(request, scores)
+        scores = await self._persist(
+            lambda: self._recognizer.identify(
+                window, request.candidates, deadline_ms=self._deadline_ms(request)
+            )
+        )
+        if not scores:  # nothing is claimed: words are decoded in what is likely, and said to be
+            likely = self._policy.language or next(iter(request.candidates), "en")
+            outcome = self._policy.identified(request, {likely: 1.0})
+            scores = {likely: 0.0}
+        else:
+            outcome = self._policy.identified(request, scores)
         if outcome.language is not None:
             found = LanguageDetected(
                 outcome.language, round(scores.get(outcome.language, 0.0), 3), request.from_ms
@@ -167,35 +173,50 @@ class Recognition:
             beam_size=request.beam_size,
             fill_ms=request.fill_ms,
         )
-        for attempt in range(_ATTEMPTS):
-            try:
-                hypothesis = await self._recognizer.transcribe(
-                    window, options, deadline_ms=request.to_ms
-                )
-                self._failing = False
-                break
-            except EngineError as error:
-                await self._engine_failed(error, attempt)
-        else:
+        hypothesis = await self._persist(
+            lambda: self._recognizer.transcribe(
+                window, options, deadline_ms=self._deadline_ms(request)
+            )
+        )
+        if hypothesis is None:
             hypothesis = Hypothesis((), request.language or "en")
-            if request.closing:
-                lost = GapFound(request.from_ms, request.to_ms, "engine_failed")
-                await self._record([lost], request.from_ms, request.to_ms)
+            from_ms = max(request.from_ms, self._committed_ms)
+            if (request.closing or request.full) and from_ms < request.to_ms:
+                lost = GapFound(from_ms, request.to_ms, "engine_failed")
+                await self._record([lost], from_ms, request.to_ms)
         outcome = self._policy.accept(request, hypothesis)
         await self._publish(request, outcome, hypothesis.language)
 
-    async def _engine_failed(self, error: EngineError, attempt: int) -> None:
-        if not self._failing:
-            self._failing = True
-            failed = StageFailed("recognise", error.code, error.message, error.retryable)
-            await self._record([failed])
-        if attempt + 1 < _ATTEMPTS:
-            await asyncio.sleep(_RETRY_S * 2**attempt)
+    async def _persist(self, ask: Callable[[], Awaitable[_T]]) -> _T | None:
+        """Ask the engine until it answers; None when it does not. One failure is recorded."""
+        attempt = 0
+        while True:
+            try:
+                answer = await ask()
+            except EngineError as error:
+                attempt += 1
+                if not self._failing:
+                    self._failing = True
+                    failed = StageFailed("recognise", error.code, error.message, error.retryable)
+                    await self._record([failed])
+                if attempt >= (_PATIENT_ATTEMPTS if error.retryable else _ATTEMPTS):
+                    return None
+                await asyncio.sleep(min(_RETRY_S * 2 ** (attempt - 1), _LONGEST_RETRY_S))
+            else:
+                self._failing = False
+                return answer
+
+    def _deadline_ms(self, request: DecodeRequest | IdentifyRequest) -> int:
+        """When the window's end arrived, on the clock of all sessions of this process."""
+        now_ms = int(asyncio.get_running_loop().time() * 1000)
+        arrived_ms = now_ms - (self._feed.received_ms - request.to_ms)
+        return arrived_ms - (_CLOSING_FIRST_MS if request.closing else 0)
 
     async def _publish(self, request: DecodeRequest, outcome: Outcome, language: str) -> None:
         lag_ms = 0
         if outcome.committed:
             lag_ms = max(0, self._feed.received_ms - outcome.committed[-1].end_ms)
+            self._committed_ms = outcome.committed[-1].end_ms
             self._on_commit(lag_ms)
         events: list[Event] = self._segmenter.commit(
             outcome.committed, language=language, lag_ms=lag_ms

@@ -1,6 +1,7 @@
 """One session: its audio to the journal, from there to recognition, and the stages on its log."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,20 @@ from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, 
 from greffier_server.pipeline.feed import AudioFeed, FrameDecoder
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
+from greffier_server.pipeline.read_back import read_stretch, silence
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Holder", "Session", "SessionLimits"]
 
+_log = logging.getLogger(__name__)
+
 _READ_BACK_MS = 5_000
 """Audio handed on at once when a session goes on from its journal."""
+_LEAST_WAIT_S = 0.01
+"""A timer may fire an instant early; waiting for less would spin."""
+_SEAL_ATTEMPTS = 30
+_SEAL_RETRY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +140,31 @@ class Session:
             raise SessionClosed("The session's input has ended; open a new one.")
         holder = Holder(self)
         self._holder = holder
-        self._accepted = max(self._durable, self._accepted) if not self._failure else self._durable
-        self._failure = None
         self.notify()
-        at = self.accepted_samples
-        if skip_to_sample is not None and skip_to_sample > at:
-            await self._fill_gap(at, skip_to_sample)
-        await self.log.append(ClientAttached(self.accepted_samples))
+        try:
+            # The client goes on at what is durable, so nothing of the one before may still be on
+            # its way to disk.
+            while self._accepted > self._durable and not self._sealed:
+                await self._changed.wait()
+            self._failure = None
+            at = self.accepted_samples
+            if skip_to_sample is not None and skip_to_sample > at:
+                await self._fill_gap(holder, at, skip_to_sample)
+            await self.log.append(ClientAttached(self.accepted_samples))
+        except BaseException:  # the client is gone already: nobody holds the session
+            if self._holder is holder:
+                self._holder = None
+                self.notify()
+            raise
         return holder
 
-    async def _fill_gap(self, from_sample: int, to_sample: int) -> None:
-        silence = {"pcm_s16le": b"\0", "pcm_f32le": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
-        size = (to_sample - from_sample) * self.format.frame_bytes
-        block = silence[self.format.encoding] * min(size, 1 << 20)
-        while size > 0:
-            await self._take(block[:size])
-            size -= len(block[:size])
+    async def _fill_gap(self, holder: "Holder", from_sample: int, to_sample: int) -> None:
         rate = self.format.rate
+        at = from_sample
+        while at < to_sample:
+            upto = min(to_sample, at + rate)
+            await self.take(holder, silence(self.format, upto - at))
+            at = upto
         gap = GapFound(from_sample * 1000 // rate, to_sample * 1000 // rate, "client_lost_audio")
         await self.log.append(gap, audio_from_ms=gap.from_ms, audio_to_ms=gap.to_ms)
 
@@ -169,9 +185,6 @@ class Session:
             if self._backlog_ms() < self._limits.buffer_ms:
                 break
             await self._changed.wait()
-        await self._take(audio)
-
-    async def _take(self, audio: bytes) -> None:
         if audio:
             self._queue.append(audio)
             self._accepted += len(audio)
@@ -196,7 +209,7 @@ class Session:
         if not self.ended:
             try:
                 await self.log.append(ClientDetached(cause))
-            except LogClosed:
+            except (LogClosed, StorageFailed):
                 return
 
     async def acks(self, holder: "Holder") -> AsyncIterator[int]:
@@ -241,14 +254,17 @@ class Session:
                 continue
             batch = b"".join(self._queue)
             self._queue.clear()
+            torn = self._durable % self.format.frame_bytes
+            if torn:  # by a crash: complete the frame, or every later one would be out of step
+                batch = silence(self.format, 1)[torn:] + batch
             try:
                 self._durable = await self._journal.append(batch)
             except StorageFailed as error:
-                self._queue.clear()
-                self._accepted = self._durable = self._journal.durable_bytes
-                self._failure = error
-                self.notify()
+                self._fail(error)
                 continue
+            self._accepted = self._durable + sum(len(audio) for audio in self._queue)
+            if torn:
+                batch = silence(self.format, 1) + batch[self.format.frame_bytes - torn :]
             self._feed.put(await asyncio.to_thread(self._decoder.decode, batch))
             self.notify()
         if not self._input_recorded:
@@ -256,11 +272,31 @@ class Session:
             await self.log.append(
                 InputEnded(self._end_reason or "finish", duration_ms), audio_to_ms=duration_ms
             )
-        await self._journal.seal()
+        self._sealed = True
         self._feed.put(await asyncio.to_thread(self._decoder.decode, b"", last=True))
         self._feed.end()
-        self._sealed = True
         self.notify()
+        await self._seal()
+
+    def _fail(self, error: StorageFailed) -> None:
+        """Take back what is not durable, and tell the client."""
+        self._queue.clear()
+        self._accepted = self._durable = self._journal.durable_bytes
+        self._failure = error
+        if self._end_reason == "finish":  # not all is here: the client may send it again
+            self._end_reason = None
+        self.notify()
+
+    async def _seal(self) -> None:
+        """Mark the audio as complete; it is durable already, so this may fail."""
+        for _ in range(_SEAL_ATTEMPTS):
+            try:
+                await self._journal.seal()
+            except StorageFailed:
+                await asyncio.sleep(_SEAL_RETRY_S)
+            else:
+                return
+        _log.warning("the audio of session %s could not be marked as complete", self.id)
 
     async def _read_back(self) -> None:
         """Hand on what was journalled before a restart."""
@@ -268,37 +304,42 @@ class Session:
         step = _READ_BACK_MS * self.format.rate // 1000 * self.format.frame_bytes
         while at < end:
             upto = min(end, at + step)
-            audio = await asyncio.to_thread(self._read, at, upto)
-            audio = audio[: len(audio) // self.format.frame_bytes * self.format.frame_bytes]
-            self._feed.put(await asyncio.to_thread(self._decoder.decode, audio))
+            stretch = await read_stretch(self._journal, self.format, at, upto)
+            if stretch.lost is not None:
+                per_second = self.format.rate * self.format.frame_bytes
+                from_ms, to_ms = (byte * 1000 // per_second for byte in stretch.lost)
+                gap = GapFound(from_ms, to_ms, "audio_damaged")
+                await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
+            self._feed.put(await asyncio.to_thread(self._decoder.decode, stretch.audio))
             at = upto
             while self._feed.received_ms - self._recognition.heard_ms > self._limits.buffer_ms:
                 await self._changed.wait()
-
-    def _read(self, from_byte: int, to_byte: int) -> bytes:
-        return b"".join(self._journal.read(from_byte, to_byte))
 
     async def _watch(self) -> None:
         """End the input of a client that is gone, silent or endless."""
         loop = asyncio.get_running_loop()
         heard, since = -1, loop.time()
-        begun = loop.time()
-        while not self.ended:
+        last = loop.time() + self._limits.max_hours * 3600
+        while not self._sealed:
+            if self.ended:
+                await self._changed.wait()
+                continue
             now = loop.time()
             state = self._accepted if self._holder is not None else -2
-            if state != heard:
+            held_up = self._holder is not None and self._backlog_ms() >= self._limits.buffer_ms
+            if state != heard or held_up:  # who is made to wait is not idle
                 heard, since = state, now
             gone = self._holder is None
-            limit = self._limits.grace_s if gone else self._limits.idle_s
-            if now - since >= limit:
+            due = since + (self._limits.grace_s if gone else self._limits.idle_s)
+            if now >= due:
                 self.end_input("vanished" if gone else "timeout")
-                return
-            if now - begun >= self._limits.max_hours * 3600:
+                continue
+            if now >= last:
                 self.end_input("limit")
-                return
+                continue
             changed = self._changed
             try:
-                await asyncio.wait_for(changed.wait(), limit - (now - since))
+                await asyncio.wait_for(changed.wait(), max(min(due, last) - now, _LEAST_WAIT_S))
             except TimeoutError:
                 continue
 
