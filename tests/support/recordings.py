@@ -198,6 +198,9 @@ class WatchedPolicy:
     def identified(self, request: IdentifyRequest, scores: dict[str, float]) -> Outcome:
         return self._policy.identified(request, scores)
 
+    def abandon(self, request: DecodeRequest) -> Outcome:
+        return self._policy.abandon(request)
+
     def quicken(self, level: QualityLevel) -> None:
         self._policy.quicken(level)
 

@@ -239,6 +239,12 @@ class AlignAttPolicy:
         self._tail = tuple(judged.kept[keep:])
         return Outcome(committed=tuple(judged.kept[:keep]), tail=self._tail)
 
+    def abandon(self, request: DecodeRequest) -> Outcome:
+        """The engine cannot answer the last request; what a closing window held is lost."""
+        self._retried_ms = request.to_ms
+        nothing = Hypothesis((), request.language or "")
+        return replace(self.accept(request, nothing), withheld=())
+
     def _stable(self, words: Sequence[Word], to_ms: int) -> int:
         """Number of leading words that may be committed."""
         settings = self.settings

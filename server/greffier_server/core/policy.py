@@ -91,6 +91,10 @@ class StreamingPolicy(Protocol):
         """Judge the answer to the last request."""
         ...
 
+    def abandon(self, request: DecodeRequest) -> Outcome:
+        """The engine cannot answer the last request; what a closing window held is lost."""
+        ...
+
     def identified(self, request: IdentifyRequest, scores: dict[str, float]) -> Outcome:
         """Take the probabilities of the languages; the outcome may name a new one."""
         ...

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from greffier_models.errors import EngineError
 from greffier_models.protocols import SpeechRecognizer, VadStream
-from greffier_models.types import AudioWindow, Hypothesis, RecognitionOptions
+from greffier_models.types import AudioWindow, RecognitionOptions
 from greffier_server.core.audio import AudioBuffer
 from greffier_server.core.events import (
     Event,
@@ -179,13 +179,14 @@ class Recognition:
             )
         )
         if hypothesis is None:
-            hypothesis = Hypothesis((), request.language or "en")
             from_ms = max(request.from_ms, self._committed_ms)
             if (request.closing or request.full) and from_ms < request.to_ms:
                 lost = GapFound(from_ms, request.to_ms, "engine_failed")
                 await self._record([lost], from_ms, request.to_ms)
-        outcome = self._policy.accept(request, hypothesis)
-        await self._publish(request, outcome, hypothesis.language)
+            language, outcome = request.language or "en", self._policy.abandon(request)
+        else:
+            language, outcome = hypothesis.language, self._policy.accept(request, hypothesis)
+        await self._publish(request, outcome, language)
 
     async def _persist(self, ask: Callable[[], Awaitable[_T]]) -> _T | None:
         """Ask the engine until it answers; None when it does not. One failure is recorded."""
