@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from greffier.protocol import Resume
 from greffier_server.core.events import SessionFinished
 from greffier_server.core.records import GENESIS, record_hash
-from greffier_server.core.state import fold
-from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
 from tests.support.desk import TENANT, Disk, as_bytes, desk_kit
 from tests.support.recordings import Recording, committed_words, recordings

@@ -308,7 +308,7 @@ class AlignAttPolicy:
         """Clip ends to speech (the aligner stretches a last word over silence); keep order."""
         spoken = self._tracker.speech_end_before(to_ms)
         kept: list[Word] = []
-        last = last_end = self._committed_ms
+        last = self._committed_ms
         for word in _without_loops(words):
             if spoken and word.start_ms >= spoken and word.end_ms - word.start_ms < _INSTANT_MS:
                 break  # a loop: the aligner finds no audio for its words
@@ -316,9 +316,9 @@ class AlignAttPolicy:
             end = min(word.end_ms, to_ms)
             if spoken and start < spoken < end:
                 end = spoken
-            end = max(end, start, last_end)
+            end = max(end, start)
             kept.append(replace(word, start_ms=start, end_ms=end))
-            last, last_end = start, end
+            last = end
         return kept
 
     def _commit(self, words: Sequence[Word]) -> None:
