@@ -1,6 +1,7 @@
 """One session: its audio to the journal, from there to recognition, and the stages on its log."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -173,6 +174,8 @@ class Session:
         while True:
             if self._failure is not None:
                 raise self._failure
+            if self._sealed:
+                raise SessionClosed("The session is over; no audio can be added.")
             if self._holder is not holder:
                 raise SessionBusy("Another client has taken this session over.")
             if self.ended:
@@ -338,10 +341,10 @@ class Session:
                 self.end_input("limit")
                 continue
             changed = self._changed
-            try:
-                await asyncio.wait_for(changed.wait(), max(min(due, last) - now, _LEAST_WAIT_S))
-            except TimeoutError:
-                continue
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(min(due, last) - now, _LEAST_WAIT_S)):
+                    await changed.wait()
 
 
 class Holder:
