@@ -174,11 +174,9 @@ class Session:
         while True:
             if self._failure is not None:
                 raise self._failure
-            if self._sealed:
-                raise SessionClosed("The session is over; no audio can be added.")
             if self._holder is not holder:
                 raise SessionBusy("Another client has taken this session over.")
-            if self.ended:
+            if self.ended or self._sealed:
                 raise SessionClosed("The session's input has ended; no audio can be added.")
             if len(audio) % self.format.frame_bytes:
                 raise MisalignedAudio(
