@@ -122,6 +122,9 @@ class RecognitionRuntime:
         if self._closed or self._runner is None:
             raise EngineUnavailable("The speech model is not running.")
         if len(self._heap) >= self._max_waiting:
+            self._heap = [waiting for waiting in self._heap if not waiting.answer.done()]
+            heapq.heapify(self._heap)
+        if len(self._heap) >= self._max_waiting:
             raise EngineUnavailable("Too many sessions wait for the speech model.")
         heapq.heappush(self._heap, item)
         self._wake.set()
@@ -174,22 +177,28 @@ class RecognitionRuntime:
             else:
                 pairs = [(item.window, item.options) for item in batch if item.options is not None]
                 answers = await loop.run_in_executor(self._thread, self._engine.decode, pairs)
+            answered = list(zip(batch, answers, strict=True))
         except EngineError as error:
-            self._fail(batch, error)
+            await self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 - whatever a model raises must reach its sessions
             _log.exception("the speech model raised an unexpected error")
             failure = EngineError("The speech model failed; see the server's log.")
             failure.__cause__ = error
-            self._fail(batch, failure)
+            await self._fail(batch, failure)
         else:
-            for item, answer in zip(batch, answers, strict=True):
+            for item, answer in answered:
                 if not item.answer.done():
                     item.answer.set_result(answer)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         if self._observe is not None:
             self._observe(loop.time() - begun, len(batch))
 
-    @staticmethod
-    def _fail(batch: Sequence[_Waiting], error: EngineError) -> None:
+    async def _fail(self, batch: Sequence[_Waiting], error: EngineError) -> None:
+        """One request alone fails; of several each is tried alone, for one may be the cause."""
+        if len(batch) > 1:
+            for item in batch:
+                if not item.answer.done():
+                    await self._work([item])
+            return
         for item in batch:
             if not item.answer.done():
                 item.answer.set_exception(error)

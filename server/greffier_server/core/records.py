@@ -6,9 +6,9 @@ SHA-256 of that form, and the next record carries it as `prev_hash`.
 
 import hashlib
 import json
-from typing import get_args
+from typing import Any, get_args, get_type_hints
 
-from greffier.plain import PlainError, from_plain, to_plain
+from greffier.plain import from_plain, to_plain
 from greffier_server.core.events import Event, Recorded
 
 __all__ = ["GENESIS", "MalformedRecord", "decode_record", "encode_record", "record_hash"]
@@ -40,8 +40,8 @@ def decode_record(text: str) -> Recorded:
         plain = json.loads(text)
         kind = _KINDS[plain["event"].pop("type")]
         event = from_plain(kind, plain.pop("event"))
-        fields = {key: plain[key] for key in _SCALARS}
-    except (KeyError, TypeError, AttributeError, ValueError, PlainError) as error:
+        fields = {key: from_plain(hint, plain[key]) for key, hint in _SCALARS.items()}
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise MalformedRecord(f"record cannot be read: {type(error).__name__}") from error
     return Recorded(event=event, **fields)
 
@@ -51,13 +51,6 @@ def record_hash(record: Recorded) -> str:
     return hashlib.sha256(encode_record(record).encode()).hexdigest()
 
 
-_SCALARS = (
-    "tenant",
-    "session",
-    "seq",
-    "at_ms",
-    "audio_from_ms",
-    "audio_to_ms",
-    "prev_hash",
-    "engine",
-)
+_SCALARS: dict[str, type[Any]] = {
+    name: hint for name, hint in get_type_hints(Recorded).items() if name != "event"
+}

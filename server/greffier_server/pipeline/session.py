@@ -1,6 +1,7 @@
 """One session: its audio to the journal, from there to recognition, and the stages on its log."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -175,7 +176,7 @@ class Session:
                 raise self._failure
             if self._holder is not holder:
                 raise SessionBusy("Another client has taken this session over.")
-            if self.ended:
+            if self.ended or self._sealed:
                 raise SessionClosed("The session's input has ended; no audio can be added.")
             if len(audio) % self.format.frame_bytes:
                 raise MisalignedAudio(
@@ -338,10 +339,10 @@ class Session:
                 self.end_input("limit")
                 continue
             changed = self._changed
-            try:
-                await asyncio.wait_for(changed.wait(), max(min(due, last) - now, _LEAST_WAIT_S))
-            except TimeoutError:
-                continue
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(min(due, last) - now, _LEAST_WAIT_S)):
+                    await changed.wait()
 
 
 class Holder:
