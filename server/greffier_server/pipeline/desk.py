@@ -261,9 +261,7 @@ class Desk:
             sink=self._patient_sink,
             history=history,
         )
-        session = await self._build(
-            row.tenant, row.session, history[0].event, log, fold(history)
-        )
+        session = await self._build(row.tenant, row.session, history[0].event, log, fold(history))
         self._launch(session, row.token_hash)
         return True
 

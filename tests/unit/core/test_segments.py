@@ -1,5 +1,7 @@
 """Committed words to segments."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def test_no_word_is_lost_whatever_the_batches(
     one = [*_commit(whole, tuple(words)), *whole.finish()]
     edges = sorted({0, *(cut for cut in cuts if cut < len(words)), len(words)})
     many: list[Event] = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         many += _commit(parts, tuple(words[begin:end]))
     many += parts.finish()
     committed = [w for event in many if isinstance(event, WordsCommitted) for w in event.words]
