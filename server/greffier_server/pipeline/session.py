@@ -339,7 +339,7 @@ class Session:
                 self.end_input("limit")
                 continue
             changed = self._changed
-            # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes with the event.
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets the event.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(min(due, last) - now, _LEAST_WAIT_S)):
                     await changed.wait()

@@ -89,7 +89,8 @@ def test_a_pause_commits_all_and_the_next_window_knows_what_was_said() -> None:
 
 
 def test_after_a_long_silence_the_context_is_dropped() -> None:
-    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
+    settings = AlignAttSettings(prompt_chars=200)
+    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr", settings=settings)
     _hear(policy, speech=True, ms=992)
     _hear(policy, speech=False, ms=608)
     policy.accept(_decode(policy), _said((" Le", 0, 400), (" vote", 400, 1_000)))
@@ -185,7 +186,7 @@ def test_a_policy_goes_on_with_what_was_committed_before_a_restart() -> None:
 
 
 def test_withheld_words_are_told_when_speech_ends() -> None:
-    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr", settings=AlignAttSettings())
+    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
     _hear(policy, speech=True, ms=992)
     _hear(policy, speech=False, ms=608)
     words: Sequence[Word] = [Word(" Sous-titrage", 100, 900, 0.9)]
