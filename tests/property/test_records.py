@@ -35,7 +35,10 @@ def test_every_event_survives(kind: type[Event], data: st.DataObject) -> None:
 def test_the_form_is_canonical(record: Recorded) -> None:
     text = encode_record(record)
     assert "\n" not in text
-    assert json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == text
+    assert (
+        json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        == text
+    )
     assert decode_record(text) == record
 
 

@@ -1,13 +1,13 @@
 """The real desk over fakes: encoded speech, a store and a journal in memory that can fail."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from greffier.protocol import Resume, Start
 from greffier_models.fakes import FakeVad
-from greffier_models.protocols import SpeechRecognizer, TextGenerator
+from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_models.types import Pcm
 from greffier_server.core.events import Event, Recorded
 from greffier_server.errors import SessionClosed, StorageFailed
@@ -19,7 +19,7 @@ from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.memory import MemoryStore
 from tests.support.recordings import Listener
 
-__all__ = ["TENANT", "Disk", "DeskKit", "MemoryJournal", "as_bytes", "desk_kit"]
+__all__ = ["TENANT", "DeskKit", "Disk", "MemoryJournal", "as_bytes", "desk_kit", "until"]
 
 TENANT = "dgfip"
 
@@ -33,7 +33,9 @@ def as_bytes(pcm: Pcm) -> bytes:
 class Disk:
     """What a journal in memory leaves behind, and how well it works."""
 
-    files: dict[tuple[str, str], bytearray] = field(default_factory=dict[tuple[str, str], bytearray])
+    files: dict[tuple[str, str], bytearray] = field(
+        default_factory=dict[tuple[str, str], bytearray]
+    )
     sealed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     full: bool = False
     """Appends and seals fail."""
@@ -130,14 +132,20 @@ class DeskKit:
 
     async def ended(self) -> None:
         """Wait until no session lives."""
-        while self.desk.live_count:
-            await asyncio.sleep(0.05)
+        await until(lambda: not self.desk.live_count)
 
     async def records(self, session: str) -> list[Recorded]:
         return [record async for record in self.store.events(TENANT, session)]
 
     async def events(self, session: str) -> list[Event]:
         return [record.event for record in await self.records(session)]
+
+
+async def until(condition: Callable[[], object], *, timeout_s: float = 3_600.0) -> None:
+    """Wait until `condition` holds: what happens in the desk has no event to wait for."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -149,6 +157,7 @@ async def desk_kit(
     store: MemoryStore | None = None,
     disk: Disk | None = None,
     journal: AudioJournal | None = None,
+    vad: VoiceActivityDetector | None = None,
     max_sessions: int = 4,
 ) -> AsyncGenerator[DeskKit]:
     """Run a desk; at the end it is closed as at a stop of the server."""
@@ -165,7 +174,7 @@ async def desk_kit(
         store=store,
         sink=sink,
         journal=journal or MemoryJournal(disk),
-        engines=Engines(recognizer or Listener(), FakeVad(), generator),
+        engines=Engines(recognizer or Listener(), vad or FakeVad(), generator),
         clock=ManualClock(),
         settings=DeskSettings(limits=limits or SessionLimits(), max_sessions=max_sessions),
     )
@@ -173,5 +182,3 @@ async def desk_kit(
         yield DeskKit(desk, store, disk, refusals)
     finally:
         await desk.close()
-
-

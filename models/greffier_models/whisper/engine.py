@@ -136,9 +136,10 @@ class WhisperEngine:
         try:
             encoded = [self._prepare(window, options) for window, options in batch]
             results: list[Hypothesis | None] = [None] * len(batch)
-            shapes: dict[tuple[int, int, int], list[int]] = {}
+            shapes: dict[tuple[int, int, int, int], list[int]] = {}
             for index, item in enumerate(encoded):
-                key = (item.output.shape[1], item.options.beam_size, len(item.prompt))
+                begins = item.prompt.index(self._sot)  # CTranslate2 wants it at the same place
+                key = (item.output.shape[1], item.options.beam_size, len(item.prompt), begins)
                 shapes.setdefault(key, []).append(index)
             for indices in shapes.values():
                 answers = self._generate([encoded[i] for i in indices])
@@ -235,6 +236,7 @@ class WhisperEngine:
         if prefix and tokens[: len(prefix)] == prefix:
             tokens = tokens[len(prefix) :]
         truncated = len(tokens) >= item.limit
+        tokens = tokens[: item.limit]  # a neighbour in the batch may have had a higher limit
         tokens = [token for token in tokens if token < self._eot]
         words = self._align(item, tokens) if tokens else []
         return Hypothesis(
@@ -291,7 +293,7 @@ class WhisperEngine:
             pending.append(token)
             text = self._decode_text(pending)
             if text.endswith("\ufffd") and len(pending) < 4:
-                pieces.append("\ufffd")
+                pieces.append(text)  # its leading space tells where a word begins
                 continue
             pieces.append(text)
             pending = []

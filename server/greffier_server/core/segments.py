@@ -74,8 +74,7 @@ class Segmenter:
         """Speech has paused and everything before `now_ms` is decided."""
         if not self._is_open:
             return []
-        ended = sentence_end(self._words, self._language) == len(self._words)
-        if ended or now_ms - self._words[-1].end_ms >= _SILENCE_MS:
+        if _whole(self._words, self._language) or now_ms - self._words[-1].end_ms >= _SILENCE_MS:
             return self._close()
         return []
 
@@ -85,8 +84,7 @@ class Segmenter:
 
     def _split(self, word: Word) -> list[Event]:
         length_ms = word.end_ms - self._words[0].start_ms
-        ends = sentence_end(self._words, self._language) == len(self._words)
-        if ends and length_ms >= _SHORT_MS:
+        if length_ms >= _SHORT_MS and _whole(self._words, self._language):
             return self._close()
         clause = clause_end(self._words, self._language) == len(self._words)
         if length_ms >= _LONGEST_MS or (length_ms >= _LONG_MS and clause):
@@ -99,6 +97,14 @@ class Segmenter:
         self._is_open = False
         self._number += 1
         return [closed]
+
+
+def _whole(words: Sequence[Word], language: str) -> bool:
+    """Whether `words` are one or more complete sentences, and nothing else."""
+    rest = words
+    while rest and (count := sentence_end(rest, language)):
+        rest = rest[count:]
+    return not rest
 
 
 def _merged(events: Sequence[Event]) -> list[Event]:

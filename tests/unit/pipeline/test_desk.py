@@ -18,7 +18,7 @@ from greffier_server.errors import (
     UnsupportedAudio,
 )
 from greffier_server.storage.memory import MemoryStore
-from tests.support.desk import TENANT, Disk, as_bytes, desk_kit
+from tests.support.desk import TENANT, Disk, as_bytes, desk_kit, until
 from tests.support.recordings import Listener, committed_words, recording_of
 
 pytestmark = [pytest.mark.unit, pytest.mark.virtual_time]
@@ -63,8 +63,7 @@ async def test_admission() -> None:
         assert sum(isinstance(result, ServerBusy) for result in results) == 3
         assert kit.desk.live_count == 2
         await next(result[0] for result in results if isinstance(result, tuple)).finish()
-        while kit.desk.live_count == 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: kit.desk.live_count == 1)
         await kit.open()
 
 
@@ -218,7 +217,7 @@ async def test_a_session_that_cannot_go_on_does_not_hold_up_the_others() -> None
     class Damaged(MemoryStore):
         broken = ""
 
-        def events(self, tenant: str, session: str, *, after: int = 0):  # type: ignore[no-untyped-def] # noqa: ANN202
+        def events(self, tenant: str, session: str, *, after: int = 0):  # type: ignore[no-untyped-def]
             if session == self.broken:
                 raise StorageFailed("This session cannot be read.")
             return super().events(tenant, session, after=after)

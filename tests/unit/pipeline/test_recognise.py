@@ -1,6 +1,7 @@
 """The recognition loop when the engine fails."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -105,7 +106,7 @@ async def test_an_engine_that_never_answers_still_lets_the_session_end() -> None
     gaps = [event for event in result.events if isinstance(event, GapFound)]
     assert gaps[0].from_ms == 0
     assert gaps[-1].to_ms >= LONG.words[-1].end_ms
-    for gap, following in zip(gaps, gaps[1:], strict=False):
+    for gap, following in itertools.pairwise(gaps):
         assert following.from_ms <= gap.to_ms, "what lies between two gaps was not decoded either"
 
 

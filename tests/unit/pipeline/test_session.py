@@ -24,7 +24,7 @@ from greffier_server.errors import (
 )
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import SessionLimits
-from tests.support.desk import TENANT, DeskKit, Disk, as_bytes, desk_kit
+from tests.support.desk import TENANT, DeskKit, Disk, as_bytes, desk_kit, until
 from tests.support.recordings import Listener, committed_words, recording_of
 
 pytestmark = [pytest.mark.unit, pytest.mark.virtual_time]
@@ -38,9 +38,7 @@ async def _texts(kit: DeskKit, session: SpeakingSession) -> list[str]:
 
 
 async def _durable(session: SpeakingSession, samples: int) -> None:
-    async with asyncio.timeout(60):
-        while session.durable_samples < samples:
-            await asyncio.sleep(0.01)
+    await until(lambda: session.durable_samples >= samples, timeout_s=60)
 
 
 async def test_finish_flushes_every_word() -> None:
