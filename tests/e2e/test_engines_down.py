@@ -25,7 +25,7 @@ TOKEN = "a-token-of-the-test"
 
 @pytest.fixture(scope="module")
 def radio() -> Clip:
-    return clip("radio-en", turns=4)
+    return clip("meeting-fr", turns=4)
 
 
 @contextmanager
@@ -78,13 +78,13 @@ def timed(server: ChildServer, radio: Clip) -> tuple[Conversation, float]:
             last = time.monotonic()
 
     talk = asyncio.run(
-        speak(server, radio.pcm, seen=seen, language="en", translate_to=["fr"], minutes=True)
+        speak(server, radio.pcm, seen=seen, language="fr", translate_to=["en"], minutes=True)
     )
     return talk, time.monotonic() - last
 
 
 def check_captions_alone(talk: Conversation, radio: Clip) -> None:
-    assert error_rate(radio.text, talk.text, language="en") < WORST_ERROR_RATE
+    assert error_rate(radio.text, talk.text, language="fr") < WORST_ERROR_RATE
     assert talk.of(greffier.Minutes) == []
     assert all(not translation.committed for translation in talk.of(greffier.Translation))
     assert isinstance(talk.messages[-1], greffier.Finished)
@@ -172,8 +172,8 @@ def test_tokens_are_asked_for(tmp_path: Path) -> None:
             listed = run("sessions", "--server", server.url, **given)
             assert listed.returncode == 3
             assert "token" in listed.stderr
-        opening = clip("radio-en", turns=1)
-        talk = asyncio.run(speak(server, opening.pcm, token=TOKEN, language="en", minutes=False))
+        opening = clip("meeting-fr", turns=1)
+        talk = asyncio.run(speak(server, opening.pcm, token=TOKEN, language="fr", minutes=False))
         assert talk.text
         shown = run(*("sessions", "--server", server.url, "--format", "json"), GREFFIER_TOKEN=TOKEN)
         assert [row["session"] for row in json.loads(shown.stdout)] == [talk.id]

@@ -94,12 +94,12 @@ async def speak_until_full(server: ChildServer, pcm: bytes) -> Conversation:
     """Speak without reconnecting; return what was seen until the server gave up."""
     talks: list[Conversation] = []
     with pytest.raises(greffier.ConnectionLost):
-        await speak(server, pcm, seen=talks.append, language="en", minutes=False, reconnect=False)
+        await speak(server, pcm, seen=talks.append, language="fr", minutes=False, reconnect=False)
     return talks[-1]
 
 
 def test_a_full_disk_is_said_and_nothing_acknowledged_is_lost(disk: Disk) -> None:
-    radio = clip("radio-en", turns=4)
+    radio = clip("meeting-fr", turns=4)
     disk.fill()
     talk = asyncio.run(asyncio.wait_for(speak_until_full(disk.server, radio.pcm), 120))
     error = talk.messages[-1]
@@ -113,8 +113,8 @@ def test_a_full_disk_is_said_and_nothing_acknowledged_is_lost(disk: Disk) -> Non
     assert ask(disk.server, "/readyz").status == 200
 
     disk.free()
-    again = asyncio.run(speak(disk.server, radio.pcm, language="en", minutes=False))
-    assert error_rate(radio.text, again.text, language="en") < WORST_ERROR_RATE
+    again = asyncio.run(speak(disk.server, radio.pcm, language="fr", minutes=False))
+    assert error_rate(radio.text, again.text, language="fr") < WORST_ERROR_RATE
     check_kept(checked_events(disk.server, talk.id), talk)
     stored = sum(file.stat().st_size for file in audio_of(disk.server, talk.id))
     assert stored >= talk.acknowledged_ms * 32
@@ -131,7 +131,7 @@ def check_kept(events: list[dict[str, Any]], talk: Conversation) -> None:
 
 
 def test_a_client_that_waits_goes_on_when_there_is_space(disk: Disk) -> None:
-    radio = clip("radio-en", turns=4)
+    radio = clip("meeting-fr", turns=4)
     disk.fill()
     told: list[greffier.Error] = []
 
@@ -142,19 +142,21 @@ def test_a_client_that_waits_goes_on_when_there_is_space(disk: Disk) -> None:
 
     talk = asyncio.run(
         asyncio.wait_for(
-            speak(disk.server, radio.pcm, seen=seen, language="en", minutes=False), 120
+            speak(disk.server, radio.pcm, seen=seen, language="fr", minutes=False), 120
         )
     )
     assert told
     assert {error.code for error in told} <= FULL
     assert talk.resumed >= 1
     assert talk.acknowledged_ms == radio.duration_ms
-    assert error_rate(radio.text, talk.text, language="en") < WORST_ERROR_RATE
+    assert error_rate(radio.text, talk.text, language="fr") < WORST_ERROR_RATE
     events = checked_events(disk.server, talk.id)
     assert "GapFound" not in {event["event"]["type"] for event in events}
 
 
 def test_a_server_on_a_full_disk_can_be_stopped(disk: Disk) -> None:
     disk.fill()
-    asyncio.run(asyncio.wait_for(speak_until_full(disk.server, clip("radio-en", turns=4).pcm), 120))
+    asyncio.run(
+        asyncio.wait_for(speak_until_full(disk.server, clip("meeting-fr", turns=4).pcm), 120)
+    )
     assert disk.server.stop() == 0

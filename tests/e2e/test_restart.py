@@ -85,10 +85,10 @@ def last_of(events: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 def test_the_client_notices_nothing_but_a_delay(
     server: ChildServer, end: Callable[[ChildServer], object]
 ) -> None:
-    radio = clip("radio-en", turns=4)
+    radio = clip("meeting-fr", turns=4)
     interruption = Interruption(server, end)
     talk = asyncio.run(
-        speak(server, radio.pcm, pace=PACE, seen=interruption, language="en", minutes=False)
+        speak(server, radio.pcm, pace=PACE, seen=interruption, language="fr", minutes=False)
     )
     assert 0 < interruption.acknowledged_ms < radio.duration_ms
     assert talk.resumed == 1
@@ -114,11 +114,11 @@ def check_whole(radio: Clip, talk: Conversation, events: list[dict[str, Any]]) -
     }
     assert talk.committed == {seq: text for seq, text in stored.items() if text}
     assert len([c for c in talk.of(greffier.Caption) if c.committed]) == len(talk.committed)
-    assert error_rate(radio.text, talk.text, language="en") < WORST_ERROR_RATE
+    assert error_rate(radio.text, talk.text, language="fr") < WORST_ERROR_RATE
 
 
 def test_a_session_whose_client_died_too_is_finished_from_its_journal(server: ChildServer) -> None:
-    radio = clip("radio-en", turns=4)
+    radio = clip("meeting-fr", turns=4)
     interruption = Interruption(server, kill)
     with pytest.raises(greffier.ConnectionLost):
         asyncio.run(
@@ -127,7 +127,7 @@ def test_a_session_whose_client_died_too_is_finished_from_its_journal(server: Ch
                 radio.pcm,
                 pace=PACE,
                 seen=interruption,
-                language="en",
+                language="fr",
                 minutes=False,
                 reconnect=False,
             )
@@ -145,5 +145,5 @@ def test_a_session_whose_client_died_too_is_finished_from_its_journal(server: Ch
     text = ask(server, f"/v1/sessions/{session}/captions?format=json").json["text"]
     heard_ms = ended["duration_ms"]
     said = " ".join(t for _, end_ms, _, t in radio.turns if end_ms <= heard_ms)
-    errors = count_errors(said, text, language="en")  # insertions: the turn that was cut off
+    errors = count_errors(said, text, language="fr")  # insertions: the turn that was cut off
     assert (errors.substitutions + errors.deletions) / errors.words < WORST_ERROR_RATE
