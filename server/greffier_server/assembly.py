@@ -204,6 +204,7 @@ def _language_model(settings: Settings, found: InstalledModel | None) -> TextGen
                 api_key=key.get_secret_value() if key else None,
                 allowed_hosts=wanted.allowed_hosts,
                 context_tokens=wanted.context_tokens,
+                silence_timeout_s=wanted.silence_timeout_s,
             )
         case "llama":
             from greffier_models.llm import load_llama

@@ -127,6 +127,8 @@ class LanguageModelSettings(_Section):
     """Hosts other than loopback that `url` may name."""
     context_tokens: int = Field(default=8192, ge=512, le=1_048_576)
     """Prompt and answer together."""
+    silence_timeout_s: float = Field(default=60.0, gt=0, le=3_600)
+    """A server of the ``openai`` engine that sends nothing for so long is given up."""
 
     @model_validator(mode="after")
     def _url_is_allowed(self) -> Self:

@@ -34,14 +34,15 @@ def read_srt(text: str) -> list[ReadCue]:
 
 
 def read_vtt(text: str) -> list[ReadCue]:
-    """The WebVTT of the W3C's grammar, as far as cues with identifiers and voices go."""
+    """The WebVTT of the W3C's grammar, as far as cues with voices go; identifiers are optional."""
     header, *blocks = text.removesuffix("\n").split("\n\n")
     assert header.rstrip("\n") == "WEBVTT"
     cues: list[ReadCue] = []
     for block in blocks:
-        identifier, times, *lines = block.split("\n")
-        assert identifier
-        assert "-->" not in identifier
+        times, *lines = block.split("\n")
+        if "-->" not in times:
+            assert times
+            times, *lines = lines
         match = re.fullmatch(rf"{_TIME.format('[.]')} --> {_TIME.format('[.]')}", times)
         assert match, times
         voice = ""

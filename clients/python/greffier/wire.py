@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl as tls
+from contextlib import suppress
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection
@@ -118,7 +119,8 @@ class Wire:
         """
         try:
             async with asyncio.timeout(_STARTED_TIMEOUT_S):
-                await self.send(encode(message))
+                with suppress(Dropped):  # a server that refused already has said why
+                    await self.send(encode(message))
                 answer = await self.receive()
         except TimeoutError as error:
             raise ConnectionFailed(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from greffier_models.llm.llama import LlamaGenerator
-from greffier_models.llm.openai import ApiKey, OpenAIGenerator
+from greffier_models.llm.openai import DEFAULT_SILENCE_S, ApiKey, OpenAIGenerator
 from greffier_models.types import EngineIdentity
 
 __all__ = ["ApiKey", "LlamaGenerator", "OpenAIGenerator", "connect_openai", "load_llama"]
@@ -38,6 +38,7 @@ def connect_openai(
     allowed_hosts: Iterable[str] = (),
     context_tokens: int | None = None,
     parallel: int = 8,
+    silence_timeout_s: float = DEFAULT_SILENCE_S,
 ) -> OpenAIGenerator:
     """Return a generator over an OpenAI-compatible server; nothing is asked before the first use.
 
@@ -51,4 +52,5 @@ def connect_openai(
         allowed_hosts=allowed_hosts,
         context_tokens=context_tokens,
         parallel=parallel,
+        silence_timeout_s=silence_timeout_s,
     )

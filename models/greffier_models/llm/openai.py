@@ -35,10 +35,11 @@ from greffier_models.types import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["DEFAULT_CONTEXT_TOKENS", "ApiKey", "OpenAIGenerator"]
+__all__ = ["DEFAULT_CONTEXT_TOKENS", "DEFAULT_SILENCE_S", "ApiKey", "OpenAIGenerator"]
 
 DEFAULT_CONTEXT_TOKENS = 8192
 """Assumed where neither the caller nor the server says."""
+DEFAULT_SILENCE_S = 60.0
 
 _OK = 200
 _RETRY_PAUSES_S = (0.2, 1.0)
@@ -74,6 +75,8 @@ class OpenAIGenerator:
         context_tokens: prompt and answer; None = what the server says of its model.
         parallel: generations at once; from two on, one place is kept for priority 0.
         connect_timeout_s: for the connection alone; answers have `GenerationOptions.timeout_s`.
+        silence_timeout_s: a server that accepts and then sends nothing for so long is given up;
+            it covers the reading of the prompt, which is long on a processor.
         sleep: awaited between attempts; tests give their own.
 
     Raises:
@@ -90,12 +93,14 @@ class OpenAIGenerator:
         context_tokens: int | None = None,
         parallel: int = 8,
         connect_timeout_s: float = 5.0,
+        silence_timeout_s: float = DEFAULT_SILENCE_S,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._base_url = checked_base_url(base_url, allowed_hosts=allowed_hosts)
         self._model = model
         self._key = ApiKey(api_key) if isinstance(api_key, str) else api_key
         self._connect_timeout_s = connect_timeout_s
+        self._silence_timeout_s = silence_timeout_s
         self._sleep = sleep
         self._slots = Slots(parallel)
         self._counts = True
@@ -230,7 +235,9 @@ class OpenAIGenerator:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         return httpx.AsyncClient(
             headers=headers,
-            timeout=httpx.Timeout(None, connect=self._connect_timeout_s),
+            timeout=httpx.Timeout(
+                None, connect=self._connect_timeout_s, read=self._silence_timeout_s
+            ),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
             follow_redirects=False,  # a redirect could lead to a host that is not allowed
             trust_env=False,  # and so could a proxy

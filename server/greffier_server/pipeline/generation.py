@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from greffier_models.errors import EngineError
+from greffier_models.errors import EngineError, EngineTimeout
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import GenerationOptions, Prompt
 
 __all__ = ["RETRY_DELAYS_S", "Sleep", "complete"]
 
 RETRY_DELAYS_S = (0.5, 2.0, 8.0)
-"""Waits before a retryable engine error is tried again."""
+"""Waits before a retryable engine error other than a timeout is tried again."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -30,17 +30,19 @@ async def complete(
         prompt: what is asked.
         options: limits and priority.
         sleep: waits between attempts.
-        delays_s: one wait for each further attempt after a retryable error.
+        delays_s: one wait for each further attempt after a retryable error but a timeout.
         grown: is given the text so far whenever it has grown.
 
     Raises:
-        EngineError: not retryable, or still there after the last attempt.
+        EngineError: not retryable, a timeout, or still there after the last attempt.
     """
     for delay_s in (*delays_s, None):
         try:
             return await _stream(generator, prompt, options, grown)
         except EngineError as error:
-            if delay_s is None or not error.retryable:
+            # A timeout has used up the patience there is: four of them would hold a session up
+            # for minutes.
+            if delay_s is None or not error.retryable or isinstance(error, EngineTimeout):
                 raise
             await sleep(delay_s)
     raise AssertionError  # the last attempt returns or raises

@@ -5,7 +5,7 @@ import logging
 from collections import deque
 
 from greffier.protocol import GlossaryTerm
-from greffier_models.errors import EngineError
+from greffier_models.errors import EngineError, EngineTimeout
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import GenerationOptions, Prompt
 from greffier_server.core.events import (
@@ -43,6 +43,11 @@ _STAGE = "translate"
 
 REPAIR_BACKLOG = 3
 """With more closed segments waiting, a doubtful translation is not tried a second time."""
+
+TIMEOUTS_BEFORE_REST = 2
+REST_S = 30.0
+"""A model that let so many segments in a row time out is left alone so long: with one timeout a
+segment, a session would end hours after its speech."""
 
 
 class TranslateStage:
@@ -82,6 +87,8 @@ class TranslateStage:
         self._context: dict[str, deque[tuple[str, str]]] = {}
         self._reported: set[StageFailed] = set()
         self._down = False
+        self._timeouts = 0
+        self._asked_again_at_s = 0.0
 
     async def run(self, log: EventLog) -> None:
         """Translate until recognition has finished and its last segment is done."""
@@ -122,6 +129,9 @@ class TranslateStage:
         if not needs_translation(text, segment.language, self._language):
             await self._commit(log, segment, text, engine="")
             return
+        if asyncio.get_running_loop().time() < self._asked_again_at_s:
+            await self._commit(log, segment, "", engine=self._engine)
+            return
         task = TranslationTask(
             text=text,
             source=canonical(segment.language) or segment.language,
@@ -133,6 +143,7 @@ class TranslateStage:
             answer, failure = await self._attempt(log, segment, task)
         except EngineError as error:
             self._down = error.retryable
+            self._count_timeout(error)
             _log.warning("translation into %s failed: %s", self._language, error.code)
             await self._report(log, error)
             await self._commit(log, segment, "", engine=self._engine)
@@ -199,7 +210,13 @@ class TranslateStage:
             grown=show,
         )
         self._down = False
+        self._timeouts = 0
         return answer
+
+    def _count_timeout(self, error: EngineError) -> None:
+        self._timeouts = self._timeouts + 1 if isinstance(error, EngineTimeout) else 0
+        if self._timeouts >= TIMEOUTS_BEFORE_REST:
+            self._asked_again_at_s = asyncio.get_running_loop().time() + REST_S
 
     async def _commit(self, log: EventLog, segment: Segment, text: str, *, engine: str) -> None:
         await log.append(

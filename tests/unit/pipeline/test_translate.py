@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from greffier_models.errors import EngineError, EngineUnavailable
+from greffier_models.errors import EngineError, EngineTimeout, EngineUnavailable
 from greffier_models.types import Prompt
 from greffier_server.core.events import (
     Event,
@@ -245,6 +245,24 @@ async def test_it_ends_when_cancelled_or_when_the_log_closes(end: str):
     await asyncio.wait([running], timeout=5)
     assert running.done()
     assert generator.running == 0
+
+
+async def test_a_model_that_never_answers_is_left_alone_after_two_segments():
+    log = await log_of([TALK[0]] * 9)
+    generator = ScriptedGenerator(lambda prompt: EngineTimeout("no answer"))
+    await stage(generator).run(log)
+    assert len(generator.asked) == 2
+    assert translated(log) == [(number, "") for number in range(1, 10)]
+    assert [(failure.code, failure.retryable) for failure in failures(log)] == [
+        ("engine_timeout", True)
+    ]
+
+
+async def test_one_timeout_costs_one_segment():
+    log = await log_of([TALK[0]] * 3)
+    answers = iter([EngineTimeout("no answer"), "Hello everyone.", EngineTimeout("no answer")])
+    await stage(ScriptedGenerator(lambda prompt: next(answers))).run(log)
+    assert translated(log) == [(1, ""), (2, "Hello everyone."), (3, "")]
 
 
 async def test_when_behind_it_does_not_spend_time_on_second_attempts():
