@@ -89,79 +89,110 @@ class SessionState:
 
 
 def fold(records: Iterable[Recorded], state: SessionState | None = None) -> SessionState:
-    """Apply `records` in order to `state` (the empty one when absent)."""
-    result = state or SessionState()
+    """Apply `records` in order to `state` (the empty one when absent), in time linear in both."""
+    growing = _Growing(state or SessionState())
     for record in records:
-        result = replace(apply(result, record.event), seq=record.seq)
-    return result
+        growing.add(record.event)
+        growing.seq = record.seq
+    return growing.state()
 
 
 def apply(state: SessionState, event: Event) -> SessionState:
     """Return the state after `event`."""
+    growing = _Growing(state)
+    growing.add(event)
+    return growing.state()
+
+
+class _Growing:
+    """A state while it is folded: its collections are copied once, not once an event."""
+
+    def __init__(self, state: SessionState) -> None:
+        self.seq = state.seq
+        self._rest = state
+        self._segments = dict(state.segments)
+        self._gaps = list(state.gaps)
+        self._withheld = list(state.withheld)
+        self._failures = list(state.failures)
+        self._notes = list(state.notes)
+
+    def state(self) -> SessionState:
+        """The state so far; nothing may be added afterwards."""
+        return replace(
+            self._rest,
+            seq=self.seq,
+            segments=self._segments,
+            gaps=tuple(self._gaps),
+            withheld=tuple(self._withheld),
+            failures=tuple(self._failures),
+            notes=tuple(self._notes),
+        )
+
+    def add(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case SegmentOpened():
+                self._segments[event.segment] = Segment(
+                    id=event.segment,
+                    start_ms=event.start_ms,
+                    end_ms=event.start_ms,
+                    language=event.language,
+                    speaker=event.speaker,
+                )
+            case (
+                WordsCommitted()
+                | TailRevised()
+                | SegmentClosed()
+                | SegmentTranslated()
+                | TranslationRevised()
+            ):
+                known = self._segments.get(event.segment)
+                if known is not None:  # a tail may be seen before the segment's first commit
+                    self._segments[event.segment] = _apply_to_segment(known, event)
+            case TextWithheld():
+                self._withheld.append(event)
+            case GapFound():
+                self._gaps.append(event)
+            case NotesTaken():
+                self._notes.append(event)
+            case StageFailed():
+                self._failures.append(event)
+            case _:
+                self._rest = _apply_to_rest(self._rest, event)
+
+
+def _apply_to_rest(
+    state: SessionState,
+    event: SessionStarted
+    | LanguageDetected
+    | QualityChanged
+    | InputEnded
+    | RecognitionFinished
+    | MinutesWritten
+    | SessionFinished
+    | ClientAttached
+    | ClientDetached,
+) -> SessionState:
     match event:
         case SessionStarted():
             language = "" if event.language == "auto" else event.language
             return replace(state, started=event, language=language)
         case LanguageDetected():
             return replace(state, language=event.language)
-        case (
-            SegmentOpened()
-            | WordsCommitted()
-            | TailRevised()
-            | SegmentClosed()
-            | SegmentTranslated()
-            | TranslationRevised()
-        ):
-            return _apply_text(state, event)
-        case TextWithheld():
-            return replace(state, withheld=(*state.withheld, event))
-        case GapFound():
-            return replace(state, gaps=(*state.gaps, event))
         case QualityChanged():
             return replace(state, quality=event.level)
         case InputEnded():
             return replace(state, ended=event)
         case RecognitionFinished():
             return replace(state, recognised=True)
-        case NotesTaken():
-            return replace(state, notes=(*state.notes, event))
         case MinutesWritten():
             return replace(state, minutes=event.minutes)
-        case StageFailed():
-            return replace(state, failures=(*state.failures, event))
         case SessionFinished():
             return replace(state, finished=event)
         case ClientAttached() | ClientDetached():
             return state
         case _:
             assert_never(event)
-
-
-_TextEvent = (
-    SegmentOpened
-    | WordsCommitted
-    | TailRevised
-    | SegmentClosed
-    | SegmentTranslated
-    | TranslationRevised
-)
-
-
-def _apply_text(state: SessionState, event: _TextEvent) -> SessionState:
-    if isinstance(event, SegmentOpened):
-        segment = Segment(
-            id=event.segment,
-            start_ms=event.start_ms,
-            end_ms=event.start_ms,
-            language=event.language,
-            speaker=event.speaker,
-        )
-    else:
-        known = state.segments.get(event.segment)
-        if known is None:  # a tail may be seen before the segment's first commit
-            return state
-        segment = _apply_to_segment(known, event)
-    return replace(state, segments={**state.segments, segment.id: segment})
 
 
 def _apply_to_segment(
