@@ -13,6 +13,8 @@ from greffier.protocol import Resume
 from greffier_models.fakes import FakeRecognizer, RecognitionDials
 from greffier_server.core.events import Recorded, SessionFinished
 from greffier_server.core.records import GENESIS, record_hash
+from greffier_server.core.state import fold
+from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
 from tests.support.desk import TENANT, DeskKit, Disk, as_bytes, desk_kit, until
 from tests.support.recordings import (
