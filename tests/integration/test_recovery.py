@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 from greffier.protocol import Resume
 from greffier_models.fakes import FakeRecognizer, RecognitionDials
-from greffier_server.core.events import Recorded, SessionFinished
+from greffier_server.core.events import Recorded, SegmentClosed, SegmentOpened, SessionFinished
 from greffier_server.core.records import GENESIS, record_hash
-from greffier_server.core.state import fold
-from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
-from tests.support.desk import TENANT, DeskKit, Disk, as_bytes, desk_kit, until
+from tests.support.desk import TENANT, DeskKit, Disk, as_bytes, desk_kit, disk_journal, until
 from tests.support.recordings import (
     Listener,
     Recording,
@@ -83,7 +81,9 @@ def _check(records: list[Recorded], recording: Recording) -> None:
     for seq, record in enumerate(records, start=1):
         assert (record.seq, record.prev_hash) == (seq, before)
         before = record_hash(record)
-    assert all(segment.closed for segment in fold(records).segments.values())
+    opened = [record.event.segment for record in records if isinstance(record.event, SegmentOpened)]
+    closed = [record.event.segment for record in records if isinstance(record.event, SegmentClosed)]
+    assert opened == closed == list(range(1, len(opened) + 1))
 
 
 @given(
@@ -137,16 +137,13 @@ async def test_the_journal_on_disk_goes_on(tmp_path: Path) -> None:
     recording = recording_of([(30, 300)] * 40, stops=[9, 19, 39])
     audio = as_bytes(recording.pcm)
     store = MemoryStore()
-    journal = DiskJournal(tmp_path)
-    async with desk_kit(store=store, journal=journal) as kit:
+    async with disk_journal(tmp_path) as journal, desk_kit(store=store, journal=journal) as kit:
         session, token = await kit.open()
         for at in range(0, len(audio) // 2, STEP):
             await session.push(audio[at : at + STEP])
         half = session.accepted_samples
         await until(lambda: session.durable_samples == half, timeout_s=30)
-    await journal.close()
-    journal = DiskJournal(tmp_path)
-    async with desk_kit(store=store, journal=journal) as kit:
+    async with disk_journal(tmp_path) as journal, desk_kit(store=store, journal=journal) as kit:
         assert await kit.desk.recover() == 1
         again = await kit.desk.resume(TENANT, Resume(session.id, token, half))
         assert again.durable_samples == half
@@ -156,4 +153,3 @@ async def test_the_journal_on_disk_goes_on(tmp_path: Path) -> None:
         _check(await kit.records(session.id), recording)
         await kit.desk.delete(TENANT, session.id)
         assert await journal.size_bytes(TENANT, session.id) == 0
-    await journal.close()

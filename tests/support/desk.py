@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from greffier.protocol import Resume, Start
 from greffier_models.fakes import FakeVad
@@ -15,11 +16,21 @@ from greffier_server.pipeline.clock import ManualClock
 from greffier_server.pipeline.desk import Desk, DeskSettings, Engines
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import SessionLimits
+from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.memory import MemoryStore
 from tests.support.recordings import Listener
 
-__all__ = ["TENANT", "DeskKit", "Disk", "MemoryJournal", "as_bytes", "desk_kit", "until"]
+__all__ = [
+    "TENANT",
+    "DeskKit",
+    "Disk",
+    "MemoryJournal",
+    "as_bytes",
+    "desk_kit",
+    "disk_journal",
+    "until",
+]
 
 TENANT = "dgfip"
 
@@ -139,6 +150,16 @@ class DeskKit:
 
     async def events(self, session: str) -> list[Event]:
         return [record.event for record in await self.records(session)]
+
+
+@asynccontextmanager
+async def disk_journal(root: Path) -> AsyncGenerator[DiskJournal]:
+    """Journal below `root`, closed at the end as at a stop of the server."""
+    journal = DiskJournal(root)
+    try:
+        yield journal
+    finally:
+        await journal.close()
 
 
 async def until(condition: Callable[[], object], *, timeout_s: float = 3_600.0) -> None:
