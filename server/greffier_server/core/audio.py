@@ -90,6 +90,11 @@ class AudioBuffer:
         self._end = self._first
 
     @property
+    def start_ms(self) -> int:
+        """First whole millisecond held."""
+        return -(-self._first // SAMPLES_PER_MS)
+
+    @property
     def end_ms(self) -> int:
         """Whole milliseconds held or already dropped."""
         return self._end // SAMPLES_PER_MS

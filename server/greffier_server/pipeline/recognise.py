@@ -133,7 +133,9 @@ class Recognition:
 
     async def _answer_requests(self) -> None:
         while (request := self._policy.request()) is not None:
-            window = AudioWindow(self._buffer.cut(request.from_ms, request.to_ms), request.from_ms)
+            # After a restart the policy may ask for audio from before what is held.
+            from_ms = max(request.from_ms, self._buffer.start_ms)
+            window = AudioWindow(self._buffer.cut(from_ms, request.to_ms), from_ms)
             if isinstance(request, IdentifyRequest):
                 await self._identify(request, window)
             else:
