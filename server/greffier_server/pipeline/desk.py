@@ -14,7 +14,7 @@ from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActi
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.audio import check_format
 from greffier_server.core.events import Recorded, SessionStarted
-from greffier_server.core.languages import is_known
+from greffier_server.core.languages import canonical
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState, fold
@@ -163,17 +163,17 @@ class Desk:
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)
         try:
             await log.append(started)
-        except StorageFailed:
+            log = EventLog(
+                tenant,
+                session_id,
+                clock=self._clock,
+                sink=self._patient_sink,
+                history=log.records,
+            )
+            session = await self._build(tenant, session_id, started, log)
+        except ServerError:  # nobody holds it: it would stay open in the store
             await self._forget(tenant, session_id)
             raise
-        log = EventLog(
-            tenant,
-            session_id,
-            clock=self._clock,
-            sink=self._patient_sink,
-            history=log.records,
-        )
-        session = await self._build(tenant, session_id, started, log)
         self._launch(session, _hash(token))
         return await session.attach(), token
 
@@ -187,8 +187,12 @@ class Desk:
         targets = [*start.translate_to]
         if start.minutes_language:
             targets.append(start.minutes_language)
-        if not all(is_known(code) for code in targets):
-            raise UnknownLanguage('A target language is unknown; use ISO 639-1 codes such as "en".')
+        # One spelling of each language: "en" and "en-GB" would be translated twice into one text.
+        if not all(canonical(code) == code for code in targets):
+            raise UnknownLanguage(
+                "A target language is unknown, or is written with a region; "
+                'use ISO 639-1 codes such as "en".'
+            )
         if len(set(start.translate_to)) != len(start.translate_to):
             raise UnknownLanguage("A target language is named twice.")
         if len(start.translate_to) > _MAX_LANGUAGES:
@@ -235,22 +239,22 @@ class Desk:
         """Go on with the sessions that the last stop left unfinished; return how many."""
         count = 0
         for row in await self._store.unfinished():
-            history = [r async for r in self._store.events(row.tenant, row.session)]
-            if not history or not isinstance(history[0].event, SessionStarted):
-                await self._forget(row.tenant, row.session)
-                continue
-            log = EventLog(
-                row.tenant,
-                row.session,
-                clock=self._clock,
-                sink=self._patient_sink,
-                history=history,
-            )
             try:
+                history = [r async for r in self._store.events(row.tenant, row.session)]
+                if not history or not isinstance(history[0].event, SessionStarted):
+                    await self._forget(row.tenant, row.session)
+                    continue
+                log = EventLog(
+                    row.tenant,
+                    row.session,
+                    clock=self._clock,
+                    sink=self._patient_sink,
+                    history=history,
+                )
                 session = await self._build(
                     row.tenant, row.session, history[0].event, log, fold(history)
                 )
-            except ServerError:
+            except ServerError:  # its events or its audio cannot be read: the others go on
                 _log.exception("session %s cannot go on", row.session)
                 continue
             self._launch(session, row.token_hash)
