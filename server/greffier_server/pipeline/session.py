@@ -1,6 +1,7 @@
 """One session: its audio to the journal, from there to recognition, and the stages on its log."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from greffier_server.core.events import (
     GapFound,
     InputEnded,
     SessionFinished,
+    StageFailed,
 )
 from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, StorageFailed
 from greffier_server.pipeline.feed import AudioFeed, FrameDecoder
@@ -22,8 +24,11 @@ from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Holder", "Session", "SessionLimits"]
 
+_log = logging.getLogger(__name__)
+
 _READ_BACK_MS = 5_000
 """Audio handed on at once when a session goes on from its journal."""
+_GAP_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +140,32 @@ class Session:
         self._accepted = max(self._durable, self._accepted) if not self._failure else self._durable
         self._failure = None
         self.notify()
-        at = self.accepted_samples
-        if skip_to_sample is not None and skip_to_sample > at:
-            await self._fill_gap(at, skip_to_sample)
-        await self.log.append(ClientAttached(self.accepted_samples))
+        try:
+            if skip_to_sample is not None:
+                await self._fill_gap(holder, skip_to_sample)
+            await self.log.append(ClientAttached(self.accepted_samples))
+        except BaseException:
+            if self._holder is holder:  # nobody will speak through it
+                self._holder = None
+                self.notify()
+            raise
         return holder
 
-    async def _fill_gap(self, from_sample: int, to_sample: int) -> None:
+    async def _fill_gap(self, holder: "Holder", to_sample: int) -> None:
+        """Take silence up to a sample, as slowly as audio; what was filled is a gap."""
         silence = {"pcm_s16le": b"\0", "pcm_f32le": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
-        size = (to_sample - from_sample) * self.format.frame_bytes
-        block = silence[self.format.encoding] * min(size, 1 << 20)
-        while size > 0:
-            await self._take(block[:size])
-            size -= len(block[:size])
-        rate = self.format.rate
-        gap = GapFound(from_sample * 1000 // rate, to_sample * 1000 // rate, "client_lost_audio")
-        await self.log.append(gap, audio_from_ms=gap.from_ms, audio_to_ms=gap.to_ms)
+        from_sample = self.accepted_samples
+        frame_bytes = self.format.frame_bytes
+        block = silence[self.format.encoding] * (_GAP_BLOCK_BYTES // frame_bytes * frame_bytes)
+        try:
+            while (missing := to_sample - self.accepted_samples) > 0:
+                await self.take(holder, block[: missing * frame_bytes])
+        finally:
+            rate = self.format.rate
+            from_ms, to_ms = from_sample * 1000 // rate, self.accepted_samples * 1000 // rate
+            if to_ms > from_ms:
+                gap = GapFound(from_ms, to_ms, "client_lost_audio")
+                await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
 
     async def take(self, holder: "Holder", audio: bytes) -> None:
         """`push` of the client that holds the session."""
@@ -224,12 +239,23 @@ class Session:
                 tasks.create_task(self._recognition.run(), name=f"recognise {self.id}")
                 tasks.create_task(self._watch(), name=f"watch {self.id}")
                 for stage in self._stages:
-                    tasks.create_task(stage.run(self.log), name=f"{stage.name} {self.id}")
+                    tasks.create_task(self._run_stage(stage), name=f"{stage.name} {self.id}")
             await self.log.append(SessionFinished(self._end_reason or "finish"))
         finally:
             self._sealed = True
             self.log.close()
             self.notify()
+
+    async def _run_stage(self, stage: Stage) -> None:
+        """What fails downstream takes no captions with it."""
+        try:
+            await stage.run(self.log)
+        except LogClosed:
+            raise
+        except Exception:  # noqa: BLE001 - recorded, and logged without its content
+            _log.exception("stage %s of session %s failed", stage.name, self.id)
+            message = "A part of the server failed; its log says where. Captions go on."
+            await self.log.append(StageFailed(stage.name, "internal_error", message))
 
     async def _write_audio(self) -> None:
         await self._read_back()
