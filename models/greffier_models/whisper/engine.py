@@ -71,6 +71,8 @@ class WhisperEngine:
         self._model = model.model
         self._features = model.feature_extractor
         self._tokenizer = model.hf_tokenizer
+        # Text is text: a glossary that says <|fr|> must not command the decoder.
+        self._tokenizer.encode_special_tokens = True
         self._identity = identity
         self._multilingual = bool(self._model.is_multilingual)
         self._languages = self._known_languages()

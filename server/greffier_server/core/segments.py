@@ -22,6 +22,9 @@ _LONGEST_MS = 20_000
 _SILENCE_MS = 1_500
 """A silence that closes a segment without a full stop."""
 
+_CLOSING = " .,!?;:…»”)"
+"""Marks that begin no sentence."""
+
 
 class Segmenter:
     """Turns a policy's outcomes into the events of segments.
@@ -53,6 +56,8 @@ class Segmenter:
             ):
                 events += self._close()
             if not self._is_open:
+                if not word.text.strip(_CLOSING):
+                    continue  # the full stop of a segment that a pause has closed
                 self._is_open = True
                 self._language = language
                 opened = SegmentOpened(self._number, word.start_ms, language)

@@ -14,7 +14,7 @@ from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActi
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.audio import check_format
 from greffier_server.core.events import Recorded, SessionStarted
-from greffier_server.core.languages import is_known
+from greffier_server.core.languages import canonical
 from greffier_server.core.records import MalformedRecord
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
@@ -167,21 +167,17 @@ class Desk:
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)
         try:
             await log.append(started)
-        except StorageFailed:
-            await self._forget(tenant, session_id)
-            raise
-        log = EventLog(
-            tenant,
-            session_id,
-            clock=self._clock,
-            sink=self._patient_sink,
-            history=log.records,
-        )
-        try:
+            log = EventLog(
+                tenant,
+                session_id,
+                clock=self._clock,
+                sink=self._patient_sink,
+                history=log.records,
+            )
             session = await self._build(tenant, session_id, started, log)
             if self._closed:
                 raise ServerBusy("The server is stopping; try again in a moment.")
-        except ServerError:
+        except ServerError:  # nobody holds it: it would stay open in the store
             await self._forget(tenant, session_id)
             raise
         self._launch(session, _hash(token))
@@ -197,8 +193,12 @@ class Desk:
         targets = [*start.translate_to]
         if start.minutes_language:
             targets.append(start.minutes_language)
-        if not all(is_known(code) for code in targets):
-            raise UnknownLanguage('A target language is unknown; use ISO 639-1 codes such as "en".')
+        # One spelling of each language: "en" and "en-GB" would be translated twice into one text.
+        if not all(canonical(code) == code for code in targets):
+            raise UnknownLanguage(
+                "A target language is unknown, or is written with a region; "
+                'use ISO 639-1 codes such as "en".'
+            )
         if len(set(start.translate_to)) != len(start.translate_to):
             raise UnknownLanguage("A target language is named twice.")
         if len(start.translate_to) > _MAX_LANGUAGES:

@@ -14,6 +14,7 @@ from greffier_server.core.events import (
     GapFound,
     InputEnded,
     SessionFinished,
+    StageFailed,
 )
 from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, StorageFailed
 from greffier_server.pipeline.feed import AudioFeed, FrameDecoder
@@ -238,12 +239,23 @@ class Session:
                 tasks.create_task(self._recognition.run(), name=f"recognise {self.id}")
                 tasks.create_task(self._watch(), name=f"watch {self.id}")
                 for stage in self._stages:
-                    tasks.create_task(stage.run(self.log), name=f"{stage.name} {self.id}")
+                    tasks.create_task(self._run_stage(stage), name=f"{stage.name} {self.id}")
             await self.log.append(SessionFinished(self._end_reason or "finish"))
         finally:
             self._sealed = True
             self.log.close()
             self.notify()
+
+    async def _run_stage(self, stage: Stage) -> None:
+        """What fails downstream takes no captions with it."""
+        try:
+            await stage.run(self.log)
+        except LogClosed:
+            raise
+        except Exception:  # noqa: BLE001 - recorded, and logged without its content
+            _log.exception("stage %s of session %s failed", stage.name, self.id)
+            message = "A part of the server failed; its log says where. Captions go on."
+            await self.log.append(StageFailed(stage.name, "internal_error", message))
 
     async def _write_audio(self) -> None:
         await self._read_back()

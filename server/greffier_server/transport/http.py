@@ -117,7 +117,7 @@ async def list_sessions(
 ) -> SessionList:
     """Newest first; go on with `next_before_ms`."""
     rows = await parts.store.list(tenant, limit=limit, before_ms=before_ms)
-    last = rows[-1].created_at_ms if len(rows) == limit else None
+    last = rows[-1].created_at_ms if len(rows) >= limit else None
     return SessionList(sessions=tuple(map(SessionBody.of, rows)), next_before_ms=last)
 
 

@@ -65,6 +65,7 @@ class SpeakingConnection:
         self._drain_s = drain_s
         self._metrics = metrics
         self._input_over = False
+        self._cut_off = False
         self._complaints = 0
         self._acknowledged = session.durable_samples
         self._progress = asyncio.Event()
@@ -139,10 +140,16 @@ class SpeakingConnection:
             ) from None
 
     async def _take_audio(self, audio: bytes) -> None:
+        if self._cut_off:
+            return  # said once; what was taken before is still on its way back
         if self._input_over:
             await self._complain(SessionClosed("audio came after finish; it was not taken"))
         elif audio:
-            await self._session.push(audio)
+            try:
+                await self._session.push(audio)
+            except SessionClosed as error:
+                self._cut_off = self._input_over = True
+                await self._complain(error)
 
     async def _take_text(self, text: str) -> None:
         message = parse(text)

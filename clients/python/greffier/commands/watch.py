@@ -10,6 +10,7 @@ from greffier.client import watch as watch_session
 from greffier.commands.options import save_option, server_option, token_option
 from greffier.commands.session import save_view
 from greffier.messages import Messages
+from greffier.protocol import Error
 from greffier.render import open_view
 
 __all__ = ["build"]
@@ -35,6 +36,7 @@ def build(say: Messages) -> click.Command:
     ) -> None:
         async def follow() -> None:
             view = open_view(sys.stdout, languages=translate, say=say)
+            begun = False
             try:
                 async for message in watch_session(
                     server,
@@ -44,7 +46,10 @@ def build(say: Messages) -> click.Command:
                     token=token,
                     on_reconnect=view.reconnecting,
                 ):
-                    view.show(message)
+                    # What comes before any event refuses the session, and is raised next.
+                    begun = begun or not isinstance(message, Error)
+                    if begun:
+                        view.show(message)
             finally:
                 view.close()
                 if save is not None and view.transcript.segments:
