@@ -206,12 +206,15 @@ async def test_a_client_that_comes_while_a_gap_is_filled_takes_over(tmp_path: Pa
 async def test_words_keep_their_times_after_a_restart(tmp_path: Path) -> None:
     """Speech at once after the point of restart: its window would begin before what is held."""
     words = spoken("one two three four five six.", word_ms=300)
-    audio = encode_speech(words, duration_ms=4_000).tobytes()
     store, journal = Store(), Journal(tmp_path)
     decided_ms = 10_016
     token_hash = hashlib.sha256(b"token").hexdigest()
     await store.create(row("s", TENANT, token_hash=token_hash, created_at_ms=NOW_MS))
     before = Word(" before.", 9_000, decided_ms, 1.0)
+    later = [
+        Word(word.text, word.start_ms + decided_ms, word.end_ms + decided_ms, 1.0) for word in words
+    ]
+    audio = encode_speech([before, *later], duration_ms=decided_ms + 4_000).tobytes()
     history = chain(
         SessionStarted(AudioFormat(), "en", (), minutes=False),
         SegmentOpened(1, before.start_ms, "en"),
@@ -222,7 +225,7 @@ async def test_words_keep_their_times_after_a_restart(tmp_path: Path) -> None:
     )
     await store.append(history)
     recording = await journal.open(TENANT, "s")
-    await recording.append(bytes(decided_ms * 32) + audio)
+    await recording.append(audio)
     async with desk_over(store, journal) as desk:
         assert await desk.recover() == 1
         held = await desk.resume(TENANT, Resume("s", "token"))

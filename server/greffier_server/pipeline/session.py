@@ -161,14 +161,19 @@ class Session:
         return holder
 
     async def _fill_gap(self, holder: "Holder", from_sample: int, to_sample: int) -> None:
+        """Take silence up to a sample, as slowly as audio; what was filled is a gap."""
         rate = self.format.rate
         at = from_sample
-        while at < to_sample:
-            upto = min(to_sample, at + rate)
-            await self.take(holder, silence(self.format, upto - at))
-            at = upto
-        gap = GapFound(from_sample * 1000 // rate, to_sample * 1000 // rate, "client_lost_audio")
-        await self.log.append(gap, audio_from_ms=gap.from_ms, audio_to_ms=gap.to_ms)
+        try:
+            while at < to_sample:
+                upto = min(to_sample, at + rate)
+                await self.take(holder, silence(self.format, upto - at))
+                at = upto
+        finally:
+            from_ms, to_ms = from_sample * 1000 // rate, at * 1000 // rate
+            if to_ms > from_ms:
+                gap = GapFound(from_ms, to_ms, "client_lost_audio")
+                await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
 
     async def take(self, holder: "Holder", audio: bytes) -> None:
         """`push` of the client that holds the session."""
