@@ -362,6 +362,9 @@ class Session:
                     await changed.wait()
 
 
+_DETACH_S = 1.0
+
+
 class Holder:
     """A session as the client that speaks into it holds it (see `SpeakingSession`)."""
 
@@ -413,4 +416,9 @@ class Holder:
 
     async def detach(self, cause: str) -> None:
         """The client is gone."""
-        await self._session.lose(self, cause)
+        try:
+            # On a full disk the record waits for space; the client that is to be told does not.
+            async with asyncio.timeout(_DETACH_S):
+                await self._session.lose(self, cause)
+        except TimeoutError:
+            return
