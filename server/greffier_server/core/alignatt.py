@@ -314,6 +314,10 @@ class AlignAttPolicy:
                 break  # a loop: the aligner finds no audio for its words
             start = min(max(word.start_ms, last), to_ms)
             end = min(word.end_ms, to_ms)
+            if end - start > _STRETCHED_MS and word.probability < _STRETCHED_PROBABILITY:
+                # Drawn over words that were not heard: those are asked for again at the pause.
+                start = self._tracker.speech_start_after(start, end)
+                end = min(end, start + _WORD_MS)
             if spoken and start < spoken < end:
                 end = spoken
             end = max(end, start)
@@ -387,6 +391,9 @@ _STIR_MS = 200
 """Sounds too short for speech put off the end of a turn by this at most."""
 _LEAST_MOVE_MS = 1_000
 """A full window is followed by one that begins at least this much later."""
+_STRETCHED_MS = 2_500
+_STRETCHED_PROBABILITY = 0.8
+_WORD_MS = 1_000
 _INSTANT_MS = 40
 """No word is shorter."""
 _LOOP_WORDS = 3

@@ -108,6 +108,16 @@ class SpeechTracker:
         active = sum(1 for index in range(begin, end) if self._frames[index])
         return active * self._frame_ms
 
+    def speech_start_after(self, from_ms: int, to_ms: int) -> int:
+        """Start of the first active frame between two times; `from_ms` when there is none."""
+        first = self._heard_ms - len(self._frames) * self._frame_ms
+        begin = max(0, (from_ms - first) // self._frame_ms)
+        end = min(len(self._frames), -(-(to_ms - first) // self._frame_ms))
+        for index in range(begin, end):
+            if self._frames[index]:
+                return max(from_ms, first + index * self._frame_ms)
+        return from_ms
+
     def speech_end_before(self, to_ms: int) -> int:
         """End of the last active frame that begins before `to_ms`; 0 when there is none."""
         first = self._heard_ms - len(self._frames) * self._frame_ms
