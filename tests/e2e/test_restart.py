@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import greffier
-from benchmarks.accuracy import count_errors
 from greffier_server.child import ChildServer
 from tests.support.served_process import (
     Clip,
@@ -34,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[ChildServer]:
     settings = {
         "GREFFIER_RECOGNITION__MODEL": str(whisper_base_path()),
         "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
-        "GREFFIER_LIMITS__GRACE_S": "15",
+        "GREFFIER_LIMITS__GRACE_S": "8",
     }
     with ChildServer(data_dir=tmp_path, settings=settings) as running:
         yield running
@@ -142,8 +141,5 @@ def test_a_session_whose_client_died_too_is_finished_from_its_journal(server: Ch
     ended = last_of(events, "InputEnded")
     assert ended["reason"] == "vanished"
     assert ended["duration_ms"] >= interruption.acknowledged_ms
-    text = ask(server, f"/v1/sessions/{session}/captions?format=json").json["text"]
-    heard_ms = ended["duration_ms"]
-    said = " ".join(t for _, end_ms, _, t in radio.turns if end_ms <= heard_ms)
-    errors = count_errors(said, text, language="fr")  # insertions: the turn that was cut off
-    assert (errors.substitutions + errors.deletions) / errors.words < WORST_ERROR_RATE
+    # The scene is spoken without long pauses: the words go on to the end of what was recorded.
+    assert last_of(events, "WordsCommitted")["words"][-1]["end_ms"] > ended["duration_ms"] - 3_000
