@@ -152,11 +152,11 @@ def test_a_window_that_is_full_is_decided() -> None:
     request = _decode(policy)
     assert (request.from_ms, request.to_ms, request.full) == (0, 28_000, True)
     outcome = policy.accept(
-        request, _said((" Le", 100, 400), (" vote", 20_000, 27_000), (" a", 27_000, 28_000))
+        request, _said((" Le", 100, 400), (" vote", 25_600, 27_000), (" a", 27_000, 28_000))
     )
     assert [word.text for word in outcome.committed] == [" Le"]
     following = _decode(policy)
-    assert (following.from_ms, following.full) == (19_940, False) or following.from_ms == 20_000
+    assert (following.from_ms, following.full) == (25_540, False) or following.from_ms == 25_600
     assert not following.closing
 
 
