@@ -26,9 +26,9 @@ OFFLINE_GUIDE = "docs/how-to/air-gapped.md"
 WHAT_IT_IS = {
     ".srt": "captions for video players",
     ".vtt": "captions for web pages",
-    ".txt": "transcript",
-    ".md": "minutes, to read",
-    ".json": "everything, for programs",
+    "transcript.md": "transcript, with the translation",
+    "minutes.md": "minutes, to read",
+    "minutes.json": "minutes, for programs",
 }
 
 
@@ -171,7 +171,11 @@ def _tell(folder: Path, *, since_s: float) -> None:
     click.echo("\nWritten:")
     width = max(len(str(path)) for path in made)
     for path in made:
-        click.echo(f"  {path!s:<{width}}  {WHAT_IT_IS.get(path.suffix, '')}".rstrip())
+        click.echo(f"  {path!s:<{width}}  {_what(path)}".rstrip())
+
+
+def _what(path: Path) -> str:
+    return WHAT_IT_IS.get(path.name) or WHAT_IT_IS.get(path.suffix, "")
 
 
 def _languages(translate: str) -> list[str]:

@@ -72,6 +72,8 @@ def test_it_writes_every_file_and_says_where(shown: Demonstration) -> None:
     assert {path.name for path in shown.folder.iterdir()} == WRITTEN
     for name in WRITTEN:
         assert str(shown.folder / name) in shown.done.stdout
+    assert re.search(r"transcript\.md +transcript", shown.done.stdout)
+    assert re.search(r"minutes\.md +minutes", shown.done.stdout)
 
 
 @pytest.mark.parametrize("name", ["captions", "captions.en"])

@@ -8,7 +8,7 @@ import asyncio
 import os
 import resource
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ def settings() -> dict[str, str]:
 
 
 @contextmanager
-def limited_files(folder: Path) -> Iterator[Disk]:
+def limited_files(folder: Path) -> Generator[Disk]:
     """No file may grow beyond the limit."""
 
     def limit(size: int) -> None:
@@ -66,7 +66,7 @@ def limited_files(folder: Path) -> Iterator[Disk]:
 
 
 @contextmanager
-def small_file_system(folder: Path) -> Iterator[Disk]:
+def small_file_system(folder: Path) -> Generator[Disk]:
     """A file system of its own for the data directory."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:

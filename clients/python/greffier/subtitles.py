@@ -17,6 +17,7 @@ LINE_CHARACTERS = 42
 _CUE_CHARACTERS = 2 * LINE_CHARACTERS
 _LONGEST_MS = 7_000
 _SHORTEST_MS = 1_000
+_LEAST_MS = 500
 _STOPS = frozenset(".?!…。？！")
 _PAUSES = frozenset(",;:，、；：")
 
@@ -179,14 +180,19 @@ def _fitting(pieces: Sequence[_Piece]) -> int:
 
 
 def _spread(made: Sequence[Cue]) -> list[Cue]:
-    """Keep short cues on the screen longer, never into the next, and none without length."""
+    """Keep short cues on the screen longer and never into the next, which may have to wait.
+
+    The recogniser gives some words no time at all: such a cue takes a little of the next one's.
+    """
     spread: list[Cue] = []
+    free_ms = 0
     for index, cue in enumerate(made):
-        following = made[index + 1].start_ms if index + 1 < len(made) else None
-        end_ms = max(cue.end_ms, cue.start_ms + _SHORTEST_MS)
-        if following is not None and following > cue.start_ms:
-            end_ms = min(end_ms, following)
-        spread.append(replace(cue, end_ms=max(end_ms, cue.start_ms + 1)))
+        start_ms = max(cue.start_ms, free_ms)
+        end_ms = max(cue.end_ms, start_ms + _SHORTEST_MS)
+        if index + 1 < len(made):
+            end_ms = max(min(end_ms, made[index + 1].start_ms), start_ms + _LEAST_MS)
+        spread.append(replace(cue, start_ms=start_ms, end_ms=end_ms))
+        free_ms = end_ms
     return spread
 
 

@@ -78,6 +78,16 @@ def test_short_cues_stay_a_second_where_there_is_room() -> None:
     assert [(cue.start_ms, cue.end_ms) for cue in made] == [(0, 500), (500, 1500)]
 
 
+def test_a_cue_without_any_time_takes_a_little_of_the_next_one() -> None:
+    made = cues(
+        recording(
+            spoken("World.", start=2.0, word_s=0.0),
+            spoken("Can you begin?", start=2.0, word_s=0.5, number=2),
+        )
+    )
+    assert [(cue.start_ms, cue.end_ms) for cue in made] == [(2_000, 2_500), (2_500, 3_500)]
+
+
 def test_translations_take_time_by_length_and_the_speaker_of_their_segment() -> None:
     segment = spoken("x", word_s=10.0)
     segment["speaker"] = "A"
@@ -130,4 +140,4 @@ def test_cues_hold_all_words_in_order_and_fit(texts: list[list[str]], word_s: fl
         assert all(len(line) <= LINE_CHARACTERS for line in lines)
         assert cue.start_ms < cue.end_ms
     for cue, following in pairwise(made):
-        assert cue.end_ms <= max(following.start_ms, cue.start_ms + 1)
+        assert cue.end_ms <= following.start_ms
