@@ -19,8 +19,9 @@ from greffier_models.types import EngineIdentity
 from greffier_server.core.events import Recorded
 from greffier_server.core.speech import PROFILES
 from greffier_server.jobs import Retention
+from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import SystemClock
-from greffier_server.pipeline.desk import Desk, DeskSettings, Engines
+from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.session import SessionLimits
 from greffier_server.services import ModelDescription, ModelState, Readiness, Services
 from greffier_server.settings import Settings
@@ -224,16 +225,18 @@ def _desk_settings(settings: Settings) -> DeskSettings:
     limits = settings.limits
     retention = settings.retention_days
     return DeskSettings(
-        limits=SessionLimits(
-            buffer_ms=limits.buffer_ms,
-            grace_s=limits.grace_s,
-            idle_s=limits.idle_timeout_s + limits.grace_s,
-            max_hours=limits.max_session_hours,
+        sessions=SessionSettings(
+            limits=SessionLimits(
+                buffer_ms=limits.buffer_ms,
+                grace_s=limits.grace_s,
+                idle_s=limits.idle_timeout_s + limits.grace_s,
+                max_hours=limits.max_session_hours,
+            ),
+            speech=PROFILES[settings.recognition.profile],
+            expected_languages=settings.recognition.expected_languages,
         ),
         max_sessions=limits.max_sessions,
         retention_ms=None if retention is None else round(retention * _DAY_MS),
-        speech=PROFILES[settings.recognition.profile],
-        expected_languages=settings.recognition.expected_languages,
     )
 
 

@@ -22,6 +22,7 @@ from greffier_server.core.events import TailRevised, WordsCommitted
 from greffier_server.core.speech import PROFILES
 from greffier_server.core.state import fold
 from greffier_server.errors import ServerError
+from greffier_server.pipeline.building import SessionSettings
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.ports import SpeakingSession
@@ -95,11 +96,13 @@ async def _transcribe(
             engines=loaded.engines,
             clock=SystemClock(),
             settings=DeskSettings(
-                limits=_FILE_LIMITS,
                 max_sessions=1,
-                expected_languages=settings.recognition.expected_languages,
-                policy=_FILE_POLICY,
-                speech=PROFILES[settings.recognition.profile],
+                sessions=SessionSettings(
+                    limits=_FILE_LIMITS,
+                    expected_languages=settings.recognition.expected_languages,
+                    policy=_FILE_POLICY,
+                    speech=PROFILES[settings.recognition.profile],
+                ),
             ),
         )
         stack.push_async_callback(desk.close)

@@ -25,8 +25,9 @@ from greffier_server.core.events import (
 )
 from greffier_server.core.state import fold
 from greffier_server.errors import SessionBusy, StorageFailed, UnknownLanguage
+from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import ManualClock
-from greffier_server.pipeline.desk import Desk, DeskSettings, Engines
+from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.session import SessionLimits
 from greffier_server.storage.disk import DiskJournal, DiskRecording
 from greffier_server.storage.memory import MemoryStore
@@ -98,7 +99,9 @@ async def desk_over(
             journal=journal,
             engines=Engines(recognizer, FakeVad(), generator),
             clock=ManualClock(),
-            settings=DeskSettings(limits=SessionLimits(buffer_ms=buffer_ms)),
+            settings=DeskSettings(
+                sessions=SessionSettings(limits=SessionLimits(buffer_ms=buffer_ms))
+            ),
         )
         try:
             yield desk

@@ -12,8 +12,9 @@ from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActi
 from greffier_models.types import Pcm
 from greffier_server.core.events import Event, Recorded
 from greffier_server.errors import SessionClosed, StorageFailed
+from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import ManualClock
-from greffier_server.pipeline.desk import Desk, DeskSettings, Engines
+from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import SessionLimits
 from greffier_server.storage.disk import DiskJournal
@@ -197,7 +198,9 @@ async def desk_kit(
         journal=journal or MemoryJournal(disk),
         engines=Engines(recognizer or Listener(), vad or FakeVad(), generator),
         clock=ManualClock(),
-        settings=DeskSettings(limits=limits or SessionLimits(), max_sessions=max_sessions),
+        settings=DeskSettings(
+            sessions=SessionSettings(limits=limits or SessionLimits()), max_sessions=max_sessions
+        ),
     )
     try:
         yield DeskKit(desk, store, disk, refusals)

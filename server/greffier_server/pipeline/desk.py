@@ -10,15 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from greffier.protocol import Resume, Start
-from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
-from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.audio import check_format
 from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.languages import canonical
 from greffier_server.core.records import MalformedRecord
-from greffier_server.core.segments import Segmenter
-from greffier_server.core.speech import SpeechSettings
-from greffier_server.core.state import SessionState, fold
+from greffier_server.core.state import fold
 from greffier_server.errors import (
     AuthenticationFailed,
     ServerBusy,
@@ -29,49 +25,32 @@ from greffier_server.errors import (
     UnexpectedMessage,
     UnknownLanguage,
 )
+from greffier_server.pipeline.building import Engines, SessionBuilder, SessionSettings
 from greffier_server.pipeline.clock import Clock
-from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
-from greffier_server.pipeline.ports import SpeakingSession, Stage
-from greffier_server.pipeline.recognise import Recognition
-from greffier_server.pipeline.session import Session, SessionLimits
-from greffier_server.pipeline.stages import downstream_stages
+from greffier_server.pipeline.ports import SpeakingSession
+from greffier_server.pipeline.session import Session
 from greffier_server.storage.failures import LogConflict
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.store import SessionRow, SessionStore
 
-__all__ = ["Desk", "DeskSettings", "Engines"]
+__all__ = ["Desk", "DeskSettings"]
 
 _log = logging.getLogger(__name__)
 
 _SINK_RETRY_S = 2.0
 _MAX_SKIP_S = 3_600
 _MAX_LANGUAGES = 8
-_LEAD_IN_MS = 2_000
-"""Heard before the context of a recovered session, for voice activity to settle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """What sessions share."""
-
-    recognizer: SpeechRecognizer
-    vad: VoiceActivityDetector
-    generator: TextGenerator | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeskSettings:
     """Bounds of the whole server."""
 
-    limits: SessionLimits = field(default_factory=SessionLimits)
+    sessions: SessionSettings = field(default_factory=SessionSettings)
     max_sessions: int = 16
     retention_ms: int | None = None
     """Finished sessions are deleted this long after they were opened; None = never."""
-    expected_languages: tuple[str, ...] = ()
-    """Spoken here; where the language is detected, others need far more evidence."""
-    policy: AlignAttSettings = field(default_factory=AlignAttSettings)
-    speech: SpeechSettings = field(default_factory=SpeechSettings)
 
 
 @dataclass(slots=True)
@@ -111,7 +90,9 @@ class Desk:
         self._engines = engines
         self._clock = clock
         self._settings = settings or DeskSettings()
-        self._on_commit = on_commit
+        self._builder = SessionBuilder(
+            journal=journal, engines=engines, settings=self._settings.sessions, on_commit=on_commit
+        )
         self._live: dict[tuple[str, str], _Live] = {}
         self._opening = 0
         self._closed = False
@@ -174,7 +155,7 @@ class Desk:
                 sink=self._patient_sink,
                 history=log.records,
             )
-            session = await self._build(tenant, session_id, started, log)
+            session = await self._builder.build(tenant, session_id, started, log)
             if self._closed:
                 raise ServerBusy("The server is stopping; try again in a moment.")
         except ServerError:  # nobody holds it: it would stay open in the store
@@ -263,7 +244,9 @@ class Desk:
             sink=self._patient_sink,
             history=history,
         )
-        session = await self._build(row.tenant, row.session, history[0].event, log, fold(history))
+        session = await self._builder.build(
+            row.tenant, row.session, history[0].event, log, fold(history)
+        )
         self._launch(session, row.token_hash)
         return True
 
@@ -275,83 +258,6 @@ class Desk:
             if entry.session.holder is not None:
                 await entry.session.lose(entry.session.holder, "server_stopped")
         await asyncio.gather(*(_stop(entry) for entry in live))
-
-    # --- building -----------------------------------------------------------------------------
-
-    async def _build(
-        self,
-        tenant: str,
-        session_id: str,
-        started: SessionStarted,
-        log: EventLog,
-        state: SessionState | None = None,
-    ) -> Session:
-        state = state or SessionState()
-        journal = await self._journal.open(tenant, session_id)
-        form = started.format
-        decided_ms = _decided_ms(state)
-        # What is decided is heard again for its sound alone: words need what was said before them.
-        from_ms = max(0, decided_ms - self._settings.policy.context_ms - _LEAD_IN_MS)
-        if state.recognised:
-            from_ms = decided_ms
-        from_byte = min(from_ms * form.rate // 1000, journal.durable_bytes // form.frame_bytes)
-        from_byte *= form.frame_bytes
-        start_ms = from_byte // form.frame_bytes * 1000 // form.rate
-        feed = AudioFeed(start_ms)
-        policy = AlignAttPolicy(
-            frame_ms=self._engines.vad.frame_ms,
-            language=None if started.language == "auto" else started.language,
-            expected=self._settings.expected_languages,
-            settings=self._settings.policy,
-            speech=self._settings.speech,
-            start_ms=start_ms,
-            decided_ms=decided_ms,
-            committed=[word for s in state.segments.values() for word in s.words],
-        )
-        last = max(state.segments, default=0)
-        unclosed = state.segments[last] if last and not state.segments[last].closed else None
-        segmenter = Segmenter(
-            next_segment=last if unclosed else last + 1,
-            open_segment=unclosed.words if unclosed else (),
-            language=unclosed.language if unclosed else "",
-        )
-        session: Session | None = None
-
-        def progressed() -> None:
-            if session is not None:
-                session.notify()
-
-        recognition = Recognition(
-            log=log,
-            feed=feed,
-            policy=policy,
-            segmenter=segmenter,
-            recognizer=self._engines.recognizer,
-            vad=self._engines.vad.open(),
-            frame_ms=self._engines.vad.frame_ms,
-            start_ms=start_ms,
-            hotwords=tuple(term.term for term in started.glossary)[:50],
-            finished=state.recognised,
-            on_progress=progressed,
-            on_commit=self._on_commit,
-        )
-        session = Session(
-            tenant=tenant,
-            session=session_id,
-            form=form,
-            log=log,
-            journal=journal,
-            feed=feed,
-            recognition=recognition,
-            stages=self._stages(started),
-            limits=self._settings.limits,
-            resume_from_byte=from_byte,
-            input_ended=state.ended.reason if state.ended else None,
-        )
-        return session
-
-    def _stages(self, started: SessionStarted) -> Sequence[Stage]:
-        return downstream_stages(started, self._engines.generator)
 
     def _launch(self, session: Session, token_hash: str) -> None:
         key = (session.tenant, session.id)
@@ -390,14 +296,6 @@ async def _stop(live: _Live) -> None:
     live.task.cancel()
     await asyncio.gather(live.task, return_exceptions=True)
     await live.session.log.settled()
-
-
-def _decided_ms(state: SessionState) -> int:
-    """Audio before this needs no decoding: its words are committed, or withheld."""
-    if state.recognised and state.ended is not None:
-        return state.ended.duration_ms
-    ends = [segment.end_ms for segment in state.segments.values()]
-    return max([0, *ends, *(doubt.end_ms for doubt in state.withheld)])
 
 
 def _new_id(now_ms: int) -> str:
