@@ -10,10 +10,11 @@ their audio and forced as a prefix: left context is worth more than anything els
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from greffier.protocol import QualityLevel
 from greffier_models.types import Hypothesis, Word
+from greffier_server.core.alignatt_settings import AlignAttSettings
 from greffier_server.core.defence import confidence, judge
 from greffier_server.core.language_choice import LanguageChoice
 from greffier_server.core.policy import (
@@ -23,51 +24,9 @@ from greffier_server.core.policy import (
     Suspicion,
 )
 from greffier_server.core.speech import SpeechSettings, SpeechTracker
+from greffier_server.core.word_times import MendedWords, mend
 
 __all__ = ["AlignAttPolicy", "AlignAttSettings"]
-
-
-@dataclass(frozen=True, slots=True)
-class AlignAttSettings:
-    """The dials, chosen by ``benchmarks/policy.py``; all times in milliseconds of audio."""
-
-    hop_ms: int = 1_000
-    """Least new audio between two decodes of running speech."""
-    guard_agreed_ms: int = 500
-    """A word that the decode before also gave is committed when it ends this long before the end
-    of the audio (agreement of two decodes, as in LocalAgreement, makes a short guard safe)."""
-    guard_sure_ms: int = 1_000
-    """The same for a word seen for the first time with a probability of `sure`."""
-    guard_ms: int = 1_500
-    """The same for any other word."""
-    sure: float = 0.9
-    pause_ms: int = 600
-    """Silence after which everything said is decoded and committed."""
-    turn_ms: int = 288
-    """The same where the language is followed: the next speaker may speak another."""
-    context_ms: int = 6_000
-    """Committed audio kept in the window, its text forced as prefix."""
-    context_gap_ms: int = 8_000
-    """After a longer silence the context is dropped."""
-    preroll_ms: int = 300
-    """Audio before the onset of speech that goes into the window."""
-    doubt: float = 0.45
-    """A decode whose first words are less probable than this is shown and not committed while the
-    language is followed: the language is detected anew first."""
-    fill_ms: int = 15_000
-    """Windows are filled with silence up to this length."""
-    max_window_ms: int = 28_000
-    closing_beam: int = 1
-    unheard_ms: int = 600
-    """Speech at a pause that gave no words, and is asked for once more by itself."""
-    deaf_ms: int = 2_500
-    """The same in running speech: the context is dropped."""
-    prompt_chars: int = 0
-    """Characters of committed text before the window given as prompt."""
-    long_hop_ms: int = 2_500
-    """Hop one step down the ladder."""
-    max_hop_ms: int = 10_000
-    """Hop at ``finals-only``: pauses decide, and this at the latest."""
 
 
 class AlignAttPolicy:
@@ -216,7 +175,10 @@ class AlignAttPolicy:
     def accept(self, request: DecodeRequest, hypothesis: Hypothesis) -> Outcome:
         """Judge the answer to the last request."""
         self._decoded_ms = request.to_ms
-        words = self._sane(hypothesis.words, request.to_ms)
+        mended = mend(
+            hypothesis.words, self._tracker, after_ms=self._committed_ms, to_ms=request.to_ms
+        )
+        words = mended.kept
         judged = judge(
             hypothesis,
             words,
@@ -229,7 +191,8 @@ class AlignAttPolicy:
             self._tail = tuple(words)
             return Outcome(tail=self._tail)
         if request.closing:
-            return self._close(request, judged.kept, judged.withheld)
+            unsounded = _unsounded(mended)
+            return self._close(request, judged.kept, (*judged.withheld, *unsounded))
         if not words and self._unheard_ms(request.to_ms) >= self.settings.deaf_ms:
             self._forget_context()
         if request.full:
@@ -249,8 +212,11 @@ class AlignAttPolicy:
         """Number of leading words that may be committed."""
         settings = self.settings
         for index, word in enumerate(words):
+            unsure = word.probability < settings.unsure
             if index < len(self._tail) and _same(word, self._tail[index]):
-                guard = settings.guard_agreed_ms
+                guard = settings.guard_sure_ms if unsure else settings.guard_agreed_ms
+            elif unsure:
+                guard = settings.guard_unsure_ms
             elif word.probability >= settings.sure:
                 guard = settings.guard_sure_ms
             else:
@@ -265,7 +231,7 @@ class AlignAttPolicy:
         settings = self.settings
         context = self._context()
         fresh = max(self._committed_ms, self._onset_ms - settings.preroll_ms)
-        start = max(self._first_ms, context[0].start_ms - 60) if context else fresh
+        start = self._before(context[0]) if context else fresh
         last = self._heard_ms
         if closing and not self._ended:  # the last frame may hold the first instant of a word
             last -= self._tracker.frame_ms
@@ -286,6 +252,12 @@ class AlignAttPolicy:
             full=end < last,
         )
 
+    def _before(self, first: Word) -> int:
+        """Where a window that begins with `first` starts: in the silence before it, if any."""
+        ended = [word.end_ms for word in self._words if word.start_ms < first.start_ms]
+        silent = max([first.start_ms - self.settings.preroll_ms, *ended])
+        return max(self._first_ms, min(first.start_ms - _CUT_MS, silent))
+
     def _context(self) -> list[Word]:
         if not self._words:
             return []
@@ -303,27 +275,6 @@ class AlignAttPolicy:
         return before[-self.settings.prompt_chars :].partition(" ")[2]
 
     # --- commits ------------------------------------------------------------------------------
-
-    def _sane(self, words: Sequence[Word], to_ms: int) -> list[Word]:
-        """Clip ends to speech (the aligner stretches a last word over silence); keep order."""
-        spoken = self._tracker.speech_end_before(to_ms)
-        kept: list[Word] = []
-        last = self._committed_ms
-        for word in _without_loops(words):
-            if spoken and word.start_ms >= spoken and word.end_ms - word.start_ms < _INSTANT_MS:
-                break  # a loop: the aligner finds no audio for its words
-            start = min(max(word.start_ms, last), to_ms)
-            end = min(word.end_ms, to_ms)
-            if end - start > _STRETCHED_MS and word.probability < _STRETCHED_PROBABILITY:
-                # Drawn over words that were not heard: those are asked for again at the pause.
-                start = self._tracker.speech_start_after(start, end)
-                end = min(end, start + _WORD_MS)
-            if spoken and start < spoken < end:
-                end = spoken
-            end = max(end, start)
-            kept.append(replace(word, start_ms=start, end_ms=end))
-            last = end
-        return kept
 
     def _commit(self, words: Sequence[Word]) -> None:
         if not words:
@@ -348,8 +299,8 @@ class AlignAttPolicy:
     ) -> Outcome:
         self._commit(words)
         spoken = self._tracker.speech_end_before(request.to_ms)
-        unheard_ms = 0 if withheld else self._unheard_ms(request.to_ms)
-        if unheard_ms >= self.settings.unheard_ms:
+        looped = all(doubt.reason in _ASKED_AGAIN for doubt in withheld)
+        if looped and self._unheard_ms(request.to_ms) >= self.settings.unheard_ms:
             if self._retried_ms < request.to_ms:
                 # Speech without words: context in another language, or a decoder that stopped
                 # early. Ask once more for that stretch alone.
@@ -360,8 +311,8 @@ class AlignAttPolicy:
                 self._language.new_utterance()
                 self._tail = ()
                 return Outcome(committed=tuple(words))
-            lost = Suspicion(self._committed_ms, spoken, "no_text", "")
-            withheld = (*withheld, lost)
+            if not withheld:
+                withheld = (Suspicion(self._committed_ms, spoken, "no_text", ""),)
         self._committed_ms = max(self._committed_ms, min(spoken, request.to_ms))
         self._tail = ()
         self._open = self._tracker.last_speech_ms > request.to_ms
@@ -387,34 +338,24 @@ class AlignAttPolicy:
         return Outcome(tuple(words[:keep]), self._tail, tuple(withheld))
 
 
+_ASKED_AGAIN = frozenset({"repetition", "no_voice"})
+"""Doubts that leave open what was said: the speech under them is asked for once more."""
 _STIR_MS = 200
 """Sounds too short for speech put off the end of a turn by this at most."""
+_CUT_MS = 60
+"""Sound of a word before the aligner's start of it."""
 _LEAST_MOVE_MS = 1_000
 """A full window is followed by one that begins at least this much later."""
-_STRETCHED_MS = 2_500
-_STRETCHED_PROBABILITY = 0.8
-_WORD_MS = 1_000
-_INSTANT_MS = 40
-"""No word is shorter."""
-_LOOP_WORDS = 3
-"""So many instant words in a row are a loop: the aligner found no audio for them."""
 
 
-def _without_loops(words: Sequence[Word]) -> list[Word]:
-    """Leave out runs of words that take no time."""
-    kept: list[Word] = []
-    run: list[Word] = []
-    for word in words:
-        if word.end_ms - word.start_ms < _INSTANT_MS:
-            run.append(word)
-            continue
-        if len(run) < _LOOP_WORDS:
-            kept.extend(run)
-        run = []
-        kept.append(word)
-    if len(run) < _LOOP_WORDS:
-        kept.extend(run)
-    return kept
+def _unsounded(mended: MendedWords) -> Sequence[Suspicion]:
+    """What the aligner found no sound for, as doubts."""
+    doubts: list[Suspicion] = []
+    for words, reason in ((mended.looped, "repetition"), (mended.voiceless, "no_voice")):
+        if words:
+            text = "".join(word.text for word in words).strip()
+            doubts.append(Suspicion(words[0].start_ms, words[-1].end_ms, reason, text))
+    return doubts
 
 
 def _same(word: Word, other: Word) -> bool:

@@ -118,6 +118,24 @@ class SpeechTracker:
                 return max(from_ms, first + index * self._frame_ms)
         return from_ms
 
+    def start_after_silence(self, from_ms: int, to_ms: int, *, silence_ms: int) -> int:
+        """Start of the speech that lasts to `to_ms`: after the last long silence between the two.
+
+        `from_ms` where there was none, or where no speech follows it.
+        """
+        first = self._heard_ms - len(self._frames) * self._frame_ms
+        begin = max(0, (from_ms - first) // self._frame_ms)
+        end = min(len(self._frames), -(-(to_ms - first) // self._frame_ms))
+        silent, start = 0, from_ms
+        for index in range(begin, end):
+            if not self._frames[index]:
+                silent += self._frame_ms
+                continue
+            if silent >= silence_ms:
+                start = max(from_ms, first + index * self._frame_ms)
+            silent = 0
+        return start
+
     def speech_end_before(self, to_ms: int) -> int:
         """End of the last active frame that begins before `to_ms`; 0 when there is none."""
         first = self._heard_ms - len(self._frames) * self._frame_ms

@@ -179,7 +179,7 @@ def test_a_policy_goes_on_with_what_was_committed_before_a_restart() -> None:
     assert not policy.paused
     _hear(policy, speech=True, ms=1_056)
     request = _decode(policy)
-    assert (request.prefix, request.from_ms) == (" Le vote", 7_940)
+    assert (request.prefix, request.from_ms) == (" Le vote", 7_700)
     outcome = policy.accept(request, _said((" a", 8_500, 9_200), (" lieu", 9_200, 9_400)))
     assert outcome.committed == ()
     assert outcome.tail[0].start_ms == 9_000
