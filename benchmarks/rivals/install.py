@@ -51,6 +51,7 @@ RELEASES: tuple[Release, ...] = (
         "0.10.0",
         (
             "faster-whisper==1.2.0",  # its own pin
+            "requests",  # which that release imports and does not name
             "websockets",
             "fastapi",
             "uvicorn",

@@ -1,6 +1,6 @@
 """Greffier, measured through the same port as the others."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,6 @@ def screens_of(arrivals: list[Arrival]) -> list[Screen]:
 
 
 @contextmanager
-def _served(server: ChildServer) -> Iterator[RunningServer]:
+def _served(server: ChildServer) -> Generator[RunningServer]:
     with server:
         yield server
