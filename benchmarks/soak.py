@@ -30,8 +30,11 @@ BYTES_PER_S = RATE * 2
 CHUNK_S = 0.5
 SILENCE_S = 3.0
 # How far the feed runs ahead of the captions: enough to keep the server busy.
-AHEAD_S = 20.0
-POLL_S = 0.05
+AHEAD_S = 12.0
+# Speech may be withheld or unheard: after so long without a caption the feed goes on. Short, and a
+# slow machine would be fed until the server stops reading.
+PATIENCE_S = 120.0
+POLL_S = 0.5
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Feed:
     captioned_s: float = 0.0
     words: int = 0
     gap_ms: int = 0
+    reconnections: int = 0
     speech_ends_s: float = 0.0
     """Audio sent up to the end of the last speech: no caption can be expected beyond it."""
     moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,7 +100,7 @@ async def _soak(
             if not samples or at_s - samples[-1].audio_s >= options.sample_s:
                 samples.append(await asyncio.to_thread(_sample, server.pid, at_s))
                 _print(samples[-1])
-            done, _ = await asyncio.wait(playing, timeout=0.5)
+            done, _ = await asyncio.wait(playing, timeout=POLL_S)
             for task in done:
                 task.result()
         samples.append(await asyncio.to_thread(_sample, server.pid, min(f.sent_s for f in feeds)))
@@ -111,7 +115,12 @@ async def _soak(
 async def _stream(
     url: str, feed: Feed, audio: AsyncIterator[tuple[bytes, bool]], language: str
 ) -> None:
-    async with greffier.connect(url, language=language, title="soak", reconnect=False) as session:
+    def reconnected(attempt: greffier.Reconnection) -> None:
+        feed.reconnections += attempt.resumed
+
+    async with greffier.connect(
+        url, language=language, title="soak", on_reconnect=reconnected
+    ) as session:
         reader = asyncio.create_task(_read(session, feed))
         try:
             async for chunk, spoken in audio:
@@ -145,9 +154,8 @@ async def _held_back(feed: Feed, reader: "asyncio.Task[None]") -> None:
     """Wait while the captions are far behind the speech that was sent."""
     while feed.speech_ends_s - feed.captioned_s > AHEAD_S and not reader.done():
         feed.moved.clear()
-        # Speech may be withheld or unheard: after a while the feed goes on without a caption.
         try:
-            await asyncio.wait_for(feed.moved.wait(), AHEAD_S)
+            await asyncio.wait_for(feed.moved.wait(), PATIENCE_S)
         except TimeoutError:
             feed.captioned_s = feed.speech_ends_s
     if reader.done():
@@ -204,6 +212,7 @@ def _result(
             "open_files_growth": files.last_minus_first,
             "threads_growth": threads.last_minus_first,
             "words": sum(feed.words for feed in feeds),
+            "reconnections": sum(feed.reconnections for feed in feeds),
             "gap_ms": sum(feed.gap_ms for feed in feeds),
             "audio_s": sum(feed.sent_s for feed in feeds),
         },
