@@ -126,7 +126,7 @@ def _print_assumptions(load: Load, bar_s: float) -> None:
 def _print_checks() -> list[dict[str, Any]]:
     """The model against what others measured, and the simulator against a processor."""
     print(
-        "\nAgainst published times of 13 minutes of audio (the layer's time was chosen to fit them):"
+        "\nAgainst published times of 13 minutes of audio (the time per layer was chosen to fit):"
     )
     checks: list[dict[str, Any]] = []
     for gpu, size, batch, seconds, source in PUBLISHED:
