@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -69,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for streams in options.streams:
         for rival in rivals:
             try:
-                run = asyncio.run(_measure(rival, recordings, weights=weights, streams=streams))
+                run = asyncio.run(
+                    _measure(rival, recordings, weights=weights, streams=streams, options=options)
+                )
             except (RuntimeError, OSError) as error:
                 print(f"{rival.name}, {streams}: {error}", file=sys.stderr)
                 return 1
@@ -146,12 +149,19 @@ def figures(run: Run, times: dict[str, dict[int, int]]) -> dict[str, Any]:
 
 
 async def _measure(
-    rival: Rival, recordings: Sequence[Recording], *, weights: Path, streams: int
+    rival: Rival,
+    recordings: Sequence[Recording],
+    *,
+    weights: Path,
+    streams: int,
+    options: argparse.Namespace,
 ) -> Run:
     with tempfile.TemporaryDirectory(prefix="greffier-rivals-") as scratch:
         folder = Path(scratch)
         with rival.serve(weights=weights, scratch=folder, streams=streams) as server:
-            await rival.play(await asyncio.to_thread(_beginning, recordings[0], folder), server.url)
+            if not options.no_warm_up:
+                beginning = await asyncio.to_thread(_beginning, recordings[0], folder)
+                await rival.play(beginning, server.url)
             before = usage(server.pid)
             playing = asyncio.create_task(_streams(rival, recordings, server, streams))
             peak_mb = 0.0
@@ -160,6 +170,8 @@ async def _measure(
                 await asyncio.wait({playing}, timeout=SAMPLE_S)
             heard, refused = await playing
             used = usage(server.pid) - before
+        if options.logs:
+            await asyncio.to_thread(_keep_logs, folder, options.logs / f"{rival.name}-{streams}")
     return Run(rival.name, streams, tuple(heard), refused, used, peak_mb)
 
 
@@ -194,6 +206,12 @@ def _beginning(recording: Recording, folder: Path) -> Recording:
     return replace(recording, path=path, duration_ms=min(WARM_UP_MS, recording.duration_ms))
 
 
+def _keep_logs(folder: Path, kept: Path) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in folder.rglob("*.log"):
+        shutil.copy(log, kept)
+
+
 def _rival(name: str, options: argparse.Namespace) -> Rival:
     if name == "greffier":
         return OurServer(model=options.model)
@@ -221,6 +239,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="only the first so many")
     parser.add_argument("--model", default="whisper-base", help="our name of the weights")
     parser.add_argument("--weights", type=Path, help="the rivals' folder of the same weights")
+    parser.add_argument("--no-warm-up", action="store_true", help="measure from the first session")
+    parser.add_argument("--logs", type=Path, help="keep what the servers said in this folder")
     parser.add_argument("--machine", help="name of the machine in the result's folder")
     parser.add_argument("--name", default="side-by-side", help="name of the result file")
     parser.add_argument("--out", type=Path, help="folder of the result")
