@@ -1,0 +1,1 @@
+"""Other live transcription servers, measured beside ours through their own protocols."""
