@@ -46,7 +46,7 @@ class TranscribeSettings:
     packing: PackingSettings = field(default_factory=PackingSettings)
     fill_ms: int = 15_000
     """Windows are filled with silence up to this length."""
-    in_flight: int = 12
+    in_flight: int = 24
     """Windows decoded at once: enough for batches on every worker."""
     beam_size: int = 1
     patience_ms: int = 60_000
