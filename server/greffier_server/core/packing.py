@@ -110,19 +110,17 @@ class PackedWindow:
         A word that reaches over a joint, where silence was left out, is given the side that has
         more of it. Order is kept: of two words the later one starts no earlier.
         """
-        parts: list[Span] = []
-        at = 0
+        begin_ms = min(max(word.start_ms, 0), self.duration_ms)
+        end_ms = min(max(word.end_ms, begin_ms), self.duration_ms)
+        best = self.spans[0]
+        most_ms, at = -1, 0
         for span in self.spans:
-            begin, end = max(word.start_ms, at), min(word.end_ms, at + span.duration_ms)
-            last = span is self.spans[-1]
-            within = at <= word.start_ms < at + span.duration_ms or (last and word.start_ms >= at)
-            if begin < end or within:
-                shift = span.from_ms - at
-                placed = min(max(begin, at), at + span.duration_ms)
-                parts.append(Span(placed + shift, max(placed, end) + shift))
-            at += span.duration_ms
-        longest = max(parts, key=lambda part: part.duration_ms)
-        return Word(word.text, longest.from_ms, longest.to_ms, word.probability)
+            shift, behind = span.from_ms - at, at + span.duration_ms
+            begin, end = max(begin_ms, at), min(end_ms, behind)
+            if end - begin > most_ms or (end == begin == at and most_ms == 0):
+                best, most_ms = Span(begin + shift, end + shift), end - begin
+            at = behind
+        return Word(word.text, best.from_ms, best.to_ms, word.probability)
 
     def halves(self, settings: PackingSettings) -> "tuple[PackedWindow, PackedWindow] | None":
         """Two windows, parted at the longest pause near the middle; None of a single stretch."""
@@ -200,14 +198,15 @@ class SpeechStretches:
 
     def _part(self) -> Stretch:
         first = int(self._longest * _CUT_SHARE)
-        sums = [
-            (sum(self._open[max(0, i - 1) : i + _SMOOTHED_FRAMES - 1]), -i)
-            for i in range(max(1, first), self._longest + 1)
-        ]
-        at = -min(sums)[1]
+        at = min(range(max(1, first), self._longest + 1), key=lambda i: (self._level(i), -i))
         begin_ms = self.undecided_from_ms
         self._open, self._cut = self._open[at:], True
         return Stretch(begin_ms, begin_ms + at * self._frame_ms)
+
+    def _level(self, index: int) -> float:
+        """Probability of speech about a frame."""
+        near = self._open[max(0, index - 1) : index + _SMOOTHED_FRAMES - 1]
+        return sum(near) / len(near)
 
 
 class WindowPacker:

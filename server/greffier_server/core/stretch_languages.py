@@ -93,6 +93,7 @@ class TurnLanguages:
         self._current: str | None = None
         self._unanimous_ms = 0
         self._unasked_ms = 0
+        self._labelled_to_ms = 0
         self._waiting: list[Turn] = []
 
     @property
@@ -119,6 +120,7 @@ class TurnLanguages:
         """
         if not scores:
             if self._unanimous_ms >= _SETTLED_MS and self._current is not None:
+                self._labelled_to_ms = turn.span.to_ms
                 return [LabelledTurn(turn, self._current)]
             self._waiting.append(turn)
             return []
@@ -135,6 +137,7 @@ class TurnLanguages:
         ]
         self._waiting = []
         self._current = now
+        self._labelled_to_ms = turn.span.to_ms
         return [*labelled, LabelledTurn(turn, now)]
 
     def finish(self, fallback: str) -> list[LabelledTurn]:
@@ -148,9 +151,9 @@ class TurnLanguages:
         """Languages of the waiting turns: those behind the longest pause go with what follows."""
         if before == after or not self._waiting:
             return [after] * len(self._waiting)
-        spans = [*(turn.span for turn in self._waiting), following.span]
-        pauses = [spans[i + 1].from_ms - spans[i].to_ms for i in range(len(self._waiting))]
-        cut = max(range(len(pauses)), key=pauses.__getitem__) + 1
+        starts = [*(turn.span.from_ms for turn in self._waiting), following.span.from_ms]
+        ends = [self._labelled_to_ms, *(turn.span.to_ms for turn in self._waiting)]
+        cut = max(range(len(starts)), key=lambda place: starts[place] - ends[place])
         return [before] * cut + [after] * (len(self._waiting) - cut)
 
     def _weigh(self, scores: Mapping[str, float], speech_ms: int) -> str:
