@@ -23,6 +23,10 @@ _SETTLED_MS = 30_000
 _CHECK_MS = 12_000
 """… and is asked about again after so much more, in a turn of at least …"""
 _CHECKED_TURN_MS = 2_000
+_LONG_WAIT_MS = 30_000
+"""Where only short turns come for so long, they are asked about all the same …"""
+_LONGEST_WAIT_MS = 60_000
+"""… and go on without an answer in the end: the audio of waiting turns is held in memory."""
 _UNEXPECTED = 0.1
 """Weight of a language that is not expected."""
 _STICKY = 1.3
@@ -86,9 +90,11 @@ class TurnLanguages:
 
     Args:
         expected: languages spoken here; others need ten times the evidence.
+        fallback: the language where none can be named.
     """
 
-    def __init__(self, expected: Sequence[str] = ()) -> None:
+    def __init__(self, expected: Sequence[str] = (), *, fallback: str = "en") -> None:
+        self._fallback = fallback
         self._expected = frozenset(expected)
         self._current: str | None = None
         self._unanimous_ms = 0
@@ -109,6 +115,7 @@ class TurnLanguages:
             wanted = length_ms >= _WORTH_ASKING_MS
         else:
             wanted = length_ms >= _CHECKED_TURN_MS and self._unasked_ms >= _CHECK_MS
+        wanted = wanted or self._waited_ms(turn) >= _LONG_WAIT_MS
         if wanted:
             self._unasked_ms = 0
         return wanted
@@ -123,7 +130,7 @@ class TurnLanguages:
                 self._labelled_to_ms = turn.span.to_ms
                 return [LabelledTurn(turn, self._current)]
             self._waiting.append(turn)
-            return []
+            return self.finish() if self._waited_ms(turn) >= _LONGEST_WAIT_MS else []
         before, now = self._current, self._weigh(scores, turn.span.duration_ms)
         if before is None or now == before:
             self._unanimous_ms += turn.span.duration_ms
@@ -140,12 +147,15 @@ class TurnLanguages:
         self._labelled_to_ms = turn.span.to_ms
         return [*labelled, LabelledTurn(turn, now)]
 
-    def finish(self, fallback: str) -> list[LabelledTurn]:
-        """No more turns; `fallback` is the language where none was ever named."""
-        language = self._current or fallback
+    def finish(self) -> list[LabelledTurn]:
+        """No more turns."""
+        language = self._current or self._fallback
         labelled = [LabelledTurn(turn, language) for turn in self._waiting]
         self._waiting = []
         return labelled
+
+    def _waited_ms(self, turn: Turn) -> int:
+        return turn.span.to_ms - self._waiting[0].span.from_ms if self._waiting else 0
 
     def _between(self, before: str, after: str, following: Turn) -> list[str]:
         """Languages of the waiting turns: those behind the longest pause go with what follows."""

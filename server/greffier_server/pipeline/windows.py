@@ -74,7 +74,8 @@ class RecordingWindows:
             start_ms=start_ms,
         )
         self._turns = TurnFinder()
-        self._languages = TurnLanguages(self._candidates)
+        fallback = next(iter(self._candidates), "en")
+        self._languages = TurnLanguages(self._candidates, fallback=fallback)
         self._asked: deque[_Asked] = deque()
         self._buffer = AudioBuffer(start_ms)
         self._pad_ms = packing.pad_ms + packing.max_silence_ms
@@ -142,8 +143,7 @@ class RecordingWindows:
         while self._asked:
             for window in self._pack(await self._answered()):
                 yield window
-        fallback = next(iter(self._candidates), "en")
-        for window in self._pack(self._languages.finish(fallback)):
+        for window in self._pack(self._languages.finish()):
             yield window
         for window in self._packer.finish(self._buffer.end_ms):
             yield window

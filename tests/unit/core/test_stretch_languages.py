@@ -23,11 +23,11 @@ def labels(
     *,
     fallback: str = "en",
 ) -> list[str]:
-    followed = languages or TurnLanguages(("en", "fr"))
+    followed = languages or TurnLanguages(("en", "fr"), fallback=fallback)
     labelled: list[LabelledTurn] = []
     for said, scores in turns:
         labelled += followed.label(said, scores if followed.asks(said) else None)
-    labelled += followed.finish(fallback)
+    labelled += followed.finish()
     assert [entry.turn for entry in labelled] == [said for said, _ in turns], "in order, each once"
     return [entry.language for entry in labelled]
 
@@ -122,3 +122,18 @@ def test_where_no_language_was_ever_named_the_fallback_is_taken() -> None:
     assert labels([(turn(0, 500), None), (turn(900, 1_300), None)], fallback="fr") == ["fr", "fr"]
     assert labels([(turn(0, 3_000), {})], fallback="fr") == ["fr"]
     assert labels([]) == []
+
+
+def test_short_turns_alone_do_not_wait_for_ever() -> None:
+    languages = TurnLanguages(("en", "fr"), fallback="fr")
+    turns = [turn(at, at + 500) for at in range(0, 600_000, 5_000)]
+    asked = 0
+    labelled: list[LabelledTurn] = []
+    for said in turns:
+        asked += languages.asks(said)
+        labelled += languages.label(said, None)  # the engine cannot tell either
+        assert said.span.to_ms - turns[len(labelled)].span.from_ms <= 65_000
+    assert asked
+    labelled += languages.finish()
+    assert [entry.turn for entry in labelled] == turns
+    assert {entry.language for entry in labelled} == {"fr"}
