@@ -107,11 +107,17 @@ async def _transcribe(
         )
         stack.push_async_callback(desk.close)
         session, _ = await desk.open(_TENANT, start)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_report(session, source.duration_ms, progress))
+        # Not a task group: a damaged recording is to be told as such, not inside of a group.
+        report = _report(session, source.duration_ms, progress)
+        reporting = asyncio.create_task(report, name="report-progress")
+        try:
             async for chunk in source.chunks():
                 await session.push(chunk)
             await session.finish()
+            await reporting
+        finally:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
         progress(1.0)
         return to_json(fold(session.log.records))
 
