@@ -1,7 +1,8 @@
 """Transcription of a file by the engines of this machine, without a server.
 
 It is the same session as a live one (journal, recognition, translation, minutes), over a journal in
-a temporary directory and a store in memory, with long hops, since nobody watches the words come.
+a temporary directory and a store in memory, but the recording is decoded in whole windows, since
+nobody watches the words come.
 """
 
 import asyncio
@@ -16,7 +17,6 @@ from greffier.protocol import Start
 from greffier.sources import FileSource, open_recording
 from greffier_models.errors import EngineError
 from greffier_server.assembly import build_engines
-from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.captions import to_json
 from greffier_server.core.events import TailRevised, WordsCommitted
 from greffier_server.core.speech import PROFILES
@@ -27,6 +27,7 @@ from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import SessionLimits
+from greffier_server.pipeline.transcribe import TranscribeSettings
 from greffier_server.settings import Settings
 from greffier_server.settings_sources import load_settings
 from greffier_server.storage.disk import DiskJournal
@@ -35,7 +36,6 @@ from greffier_server.storage.memory import MemoryStore
 __all__ = ["transcribe_file"]
 
 _TENANT = "local"
-_FILE_POLICY = AlignAttSettings(hop_ms=10_000, long_hop_ms=10_000)
 _FILE_LIMITS = SessionLimits(buffer_ms=120_000, idle_s=3_600.0, max_hours=48.0)
 
 
@@ -100,18 +100,24 @@ async def _transcribe(
                 sessions=SessionSettings(
                     limits=_FILE_LIMITS,
                     expected_languages=settings.recognition.expected_languages,
-                    policy=_FILE_POLICY,
                     speech=PROFILES[settings.recognition.profile],
+                    recordings=TranscribeSettings(),
                 ),
             ),
         )
         stack.push_async_callback(desk.close)
         session, _ = await desk.open(_TENANT, start)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_report(session, source.duration_ms, progress))
+        # Not a task group: a damaged recording is to be told as such, not inside of a group.
+        report = _report(session, source.duration_ms, progress)
+        reporting = asyncio.create_task(report, name="report-progress")
+        try:
             async for chunk in source.chunks():
                 await session.push(chunk)
             await session.finish()
+            await reporting
+        finally:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
         progress(1.0)
         return to_json(fold(session.log.records))
 

@@ -145,6 +145,20 @@ def test_an_unreadable_file_does_not_stop_the_others(
     assert error_rate(radio.text, text, language="en") < WORST_ERROR_RATE
 
 
+def test_a_recording_that_breaks_off_is_named_and_the_next_one_read(
+    radio: Clip, recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    whole = recordings["flac"].read_bytes()
+    torn = tmp_path / "torn.flac"
+    torn.write_bytes(whole[: len(whole) // 2])
+    done = run("transcribe", torn, recordings["wav"], "-l", "en", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "torn.flac" in done.stderr
+    assert "Traceback" not in done.stderr
+    text = (tmp_path / "out" / "radio-wav.txt").read_text(encoding="utf-8")
+    assert error_rate(radio.text, text, language="en") < WORST_ERROR_RATE
+
+
 @pytest.mark.parametrize("options", [("-l", "klingon"), ("-l", "en", "-t", "xx")])
 def test_an_unknown_language_is_refused(
     recordings: dict[str, Path], options: tuple[str, ...]

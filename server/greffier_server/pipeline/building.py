@@ -11,9 +11,12 @@ from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState
 from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.ports import Hearing
 from greffier_server.pipeline.recognise import Recognition
+from greffier_server.pipeline.recording import RecordingRecognition
 from greffier_server.pipeline.session import Session, SessionLimits
 from greffier_server.pipeline.stages import downstream_stages
+from greffier_server.pipeline.transcribe import RecordingTranscriber, TranscribeSettings
 from greffier_server.storage.journal import AudioJournal
 
 __all__ = ["Engines", "SessionBuilder", "SessionSettings"]
@@ -40,6 +43,8 @@ class SessionSettings:
     """Spoken here; where the language is detected, others need far more evidence."""
     policy: AlignAttSettings = field(default_factory=AlignAttSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    recordings: TranscribeSettings | None = None
+    """Set where each session's audio is a whole recording, which nobody watches word by word."""
 
 
 class SessionBuilder:
@@ -80,7 +85,7 @@ class SessionBuilder:
         decided_ms = _decided_ms(state)
         # What is decided is heard again for its sound alone: words need what was said before them.
         from_ms = max(0, decided_ms - self._settings.policy.context_ms - _LEAD_IN_MS)
-        if state.recognised:
+        if state.recognised or self._settings.recordings is not None:
             from_ms = decided_ms
         from_byte = min(from_ms * form.rate // 1000, journal.durable_bytes // form.frame_bytes)
         from_byte *= form.frame_bytes
@@ -109,7 +114,7 @@ class SessionBuilder:
             if session is not None:
                 session.notify()
 
-        recognition = Recognition(
+        recognition: Hearing = Recognition(
             log=log,
             feed=feed,
             policy=policy,
@@ -123,6 +128,25 @@ class SessionBuilder:
             on_progress=progressed,
             on_commit=self._on_commit,
         )
+        if self._settings.recordings is not None:
+            recognition = RecordingRecognition(
+                log=log,
+                feed=feed,
+                segmenter=segmenter,
+                transcriber=RecordingTranscriber(
+                    recognizer=self._engines.recognizer,
+                    detector=self._engines.vad,
+                    speech=self._settings.speech,
+                    settings=self._settings.recordings,
+                ),
+                engine=str(self._engines.recognizer.identity),
+                language=None if started.language == "auto" else started.language,
+                expected=self._settings.expected_languages,
+                hotwords=tuple(term.term for term in started.glossary)[:50],
+                start_ms=start_ms,
+                finished=state.recognised,
+                on_progress=progressed,
+            )
         session = Session(
             tenant=tenant,
             session=session_id,

@@ -7,7 +7,20 @@ from greffier.protocol import AudioFormat, Resume, Start
 from greffier_server.core.events import Event, Recorded
 from greffier_server.pipeline.log import EventLog
 
-__all__ = ["SessionDesk", "SpeakingSession", "Stage"]
+__all__ = ["Hearing", "SessionDesk", "SpeakingSession", "Stage"]
+
+
+class Hearing(Protocol):
+    """The recognition of one session, live or of a whole recording."""
+
+    @property
+    def heard_ms(self) -> int:
+        """Audio it has taken from the feed, on the session's clock."""
+        ...
+
+    async def run(self) -> None:
+        """Recognise to the end of the feed; returns when the last word is recorded."""
+        ...
 
 
 class Stage(Protocol):

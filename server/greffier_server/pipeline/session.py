@@ -19,9 +19,8 @@ from greffier_server.core.events import (
 from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, StorageFailed
 from greffier_server.pipeline.feed import AudioFeed, FrameDecoder
 from greffier_server.pipeline.log import EventLog, LogClosed
-from greffier_server.pipeline.ports import Stage
+from greffier_server.pipeline.ports import Hearing, Stage
 from greffier_server.pipeline.read_back import read_stretch, silence
-from greffier_server.pipeline.recognise import Recognition
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Holder", "Session", "SessionLimits"]
@@ -75,7 +74,7 @@ class Session:
         log: EventLog,
         journal: SessionJournal,
         feed: AudioFeed,
-        recognition: Recognition,
+        recognition: Hearing,
         stages: Sequence[Stage],
         limits: SessionLimits,
         resume_from_byte: int = 0,
