@@ -100,7 +100,7 @@ def test_translations_take_time_by_length_and_the_speaker_of_their_segment() -> 
     assert made[-1].end_ms == 10_000
     assert {cue.speaker for cue in made} == {"A"}
     assert cues(whole, language="de") == []
-    assert to_text(whole, language="fr") == f"{text}\n"
+    assert to_text(whole, language="fr") == f"A: {text}\n"
 
 
 def test_text_without_spaces_is_cut_too() -> None:

@@ -78,8 +78,10 @@ def test_gaps_are_shown_and_withheld_passages_are_noted_where_there_is_room():
     assert "[00:01:10] [withheld 1.5 s: no speech]\n" in to_txt(state)
     assert "watching" not in to_txt(state)
     plain = to_json(state)
-    assert plain["gaps"] == [{"start": 5.0, "end": 68.2, "cause": "connection\nlost --> here"}]
-    assert plain["withheld"] == [{"start": 70.0, "end": 71.5, "reason": "no speech"}]
+    (gap,), (withheld,) = plain["gaps"], plain["withheld"]
+    cause = "connection\nlost --> here"
+    assert gap == {"start": 5.0, "end": 68.2, "cause": cause, "speaker": None}
+    assert withheld == {"start": 70.0, "end": 71.5, "reason": "no speech", "speaker": None}
     assert plain["duration"] == 72.0
 
 
