@@ -211,19 +211,27 @@ def _spread(made: Sequence[Cue]) -> list[Cue]:
     """
     spread: list[Cue] = []
     free_ms: dict[str | None, int] = {}
-    for index, cue in enumerate(made):
+    for index, (cue, own_ms) in enumerate(zip(made, _next_of_speaker(made), strict=True)):
         start_ms = max(cue.start_ms, free_ms.get(cue.speaker, 0))
         end_ms = max(cue.end_ms, start_ms + _SHORTEST_MS)
-        following = made[index + 1 :]
-        if following and following[0].speaker != cue.speaker:  # both may speak at once
-            end_ms = max(cue.end_ms, min(end_ms, following[0].start_ms))
-        own_ms = next((other.start_ms for other in following if other.speaker == cue.speaker), None)
+        if index + 1 < len(made) and made[index + 1].speaker != cue.speaker:
+            end_ms = max(cue.end_ms, min(end_ms, made[index + 1].start_ms))
         if own_ms is not None:
             end_ms = min(end_ms, own_ms)
         end_ms = max(end_ms, start_ms + _LEAST_MS)
         spread.append(replace(cue, start_ms=start_ms, end_ms=end_ms))
         free_ms[cue.speaker] = end_ms
     return sorted(spread, key=lambda cue: cue.start_ms)
+
+
+def _next_of_speaker(made: Sequence[Cue]) -> list[int | None]:
+    """Where the speaker of each cue has the next one."""
+    following: dict[str | None, int] = {}
+    starts: list[int | None] = []
+    for cue in reversed(made):
+        starts.append(following.get(cue.speaker))
+        following[cue.speaker] = cue.start_ms
+    return starts[::-1]
 
 
 def _width(text: str) -> int:

@@ -168,12 +168,12 @@ class EventLog:
                 record = self._records[cursor]
                 cursor += 1
                 yield record
+            before, seen = seen, self._shown
             newer = sorted(
-                (entry for entry in self._volatile.values() if entry[0] > seen),
+                (entry for entry in self._volatile.values() if entry[0] > before),
                 key=lambda entry: entry[0],
             )
-            for number, record in newer:
-                seen = number
+            for _, record in newer:
                 if record.seq >= cursor:
                     yield record
                 elif isinstance(record.event, TailRevised):
