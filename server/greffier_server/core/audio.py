@@ -42,7 +42,8 @@ def decode_frames(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
     samples = decode_channels(audio, form)
     if form.channels == 1:
         return samples[:, 0]
-    return samples.mean(axis=1, dtype=np.float32)
+    mixed: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return mixed
 
 
 def decode_channels(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:

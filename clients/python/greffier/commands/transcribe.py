@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -133,10 +134,9 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
 
         async def run() -> TranscribedObject:
             if local is not None:
+                own: Callable[..., Awaitable[TranscribedObject]] = local
                 if request.channels == "separate":
                     own = partial(local, channels=request.channels, speakers=request.speakers)
-                else:
-                    own = local
                 return await own(
                     str(path),
                     language=request.language,
