@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from greffier.errors import ServerRefused
-from greffier.protocol import Start
+from greffier.protocol import ChannelUse, Start
 from greffier.sources import FileSource, open_recording
 from greffier_models.errors import EngineError
 from greffier_server.assembly import build_engines
@@ -46,6 +46,8 @@ async def transcribe_file(
     translate_to: tuple[str, ...],
     minutes: bool,
     progress: Callable[[float], None],
+    channels: ChannelUse = "mix",
+    speakers: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Transcribe the recording at `path` (any format that PyAV reads).
 
@@ -55,6 +57,8 @@ async def transcribe_file(
         translate_to: languages to translate into.
         minutes: write minutes.
         progress: told the share done, 0 to 1.
+        channels: ``separate`` where each channel is a speaker.
+        speakers: names of the separate channels' speakers, in order.
 
     Returns:
         One object with ``text, language, duration, segments, translations, minutes``; times in
@@ -64,9 +68,15 @@ async def transcribe_file(
         greffier.errors.FileUnreadable: the recording cannot be decoded.
         greffier.errors.ServerRefused: weights are missing, a language is unknown and the like.
     """
-    source = await asyncio.to_thread(open_recording, Path(path))
+    separate = channels == "separate"
+    source = await asyncio.to_thread(open_recording, Path(path), separate=separate)
     start = Start(
-        format=source.format, language=language, translate_to=translate_to, minutes=minutes
+        format=source.format,
+        language=language,
+        translate_to=translate_to,
+        minutes=minutes,
+        channels=channels,
+        speakers=speakers,
     )
     try:
         settings = _settings(needs_language_model=bool(translate_to) or minutes)

@@ -261,3 +261,58 @@ def _read_all(leader: int) -> str:
         read += piece
     os.close(leader)
     return read.decode()
+
+
+@pytest.mark.parametrize("command", [("stream", "--fast"), ("transcribe",)])
+async def test_separate_channels_are_asked_for_with_their_names(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    path = tmp_path / "check.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.setnchannels(2)
+        file.writeframes(PCM)
+
+    async def script(peer: PeerConnection) -> None:
+        start = await peer.begin()
+        assert (start.format.channels, start.channels) == (2, "separate")
+        assert start.speakers == ("Claire", "Nour")
+        assert await peer.audio_to_finish() == PCM
+        await peer.send(
+            Ack(len(PCM) // 4),
+            Caption(1, 2, 200, 400, " Oui.", "", language="fr", speaker="Nour", closed=True),
+            Caption(2, 1, 100, 300, " Bonjour.", "", language="fr", speaker="Claire", closed=True),
+            Finished(3, "finish"),
+        )
+
+    async with Peer(script) as peer:
+        code, out, err = await greffier(
+            *(*command, str(path), "--channels", "separate", "--server", peer.url),
+            *("--speaker", "Claire", "--speaker", "Nour"),
+        )
+    assert code == 0, err
+    assert "Nour: Oui." in out
+    assert "Claire: Bonjour." in out
+
+
+async def test_raw_input_has_a_channel_for_each_speaker() -> None:
+    async def script(peer: PeerConnection) -> None:
+        start = await peer.begin()
+        assert (start.format.channels, start.speakers) == (2, ("A", "B"))
+        assert await peer.audio_to_finish() == PCM
+        await peer.send(Ack(len(PCM) // 4), Finished(1, "finish"))
+
+    async with Peer(script) as peer:
+        code, _, err = await greffier(
+            *("stream", "-", "--speaker", "A", "--speaker", "B", "--channels", "separate"),
+            stdin=PCM,
+            server=peer.url,
+        )
+    assert code == 0, err
+
+
+async def test_names_without_channels_are_wrong_usage(recording: Path) -> None:
+    code, _, err = await greffier("stream", str(recording), "--speaker", "A")
+    assert code == 2
+    assert "--channels separate" in err

@@ -19,6 +19,7 @@ from greffier.live import LiveSession
 from greffier.protocol import (
     Ack,
     AudioFormat,
+    ChannelUse,
     Finished,
     GlossaryTerm,
     ServerMessage,
@@ -45,6 +46,8 @@ async def connect(
     minutes: bool = True,
     minutes_language: str | None = None,
     format: AudioFormat = _DEFAULT_FORMAT,
+    channels: ChannelUse = "mix",
+    speakers: Sequence[str] = (),
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     max_unacknowledged_s: float = 30.0,
@@ -66,6 +69,8 @@ async def connect(
         minutes: write minutes at the end.
         minutes_language: language of the minutes; that of the speech when absent.
         format: of the audio given to `send`.
+        channels: ``separate`` where each channel is a speaker: each is recognised by itself.
+        speakers: names of the separate channels' speakers, in order.
         reconnect: resume after a lost connection; a `RetryPolicy` sets the delays.
         on_reconnect: told of each attempt, and when the session goes on.
         max_unacknowledged_s: `send` waits while more seconds of audio than this are not yet on
@@ -87,6 +92,8 @@ async def connect(
         title=title,
         minutes=minutes,
         minutes_language=minutes_language,
+        channels=channels,
+        speakers=tuple(speakers),
     )
     address = ServerAddress.parse(url)
 

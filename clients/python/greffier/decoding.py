@@ -8,7 +8,7 @@ from av.error import FFmpegError
 
 from greffier.errors import FileUnreadable
 
-__all__ = ["decode", "duration_ms"]
+__all__ = ["channel_count", "decode", "duration_ms"]
 
 
 def duration_ms(path: Path) -> int | None:
@@ -27,19 +27,39 @@ def duration_ms(path: Path) -> int | None:
         raise FileUnreadable(f"{path} is not a recording that can be read") from error
 
 
-def decode(path: Path, *, rate: int) -> Iterator[bytes]:
-    """Yield the recording as mono ``pcm_s16le`` at `rate`, in pieces of the decoder's size.
+def channel_count(path: Path) -> int:
+    """Return how many channels a recording has.
+
+    Raises:
+        FileUnreadable: it is not a recording.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise FileUnreadable(f"{path} holds no sound")
+            return container.streams.audio[0].channels
+    except FFmpegError as error:
+        raise FileUnreadable(f"{path} is not a recording that can be read") from error
+
+
+def decode(path: Path, *, rate: int, separate: bool = False) -> Iterator[bytes]:
+    """Yield the recording as ``pcm_s16le`` at `rate`, in pieces of the decoder's size.
+
+    It is mixed down to mono, or has its own channels, interleaved, where they are `separate`.
 
     Raises:
         FileUnreadable: it is damaged.
     """
     try:
         with av.open(str(path)) as container:
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+            stream = container.streams.audio[0]
+            layout = stream.layout.name if separate else "mono"
+            width = 2 * (stream.channels if separate else 1)
+            resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
             for frame in container.decode(audio=0):
                 for part in resampler.resample(frame):
-                    yield bytes(part.planes[0])[: part.samples * 2]
+                    yield bytes(part.planes[0])[: part.samples * width]
             for part in resampler.resample(None):
-                yield bytes(part.planes[0])[: part.samples * 2]
+                yield bytes(part.planes[0])[: part.samples * width]
     except FFmpegError as error:
         raise FileUnreadable(f"cannot read {path}: the file is damaged") from error

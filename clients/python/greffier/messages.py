@@ -91,6 +91,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Language of the speech (ISO 639-1), or auto.",
         "Langue parlée (ISO 639-1), ou auto.",
     ),
+    "help.channels": (
+        "What the channels are: one sound (mix), or each a speaker of its own (separate).",
+        "Ce que sont les canaux : un même son (mix), ou chacun un locuteur (separate).",
+    ),
+    "help.speaker": (
+        "Name of a channel's speaker, with --channels separate; repeat it in order of channels.",
+        "Nom du locuteur d'un canal, avec --channels separate ; à répéter dans l'ordre des canaux.",
+    ),
     "help.translate": (
         "Translate into this language; may be repeated.",
         "Traduire dans cette langue ; option répétable.",
@@ -188,6 +196,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "error.address": (
         "not a server address; write ws://host:port",
         "adresse de serveur incorrecte ; écrivez ws://hôte:port",
+    ),
+    "error.speakers": (
+        "names channels; add --channels separate",
+        "nomme des canaux ; ajoutez --channels separate",
     ),
     "error.write": ("cannot write {path}: {cause}", "impossible d'écrire {path} : {cause}"),
     # --- errors of the client, by code ---

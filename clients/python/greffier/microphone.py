@@ -15,9 +15,14 @@ _device: Any = cast("Any", sounddevice)
 
 @contextmanager
 def recording(
-    hear: Callable[[bytes], None], *, device: str | int | None, rate: int, frames: int
+    hear: Callable[[bytes], None],
+    *,
+    device: str | int | None,
+    rate: int,
+    frames: int,
+    channels: int = 1,
 ) -> Generator[None, None, None]:
-    """Call `hear` from the driver's thread with `frames` samples of mono ``pcm_s16le`` at a time.
+    """Call `hear` from the driver's thread with `frames` frames of ``pcm_s16le`` at a time.
 
     Raises:
         SourceFailed: there is no such device, or it cannot be opened.
@@ -31,7 +36,7 @@ def recording(
             samplerate=rate,
             blocksize=frames,
             device=device,
-            channels=1,
+            channels=channels,
             dtype="int16",
             callback=callback,
         )

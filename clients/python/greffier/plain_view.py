@@ -75,17 +75,21 @@ def notices(message: ServerMessage, say: Messages) -> list[Span]:
     """Return the lines of a message that is neither caption nor translation."""
     match message:
         case Gap():
-            text = say("live.gap", cause=printable(message.cause))
+            text = _of(message.speaker) + say("live.gap", cause=printable(message.cause))
             place = f"{stamp(message.from_ms)}–{stamp(message.to_ms)}"
             return [Span(f"[{place}] ({text})", Palette.WARNING)]
         case Withheld():
-            text = say("live.withheld", reason=printable(message.reason))
+            text = _of(message.speaker) + say("live.withheld", reason=printable(message.reason))
             place = f"{stamp(message.start_ms)}–{stamp(message.end_ms)}"
             return [Span(f"[{place}] ({text})", Palette.TIME)]
         case Error():
             return [Span(f"{say('error')}: {printable(message.message)}", Palette.FAILURE)]
         case _:
             return []
+
+
+def _of(speaker: str | None) -> str:
+    return f"{printable(speaker)}: " if speaker else ""
 
 
 def shown_minutes(

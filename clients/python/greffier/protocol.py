@@ -15,6 +15,7 @@ SUBPROTOCOL = "greffier.v1"
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 QualityLevel = Literal["full", "longer-hops", "finals-only"]
 MinutesKind = Literal["compte-rendu", "summary"]
+ChannelUse = Literal["mix", "separate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class AudioFormat:
     rate: int = 16_000
     """Samples per second and channel, 8,000 to 192,000."""
     channels: int = 1
-    """1 to 8; they are mixed down to one."""
+    """1 to 8; mixed down to one, or recognised each by itself (`start.channels`)."""
 
     @property
     def frame_bytes(self) -> int:
@@ -73,6 +74,11 @@ class Start:
     minutes_language: str | None = None
     """Language of the minutes; the session's main language when absent."""
     resume: Resume | None = None
+    channels: ChannelUse = "mix"
+    """``separate``: each channel is a speaker, recognised by itself; ``mix``: all are one sound."""
+    speakers: tuple[str, ...] = ()
+    """Names of the speakers in order of the separate channels; one without a name has its number,
+    from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,8 @@ class Gap:
     from_ms: int
     to_ms: int
     cause: str
+    speaker: str | None = None
+    """Only this speaker's channel is concerned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +179,7 @@ class Withheld:
     start_ms: int
     end_ms: int
     reason: str
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

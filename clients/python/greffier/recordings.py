@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from greffier.client import connect
 from greffier.errors import ExtraMissing
 from greffier.exchange import exchange
+from greffier.protocol import ChannelUse
 from greffier.sources import open_recording, paced
 from greffier.transcript import TranscribedObject, Transcript
 
@@ -26,6 +27,8 @@ class LocalTranscriber(Protocol):
         translate_to: tuple[str, ...],
         minutes: bool,
         progress: Callable[[float], None],
+        channels: ChannelUse = "mix",
+        speakers: tuple[str, ...] = (),
     ) -> Awaitable[TranscribedObject]:
         """Transcribe the file at `path`; `progress` is told the share done, 0 to 1."""
         ...
@@ -54,6 +57,8 @@ async def transcribe_on_server(
     translate_to: tuple[str, ...],
     minutes: bool,
     progress: Callable[[float], None],
+    channels: ChannelUse = "mix",
+    speakers: tuple[str, ...] = (),
 ) -> TranscribedObject:
     """Stream the file at `path` as fast as the server takes it; arguments as in `connect`.
 
@@ -61,7 +66,7 @@ async def transcribe_on_server(
         FileUnreadable: the recording cannot be decoded.
         GreffierError: from the session.
     """
-    source = await asyncio.to_thread(open_recording, path)
+    source = await asyncio.to_thread(open_recording, path, separate=channels == "separate")
     transcript = Transcript()
     async with connect(
         server,
@@ -71,6 +76,8 @@ async def transcribe_on_server(
         title=path.stem,
         minutes=minutes,
         format=source.format,
+        channels=channels,
+        speakers=speakers,
     ) as session:
         async for message in exchange(session, paced(source, None)):
             transcript.add(message)

@@ -150,8 +150,8 @@ class LiveView:
         # What does not fit on the screen cannot be redrawn: let the oldest go as they are, and of
         # a segment that is still open show the end.
         rows = max(self._size()[1], 4) - 1
-        while len(block) > rows and self._open and self.transcript.segments[self._open[0]].closed:
-            permanent += self._release(self._open[0])
+        while len(block) > rows and (closed := self._first_closed()) is not None:
+            permanent += self._release(closed)
             block = self._block()
         block = block[-rows:]
         self._write(permanent, block)
@@ -159,12 +159,17 @@ class LiveView:
     def _settle(self, *, everything: bool = False) -> list[str]:
         """Take the segments that nothing will be added to out of the live block, in order."""
         lines: list[str] = []
-        while self._open:
-            segment = self.transcript.segments[self._open[0]]
+        for number in list(self._open):
+            segment = self.transcript.segments[number]
+            if not everything and not (segment.text or segment.tail or segment.closed):
+                continue  # of what was seen nothing came; another speaker's words go on
             if not (everything or (segment.closed and not self._awaited(segment))):
                 break
             lines += self._release(segment.id)
         return lines
+
+    def _first_closed(self) -> int | None:
+        return next((n for n in self._open if self.transcript.segments[n].closed), None)
 
     def _release(self, number: int) -> list[str]:
         segment = self.transcript.segments[number]

@@ -22,12 +22,12 @@ def save(
         OSError: the folder cannot be written to.
     """
     files = {
-        "captions.srt": to_srt(cues(recording)),
+        "captions.srt": to_srt(cues(recording, named=True)),
         "captions.vtt": to_vtt(cues(recording)),
         "transcript.md": transcript_markdown(recording, title=title, say=say),
     }
     for language in recording["translations"]:
-        files[f"captions.{language}.srt"] = to_srt(cues(recording, language=language))
+        files[f"captions.{language}.srt"] = to_srt(cues(recording, language=language, named=True))
         files[f"captions.{language}.vtt"] = to_vtt(cues(recording, language=language))
     document = minutes_document(recording, say=say)
     if document is not None:

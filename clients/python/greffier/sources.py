@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 CHUNK_MS: Final = 100
+MAX_CHANNELS: Final = 8
 
 
 class AudioSource(Protocol):
@@ -103,11 +104,15 @@ class FileSource:
                 await asyncio.to_thread(close)
 
 
-def open_recording(path: Path) -> FileSource:
+def open_recording(path: Path, *, separate: bool = False) -> FileSource:
     """Open a recording; reads its header at once (a blocking call).
 
+    Args:
+        path: of the file.
+        separate: its channels are needed as they are; otherwise they may be mixed down.
+
     Raises:
-        FileUnreadable: no such file, or not a recording.
+        FileUnreadable: no such file, or not a recording, or more channels than can be separate.
         ExtraMissing: the file is not WAV and PyAV is not installed.
     """
     try:
@@ -120,14 +125,14 @@ def open_recording(path: Path) -> FileSource:
             return _wav_source(path)
         except (wave.Error, EOFError):
             pass  # a WAV of another kind (floating point, compressed): PyAV may know it
-    return _decoded_source(path)
+    return _decoded_source(path, separate=separate)
 
 
 def _wav_source(path: Path) -> FileSource:
     with closing(wave.open(str(path), "rb")) as file:
         width, rate, channels = file.getsampwidth(), file.getframerate(), file.getnchannels()
         frames = file.getnframes()
-    if width not in _TO_16_BIT or channels > 8:
+    if width not in _TO_16_BIT or channels > MAX_CHANNELS:
         raise wave.Error
 
     def read() -> Iterator[bytes]:
@@ -173,18 +178,23 @@ _TO_16_BIT: dict[int, Callable[[bytes], bytes]] = {
 }
 
 
-def _decoded_source(path: Path) -> FileSource:
+def _decoded_source(path: Path, *, separate: bool) -> FileSource:
     try:
-        from greffier.decoding import decode, duration_ms
+        from greffier.decoding import channel_count, decode, duration_ms
     except ImportError as error:
         raise ExtraMissing(
             "server", f"reading {path.name} (only WAV needs nothing more)"
         ) from error
-    format = AudioFormat("pcm_s16le", 16_000, 1)
+    channels = channel_count(path) if separate else 1
+    if channels > MAX_CHANNELS:
+        raise FileUnreadable(
+            f"{path} has {channels} channels; at most {MAX_CHANNELS} can be kept apart"
+        )
+    format = AudioFormat("pcm_s16le", 16_000, channels)
     chunk_bytes = format.frame_bytes * format.rate * CHUNK_MS // 1000
 
     def read() -> Iterator[bytes]:
-        return _rechunk(decode(path, rate=format.rate), chunk_bytes)
+        return _rechunk(decode(path, rate=format.rate, separate=separate), chunk_bytes)
 
     return FileSource(read, format=format, duration_ms=duration_ms(path))
 
@@ -268,9 +278,11 @@ class MicrophoneSource:
     duration_ms: int | None = None
     _KEPT_MS: Final = 600_000
 
-    def __init__(self, *, device: str | int | None = None, rate: int = 16_000) -> None:
+    def __init__(
+        self, *, device: str | int | None = None, rate: int = 16_000, channels: int = 1
+    ) -> None:
         self._device = device
-        self.format = AudioFormat("pcm_s16le", rate, 1)
+        self.format = AudioFormat("pcm_s16le", rate, channels)
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -302,7 +314,13 @@ class MicrophoneSource:
         stopping = asyncio.create_task(self._stopped.wait())
         frames = self.format.rate * CHUNK_MS // 1000
         try:
-            with recording(hear, device=self._device, rate=self.format.rate, frames=frames):
+            with recording(
+                hear,
+                device=self._device,
+                rate=self.format.rate,
+                frames=frames,
+                channels=self.format.channels,
+            ):
                 while heard or not self._stopped.is_set():
                     if overrun.is_set():
                         raise SourceFailed("the server has taken no audio for too long")

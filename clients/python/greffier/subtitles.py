@@ -2,7 +2,8 @@
 
 Cues hold at most two lines of 42 characters and seven seconds, and stay at least one second where
 there is room: the limits of the BBC's and Netflix's timed-text guides. Where a segment is longer,
-it is cut between words, after punctuation when that is near, at the words' own times.
+it is cut between words, after punctuation when that is near, at the words' own times. Cues of two
+speakers overlap where both speak at once: players show one above the other.
 """
 
 import unicodedata
@@ -39,17 +40,27 @@ class _Piece:
     end_ms: int
 
 
-def cues(recording: TranscribedObject, *, language: str | None = None) -> list[Cue]:
-    """Return the cues of the speech, or of its translation into `language`."""
+def cues(
+    recording: TranscribedObject, *, language: str | None = None, named: bool = False
+) -> list[Cue]:
+    """Return the cues of the speech, or of its translation into `language`.
+
+    Args:
+        recording: what was said.
+        language: of a translation.
+        named: speakers' names come before what they say, for formats without a place for them.
+    """
     speakers = {segment["id"]: segment["speaker"] for segment in recording["segments"]}
     made: list[Cue] = []
     if language is None:
         for segment in recording["segments"]:
-            made += _cut(_spoken_pieces(segment), segment["speaker"])
+            pieces = _spoken_pieces(segment)
+            made += _cut(_named(pieces, segment["speaker"], named), segment["speaker"])
     else:
         for part in recording["translations"].get(language, []):
-            made += _cut(_even_pieces(part), speakers.get(part["id"]))
-    return _spread(made)
+            speaker = speakers.get(part["id"])
+            made += _cut(_named(_even_pieces(part), speaker, named), speaker)
+    return _spread(sorted(made, key=lambda cue: cue.start_ms))
 
 
 def to_srt(items: Sequence[Cue]) -> str:
@@ -74,11 +85,18 @@ def to_vtt(items: Sequence[Cue]) -> str:
 
 
 def to_text(recording: TranscribedObject, *, language: str | None = None) -> str:
-    """Return the text, one segment a line."""
+    """Return the text, one segment a line, with its speaker where one is known."""
     parts: Sequence[SegmentObject | TranslationObject] = recording["segments"]
     if language is not None:
         parts = recording["translations"].get(language, [])
-    return "".join(f"{part['text'].strip()}\n" for part in parts if part["text"].strip())
+    speakers = {segment["id"]: segment["speaker"] for segment in recording["segments"]}
+    lines: list[str] = []
+    for part in parts:
+        speaker = speakers.get(part["id"])
+        if part["text"].strip():
+            lines.append(f"{speaker}: " if speaker else "")
+            lines.append(f"{part['text'].strip()}\n")
+    return "".join(lines)
 
 
 def clock(ms: int, mark: str) -> str:
@@ -120,6 +138,13 @@ def _hard_wrap(words: Sequence[str]) -> list[str]:
                 lines.append("")
             lines[-1] += character
     return lines
+
+
+def _named(pieces: list[_Piece], speaker: str | None, named: bool) -> list[_Piece]:
+    if not (pieces and speaker and named):
+        return pieces
+    at_ms = pieces[0].start_ms
+    return [*(_Piece(f" {part}", at_ms, at_ms) for part in f"{speaker}:".split()), *pieces]
 
 
 def _spoken_pieces(segment: SegmentObject) -> list[_Piece]:
@@ -185,15 +210,28 @@ def _spread(made: Sequence[Cue]) -> list[Cue]:
     The recogniser gives some words no time at all: such a cue takes a little of the next one's.
     """
     spread: list[Cue] = []
-    free_ms = 0
-    for index, cue in enumerate(made):
-        start_ms = max(cue.start_ms, free_ms)
+    free_ms: dict[str | None, int] = {}
+    for index, (cue, own_ms) in enumerate(zip(made, _next_of_speaker(made), strict=True)):
+        start_ms = max(cue.start_ms, free_ms.get(cue.speaker, 0))
         end_ms = max(cue.end_ms, start_ms + _SHORTEST_MS)
-        if index + 1 < len(made):
-            end_ms = max(min(end_ms, made[index + 1].start_ms), start_ms + _LEAST_MS)
+        if index + 1 < len(made) and made[index + 1].speaker != cue.speaker:
+            end_ms = max(cue.end_ms, min(end_ms, made[index + 1].start_ms))
+        if own_ms is not None:
+            end_ms = min(end_ms, own_ms)
+        end_ms = max(end_ms, start_ms + _LEAST_MS)
         spread.append(replace(cue, start_ms=start_ms, end_ms=end_ms))
-        free_ms = end_ms
-    return spread
+        free_ms[cue.speaker] = end_ms
+    return sorted(spread, key=lambda cue: cue.start_ms)
+
+
+def _next_of_speaker(made: Sequence[Cue]) -> list[int | None]:
+    """Where the speaker of each cue has the next one."""
+    following: dict[str | None, int] = {}
+    starts: list[int | None] = []
+    for cue in reversed(made):
+        starts.append(following.get(cue.speaker))
+        following[cue.speaker] = cue.start_ms
+    return starts[::-1]
 
 
 def _width(text: str) -> int:

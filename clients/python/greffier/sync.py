@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from greffier import client
 from greffier.backoff import Reconnection, RetryPolicy
 from greffier.live import LiveSession
-from greffier.protocol import AudioFormat, GlossaryTerm, ServerMessage
+from greffier.protocol import AudioFormat, ChannelUse, GlossaryTerm, ServerMessage
 
 __all__ = ["Session", "connect", "watch"]
 
@@ -67,6 +67,8 @@ def connect(
     minutes: bool = True,
     minutes_language: str | None = None,
     format: AudioFormat = _DEFAULT_FORMAT,
+    channels: ChannelUse = "mix",
+    speakers: Sequence[str] = (),
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     max_unacknowledged_s: float = 30.0,
@@ -86,6 +88,8 @@ def connect(
         minutes=minutes,
         minutes_language=minutes_language,
         format=format,
+        channels=channels,
+        speakers=speakers,
         reconnect=reconnect,
         on_reconnect=on_reconnect,
         max_unacknowledged_s=max_unacknowledged_s,

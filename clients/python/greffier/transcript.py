@@ -160,6 +160,7 @@ class Transcript:
     def to_object(self, *, duration_ms: int | None = None) -> TranscribedObject:
         """Return the JSON object; `duration_ms` is the recording's, else the last segment's end."""
         spoken = [segment for segment in self.segments.values() if segment.text.strip()]
+        spoken.sort(key=lambda segment: (segment.start_ms, segment.id))  # channels may overlap
         minutes = None
         if self.minutes is not None:
             minutes = to_plain(self.minutes)

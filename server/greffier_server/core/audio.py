@@ -10,7 +10,15 @@ from greffier.protocol import AudioFormat
 from greffier_models.types import SAMPLES_PER_MS, Pcm
 from greffier_server.errors import UnsupportedAudio
 
-__all__ = ["MAX_CHANNELS", "MAX_RATE", "MIN_RATE", "AudioBuffer", "check_format", "decode_frames"]
+__all__ = [
+    "MAX_CHANNELS",
+    "MAX_RATE",
+    "MIN_RATE",
+    "AudioBuffer",
+    "check_format",
+    "decode_channels",
+    "decode_frames",
+]
 
 MIN_RATE = 8_000
 MAX_RATE = 192_000
@@ -31,6 +39,15 @@ def check_format(audio: AudioFormat) -> None:
 
 def decode_frames(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
     """Decode whole frames to mono samples between -1 and 1, at the format's own rate."""
+    samples = decode_channels(audio, form)
+    if form.channels == 1:
+        return samples[:, 0]
+    mixed: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return mixed
+
+
+def decode_channels(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
+    """Decode whole frames to samples between -1 and 1: one row a frame, one column a channel."""
     samples: NDArray[np.float32]
     match form.encoding:
         case "pcm_s16le":
@@ -44,9 +61,7 @@ def decode_frames(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
             samples = _ALAW[np.frombuffer(audio, dtype=np.uint8)]
         case _:
             assert_never(form.encoding)
-    if form.channels > 1:
-        samples = samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
-    return samples
+    return samples.reshape(-1, form.channels)
 
 
 def _mulaw_table() -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from greffier.plain import to_plain
+from greffier_server.core.channels import speaker_names
 from greffier_server.core.cues import MAX_MS, Cue, cut, pieces_of, schedule, spread
 from greffier_server.core.events import GapFound
 from greffier_server.core.state import Segment, SessionState
@@ -14,13 +15,14 @@ __all__ = ["to_json", "to_srt", "to_txt", "to_vtt"]
 def to_srt(state: SessionState, language: str | None = None) -> str:
     """Return the captions as SubRip, `language` choosing a translation instead of the speech.
 
-    Gaps are shown; withheld passages are not.
+    Gaps are shown; withheld passages are not. Where channels are separate, the speaker's name comes
+    before what is said: SubRip has no other place for it.
     """
     blocks = [
         f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n"
         + "\n".join(line.replace("-->", "→") for line in cue.lines)
         + "\n"
-        for number, cue in enumerate(_cues(state, language), start=1)
+        for number, cue in enumerate(_cues(state, language, named=True), start=1)
     ]
     return "\n".join(blocks)
 
@@ -39,15 +41,17 @@ def to_vtt(state: SessionState, language: str | None = None) -> str:
 def to_txt(state: SessionState, language: str | None = None) -> str:
     """Return the transcript to be read: one segment a line, with gaps and what is withheld."""
     entries: list[tuple[int, str]] = []
-    for segment in state.segments.values():
+    names = _names(state)
+    for segment in state.in_order():
         text = _text(segment, language)
         if text:
             speaker = f"{_one_line(segment.speaker)}: " if segment.speaker else ""
             entries.append((segment.start_ms, speaker + text))
-    entries += [(gap.from_ms, _gap(gap)) for gap in state.gaps]
+    entries += [(gap.from_ms, _named(names, gap.channel) + _gap(gap)) for gap in state.gaps]
     entries += [
         (
             passage.start_ms,
+            f"{_named(names, passage.channel)}"
             f"[withheld {_seconds(passage.end_ms - passage.start_ms)}: "
             f"{_one_line(passage.reason)}]",
         )
@@ -59,7 +63,8 @@ def to_txt(state: SessionState, language: str | None = None) -> str:
 
 def to_json(state: SessionState) -> dict[str, Any]:
     """Return all there is as one JSON object; times are seconds with millisecond precision."""
-    segments = [segment for segment in state.segments.values() if segment.words]
+    segments = [segment for segment in state.in_order() if segment.words]
+    names = _names(state)
     languages = sorted({code for segment in segments for code in segment.translations})
     return {
         "text": " ".join(segment.text for segment in segments if segment.text),
@@ -80,11 +85,21 @@ def to_json(state: SessionState) -> dict[str, Any]:
             for code in languages
         },
         "gaps": [
-            {"start": _s(gap.from_ms), "end": _s(gap.to_ms), "cause": gap.cause}
+            {
+                "start": _s(gap.from_ms),
+                "end": _s(gap.to_ms),
+                "cause": gap.cause,
+                "speaker": names.get(gap.channel),
+            }
             for gap in state.gaps
         ],
         "withheld": [
-            {"start": _s(passage.start_ms), "end": _s(passage.end_ms), "reason": passage.reason}
+            {
+                "start": _s(passage.start_ms),
+                "end": _s(passage.end_ms),
+                "reason": passage.reason,
+                "speaker": names.get(passage.channel),
+            }
             for passage in state.withheld
         ],
         "minutes": None if state.minutes is None else to_plain(state.minutes),
@@ -111,18 +126,32 @@ def _segment(segment: Segment) -> dict[str, Any]:
     }
 
 
-def _cues(state: SessionState, language: str | None) -> list[Cue]:
+def _cues(state: SessionState, language: str | None, *, named: bool = False) -> list[Cue]:
     cues: list[Cue] = []
-    for segment in state.segments.values():
+    names = _names(state)
+    for segment in state.in_order():
         if language is None or language == segment.language:
             pieces = pieces_of(segment.words)
         else:
             pieces = spread(_text(segment, language), segment.start_ms, segment.end_ms)
-        cues += cut(pieces, speaker=segment.speaker)
+        if pieces and named and segment.channel and segment.speaker:
+            at_ms = pieces[0].start_ms
+            pieces = [*spread(f"{segment.speaker}:", at_ms, at_ms), *pieces]
+        cues += cut(pieces, speaker=segment.speaker, channel=segment.channel)
     for gap in state.gaps:
         until_ms = min(gap.to_ms, gap.from_ms + MAX_MS)
-        cues += cut(spread(_gap(gap), gap.from_ms, until_ms))
+        text = _named(names, gap.channel) + _gap(gap)
+        cues += cut(spread(text, gap.from_ms, until_ms), channel=gap.channel)
     return schedule(cues)
+
+
+def _names(state: SessionState) -> dict[int, str]:
+    """Speakers by their channels' numbers; none where channels are mixed."""
+    return {} if state.started is None else dict(enumerate(speaker_names(state.started), start=1))
+
+
+def _named(names: dict[int, str], channel: int) -> str:
+    return f"{_one_line(names[channel])}: " if channel in names else ""
 
 
 def _text(segment: Segment, language: str | None) -> str:

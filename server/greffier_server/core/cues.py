@@ -1,5 +1,8 @@
 """Timed text cut into cues that people can read: two lines, a readable pace, no overlap.
 
+Only cues of separate channels overlap, and only where their speech does: players show them one
+above the other.
+
 The limits follow the usual subtitling rules (EBU and BBC subtitle guidelines, Netflix timed text):
 42 columns, two lines, one to seven seconds, at most about 20 characters a second.
 """
@@ -39,6 +42,7 @@ class Cue:
     end_ms: int
     lines: tuple[str, ...]
     speaker: str | None = None
+    channel: int = 0
 
 
 def pieces_of(words: Sequence[Word]) -> list[Piece]:
@@ -73,7 +77,7 @@ def spread(text: str, start_ms: int, end_ms: int) -> list[Piece]:
     return pieces_of(words)
 
 
-def cut(pieces: Sequence[Piece], *, speaker: str | None = None) -> list[Cue]:
+def cut(pieces: Sequence[Piece], *, speaker: str | None = None, channel: int = 0) -> list[Cue]:
     """Cut the pieces of one segment into cues, in order, with nothing left out."""
     groups: list[list[Piece]] = []
     for piece in pieces:
@@ -83,7 +87,7 @@ def cut(pieces: Sequence[Piece], *, speaker: str | None = None) -> list[Cue]:
             groups.append([piece])
     _even_out(groups)
     return [
-        Cue(group[0].start_ms, max(piece.end_ms for piece in group), _wrap(group), speaker)
+        Cue(group[0].start_ms, max(piece.end_ms for piece in group), _wrap(group), speaker, channel)
         for group in groups
     ]
 
@@ -92,20 +96,20 @@ def schedule(cues: Iterable[Cue]) -> list[Cue]:
     """Give cues times that are in order, do not overlap, and leave time to read.
 
     A cue lasts at least a second, and longer up to the next one where its text needs it; one that
-    comes too early is pushed back behind the one before.
+    comes too early is pushed back behind the one before of its channel.
     """
     ordered = sorted(cues, key=lambda cue: cue.start_ms)
     timed: list[Cue] = []
-    clock = 0
+    clock: dict[int, int] = {}
     for index, cue in enumerate(ordered):
-        start = max(cue.start_ms, clock)
+        start = max(cue.start_ms, clock.get(cue.channel, 0))
         wanted = start + sum(len(line) for line in cue.lines) * 1000 // CHARS_PER_S
         following = ordered[index + 1].start_ms if index + 1 < len(ordered) else wanted
         end = max(cue.end_ms, min(wanted, following), start + MIN_MS)
         end = min(end, start + MAX_MS)
         timed.append(replace(cue, start_ms=start, end_ms=end))
-        clock = end
-    return timed
+        clock[cue.channel] = end
+    return sorted(timed, key=lambda cue: cue.start_ms)
 
 
 def _may_break(before: str, after: str) -> bool:

@@ -3,15 +3,20 @@
 A session *is* its log. Durable events get the next `seq`, are hashed into the chain and stored
 before anyone sees them; volatile ones (`durable = False`) are what a live viewer sees of text that
 may still change: they borrow the last durable `seq` and are never stored.
+
+`channel` counts from 1 where every channel is a speaker of its own; 0 is all channels, mixed down.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
-from greffier.protocol import AudioFormat, GlossaryTerm, Minutes, QualityLevel
+from greffier.protocol import AudioFormat, ChannelUse, GlossaryTerm, Minutes, QualityLevel
 from greffier_models.types import Word
 
 __all__ = [
+    "LATER",
     "ClientAttached",
     "ClientDetached",
     "Event",
@@ -28,12 +33,18 @@ __all__ = [
     "SegmentTranslated",
     "SessionFinished",
     "SessionStarted",
+    "SilencePassed",
     "StageFailed",
     "TailRevised",
     "TextWithheld",
     "TranslationRevised",
     "WordsCommitted",
 ]
+
+
+LATER: Mapping[str, bool] = MappingProxyType({"later": True})
+"""Mark of a field that older logs do not have: while it has its default it is not written, so that
+their records, and the hashes over them, stay what they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class SessionStarted:
     title: str = ""
     minutes: bool = True
     minutes_language: str | None = None
+    channels: ChannelUse = field(default="mix", metadata=LATER)
+    speakers: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class LanguageDetected:
     language: str
     probability: float
     from_ms: int
+    channel: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,7 @@ class SegmentOpened:
     start_ms: int
     language: str
     speaker: str | None = None
+    channel: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,8 @@ class TailRevised:
     end_ms: int
     language: str = ""
     lag_ms: int = 0
+    speaker: str | None = None
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,7 @@ class TextWithheld:
     end_ms: int
     reason: str
     text: str = ""
+    channel: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +158,19 @@ class GapFound:
     from_ms: int
     to_ms: int
     cause: str
+    channel: int = field(default=0, metadata=LATER)
+
+
+@dataclass(frozen=True, slots=True)
+class SilencePassed:
+    """Nobody has spoken on a channel for long: all of it up to `to_ms` is decided.
+
+    After a restart the channel is heard from here on, not from its last word.
+    """
+
+    durable: ClassVar[bool] = True
+    channel: int
+    to_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +228,9 @@ class NotesTaken:
     last_segment: int
     notes: str
     """JSON of the minutes' shape, over this stretch only."""
+    segments: tuple[int, ...] = field(default=(), metadata=LATER)
+    """Exactly those of the stretch: one between the first and the last may still have been open.
+    Empty in older logs: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +271,7 @@ Event = (
     | SegmentClosed
     | TextWithheld
     | GapFound
+    | SilencePassed
     | QualityChanged
     | InputEnded
     | RecognitionFinished

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from greffier.protocol import Minutes, MinutesItem
 from greffier_models.types import ChatMessage, Prompt
+from greffier_server.core.channels import speaker_names
 from greffier_server.core.claims import content_stems, evidence_of, judge
 from greffier_server.core.figures import holds_figure, in_digits, readable_text
 from greffier_server.core.invariants import facts
@@ -249,10 +250,12 @@ def _annex(
         lines.append(MinutesItem(in_french if french else in_english, verified=True))
 
     segments = spoken_segments(state)
+    names = () if state.started is None else speaker_names(state.started)
     if not segments:
         state_fact("Aucune parole n'a été enregistrée.", "No speech was recorded.")
     for gap in state.gaps:
-        span = f"{_clock(gap.from_ms)}–{_clock(gap.to_ms)} ({gap.cause})"
+        whose = f"{names[gap.channel - 1]}, " if gap.channel and names else ""
+        span = f"{whose}{_clock(gap.from_ms)}–{_clock(gap.to_ms)} ({gap.cause})"
         state_fact(f"Enregistrement interrompu : {span}.", f"Recording interrupted: {span}.")
     withheld: Counter[str] = Counter()
     for passage in state.withheld:

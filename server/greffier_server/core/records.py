@@ -6,10 +6,11 @@ SHA-256 of that form, and the next record carries it as `prev_hash`.
 
 import hashlib
 import json
+from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from greffier.plain import from_plain, to_plain
-from greffier_server.core.events import Event, Recorded
+from greffier_server.core.events import LATER, Event, Recorded
 
 __all__ = ["GENESIS", "MalformedRecord", "decode_record", "encode_record", "record_hash"]
 
@@ -26,6 +27,12 @@ class MalformedRecord(ValueError):
 def encode_record(record: Recorded) -> str:
     """Return the canonical JSON of `record`, on one line."""
     plain = to_plain(record)
+    for later in fields(record.event):
+        if (
+            LATER.items() <= later.metadata.items()
+            and getattr(record.event, later.name) == later.default
+        ):
+            del plain["event"][later.name]
     plain["event"]["type"] = type(record.event).__name__
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

@@ -1,6 +1,7 @@
 """Committed words to segments: a segment is a sentence, or a stretch between pauses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 from greffier_models.types import Word
 from greffier_server.core.events import (
@@ -30,8 +31,13 @@ class Segmenter:
     """Turns a policy's outcomes into the events of segments.
 
     Args:
-        next_segment: number of the next segment.
+        next_segment: number of the next segment, or of `open_segment`.
         open_segment: words of a segment that was open at a restart; it goes on.
+        language: of `open_segment`.
+        numbers: of all later segments, shared by the channels of a session; a segment takes its
+            number when something of it is first shown. Absent: they follow `next_segment`.
+        channel: whose words these are; 0 = all channels, mixed down.
+        speaker: who speaks there, where that is known.
     """
 
     def __init__(
@@ -40,10 +46,16 @@ class Segmenter:
         next_segment: int = 1,
         open_segment: Sequence[Word] = (),
         language: str = "",
+        numbers: Iterator[int] | None = None,
+        channel: int = 0,
+        speaker: str | None = None,
     ) -> None:
         self._words: list[Word] = list(open_segment)
         self._is_open = bool(open_segment)
-        self._number = next_segment
+        self._number = next_segment if open_segment else None
+        self._numbers = numbers or count(next_segment + bool(open_segment))
+        self._channel = channel
+        self._speaker = speaker
         self._last_ms = open_segment[-1].end_ms if open_segment else 0
         self._language = language
 
@@ -60,20 +72,38 @@ class Segmenter:
                     continue  # the full stop of a segment that a pause has closed
                 self._is_open = True
                 self._language = language
-                opened = SegmentOpened(self._number, word.start_ms, language)
+                opened = SegmentOpened(
+                    self._own_number(), word.start_ms, language, self._speaker, self._channel
+                )
                 events.append(opened)
             self._words.append(word)
             self._last_ms = max(self._last_ms, word.end_ms)
-            events.append(WordsCommitted(self._number, (word,), lag_ms=lag_ms))
+            events.append(WordsCommitted(self._own_number(), (word,), lag_ms=lag_ms))
             events += self._split(word)
         return _merged(events)
 
-    def tail(self, words: Sequence[Word], *, language: str, lag_ms: int) -> TailRevised:
-        """What is seen behind the committed words; also when it is empty (it erases)."""
+    def tail(self, words: Sequence[Word], *, language: str, lag_ms: int) -> list[Event]:
+        """What is seen behind the committed words; also when it is empty (it erases).
+
+        Nothing where there is nothing to erase: the end of a segment has erased its tail.
+        """
+        if not words and self._number is None:
+            return []
         start = words[0].start_ms if words else self._last_ms
         end = words[-1].end_ms if words else self._last_ms
         text = "".join(word.text for word in words)
-        return TailRevised(self._number, text, start, end, language=language, lag_ms=lag_ms)
+        return [
+            TailRevised(
+                self._own_number(),
+                text,
+                start,
+                end,
+                language=language,
+                lag_ms=lag_ms,
+                speaker=self._speaker,
+                channel=self._channel,
+            )
+        ]
 
     def silence(self, now_ms: int) -> list[Event]:
         """Speech has paused and everything before `now_ms` is decided."""
@@ -97,11 +127,18 @@ class Segmenter:
         return []
 
     def _close(self) -> list[Event]:
-        closed = SegmentClosed(self._number, self._words[0].start_ms, self._words[-1].end_ms)
+        start_ms, end_ms = self._words[0].start_ms, self._words[-1].end_ms
+        closed = SegmentClosed(self._own_number(), start_ms, end_ms)
         self._words = []
         self._is_open = False
-        self._number += 1
+        self._number = None
         return [closed]
+
+    def _own_number(self) -> int:
+        """Number of the segment that is open, or will be next."""
+        if self._number is None:
+            self._number = next(self._numbers)
+        return self._number
 
 
 def _whole(words: Sequence[Word], language: str) -> bool:

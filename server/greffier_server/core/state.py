@@ -23,6 +23,7 @@ from greffier_server.core.events import (
     SegmentTranslated,
     SessionFinished,
     SessionStarted,
+    SilencePassed,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -54,6 +55,7 @@ class Segment:
     words: tuple[Word, ...] = ()
     tail: str = ""
     closed: bool = False
+    channel: int = 0
     translations: Mapping[str, TranslatedText] = field(default_factory=dict[str, TranslatedText])
 
     @property
@@ -69,7 +71,7 @@ class SessionState:
     seq: int = 0
     started: SessionStarted | None = None
     language: str = ""
-    """Last detected or given."""
+    """Last detected or given (of separate channels, of whichever was last)."""
     segments: Mapping[int, Segment] = field(default_factory=dict[int, Segment])
     gaps: tuple[GapFound, ...] = ()
     withheld: tuple[TextWithheld, ...] = ()
@@ -80,12 +82,18 @@ class SessionState:
     ended: InputEnded | None = None
     recognised: bool = False
     """`RecognitionFinished` was seen."""
+    silent_to_ms: Mapping[int, int] = field(default_factory=dict[int, int])
+    """By channel, up to where `SilencePassed` says that all is decided."""
     finished: SessionFinished | None = None
 
     @property
     def text(self) -> str:
         """All committed text, one segment a line."""
-        return "\n".join(segment.text for segment in self.segments.values() if segment.text)
+        return "\n".join(segment.text for segment in self.in_order() if segment.text)
+
+    def in_order(self) -> list[Segment]:
+        """Segments by the time they begin; those of separate channels may overlap."""
+        return sorted(self.segments.values(), key=lambda segment: (segment.start_ms, segment.id))
 
 
 def fold(records: Iterable[Recorded], state: SessionState | None = None) -> SessionState:
@@ -138,6 +146,7 @@ class _Growing:
                     end_ms=event.start_ms,
                     language=event.language,
                     speaker=event.speaker,
+                    channel=event.channel,
                 )
             case (
                 WordsCommitted()
@@ -165,6 +174,7 @@ def _apply_to_rest(
     state: SessionState,
     event: SessionStarted
     | LanguageDetected
+    | SilencePassed
     | QualityChanged
     | InputEnded
     | RecognitionFinished
@@ -179,6 +189,8 @@ def _apply_to_rest(
             return replace(state, started=event, language=language)
         case LanguageDetected():
             return replace(state, language=event.language)
+        case SilencePassed(channel=channel, to_ms=to_ms):
+            return replace(state, silent_to_ms={**state.silent_to_ms, channel: to_ms})
         case QualityChanged():
             return replace(state, quality=event.level)
         case InputEnded():

@@ -1,16 +1,22 @@
 """How a session is put together: its audio, its policy, its stages, at once or after a restart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
+from greffier_server.core.channels import channel_numbers, speaker_names
 from greffier_server.core.events import SessionStarted
+from greffier_server.core.policy import StreamingPolicy
+from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState
-from greffier_server.pipeline.feed import AudioFeed
+from greffier_server.pipeline.channels import Channels
+from greffier_server.pipeline.feed import AudioFeed, ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.pace import Pace
 from greffier_server.pipeline.ports import Hearing
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.recording import RecordingRecognition
@@ -45,6 +51,16 @@ class SessionSettings:
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     recordings: TranscribeSettings | None = None
     """Set where each session's audio is a whole recording, which nobody watches word by word."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the recognition of one channel reads and where it writes."""
+
+    log: EventLog
+    feed: AudioFeed
+    from_ms: int
+    on_progress: Callable[[], None]
 
 
 class SessionBuilder:
@@ -82,79 +98,44 @@ class SessionBuilder:
         state = state or SessionState()
         journal = await self._journal.open(tenant, session_id)
         form = started.format
-        decided_ms = _decided_ms(state)
-        # What is decided is heard again for its sound alone: words need what was said before them.
-        from_ms = max(0, decided_ms - self._settings.policy.context_ms - _LEAD_IN_MS)
-        if state.recognised or self._settings.recordings is not None:
-            from_ms = decided_ms
+        context_ms = self._settings.policy.context_ms + _LEAD_IN_MS
+        if self._settings.recordings is not None:
+            context_ms = 0
+        starts = [
+            ChannelStart.of(state, channel, context_ms) for channel in channel_numbers(started)
+        ]
+        from_ms = min(start.from_ms for start in starts)
         from_byte = min(from_ms * form.rate // 1000, journal.durable_bytes // form.frame_bytes)
         from_byte *= form.frame_bytes
         start_ms = from_byte // form.frame_bytes * 1000 // form.rate
-        feed = AudioFeed(start_ms)
-        policy = AlignAttPolicy(
-            frame_ms=self._engines.vad.frame_ms,
-            language=None if started.language == "auto" else started.language,
-            expected=self._settings.expected_languages,
-            settings=self._settings.policy,
-            speech=self._settings.speech,
-            start_ms=start_ms,
-            decided_ms=decided_ms,
-            committed=[word for s in state.segments.values() for word in s.words],
-        )
-        last = max(state.segments, default=0)
-        unclosed = state.segments[last] if last and not state.segments[last].closed else None
-        segmenter = Segmenter(
-            next_segment=last if unclosed else last + 1,
-            open_segment=unclosed.words if unclosed else (),
-            language=unclosed.language if unclosed else "",
-        )
+        durable_ms = journal.durable_bytes // form.frame_bytes * 1000 // form.rate
         session: Session | None = None
 
         def progressed() -> None:
             if session is not None:
                 session.notify()
 
-        recognition: Hearing = Recognition(
-            log=log,
-            feed=feed,
-            policy=policy,
-            segmenter=segmenter,
-            recognizer=self._engines.recognizer,
-            vad=self._engines.vad.open(),
-            frame_ms=self._engines.vad.frame_ms,
-            start_ms=start_ms,
-            hotwords=tuple(term.term for term in started.glossary)[:50],
-            finished=state.recognised,
-            on_progress=progressed,
-            on_commit=self._on_commit,
-        )
-        if self._settings.recordings is not None:
-            recognition = RecordingRecognition(
-                log=log,
-                feed=feed,
-                segmenter=segmenter,
-                transcriber=RecordingTranscriber(
-                    recognizer=self._engines.recognizer,
-                    detector=self._engines.vad,
-                    speech=self._settings.speech,
-                    settings=self._settings.recordings,
-                ),
-                engine=str(self._engines.recognizer.identity),
-                language=None if started.language == "auto" else started.language,
-                expected=self._settings.expected_languages,
-                hotwords=tuple(term.term for term in started.glossary)[:50],
-                start_ms=start_ms,
-                finished=state.recognised,
-                on_progress=progressed,
-            )
+        pace, numbers = Pace(), count(max(state.segments, default=0) + 1)
+        feeds: list[AudioFeed] = []
+        recognitions: list[Hearing] = []
+        for start in starts:
+            begin_ms = max(start_ms, min(start.from_ms, durable_ms))
+            feeds.append(AudioFeed(begin_ms))
+            heard = _Heard(log, feeds[-1], begin_ms, progressed)
+            segmenter = _segmenter(started, start, numbers)
+            if self._settings.recordings is not None:
+                recognitions.append(self._recording(started, start, heard, segmenter))
+            else:
+                recognitions.append(self._live(started, start, heard, segmenter, pace))
         session = Session(
             tenant=tenant,
             session=session_id,
             form=form,
             log=log,
             journal=journal,
-            feed=feed,
-            recognition=recognition,
+            decoder=ChannelDecoder(form, separate=started.channels == "separate"),
+            feed=ChannelFeeds(feeds, start_ms=start_ms),
+            recognition=Channels(recognitions, finished=state.recognised),
             stages=downstream_stages(started, self._engines.generator),
             limits=self._settings.limits,
             resume_from_byte=from_byte,
@@ -162,10 +143,75 @@ class SessionBuilder:
         )
         return session
 
+    def _live(
+        self,
+        started: SessionStarted,
+        start: ChannelStart,
+        heard: _Heard,
+        segmenter: Segmenter,
+        pace: Pace,
+    ) -> Hearing:
+        return Recognition(
+            log=heard.log,
+            feed=heard.feed,
+            policy=self._policy(started, start, start_ms=heard.from_ms),
+            segmenter=segmenter,
+            recognizer=self._engines.recognizer,
+            vad=self._engines.vad.open(),
+            frame_ms=self._engines.vad.frame_ms,
+            start_ms=heard.from_ms,
+            hotwords=tuple(term.term for term in started.glossary)[:50],
+            channel=start.channel,
+            pace=pace,
+            on_progress=heard.on_progress,
+            on_commit=self._on_commit,
+        )
 
-def _decided_ms(state: SessionState) -> int:
-    """Audio before this needs no decoding: its words are committed, or withheld."""
-    if state.recognised and state.ended is not None:
-        return state.ended.duration_ms
-    ends = [segment.end_ms for segment in state.segments.values()]
-    return max([0, *ends, *(doubt.end_ms for doubt in state.withheld)])
+    def _recording(
+        self, started: SessionStarted, start: ChannelStart, heard: _Heard, segmenter: Segmenter
+    ) -> Hearing:
+        return RecordingRecognition(
+            log=heard.log,
+            feed=heard.feed,
+            segmenter=segmenter,
+            transcriber=RecordingTranscriber(
+                recognizer=self._engines.recognizer,
+                detector=self._engines.vad,
+                speech=self._settings.speech,
+                settings=self._settings.recordings,
+            ),
+            engine=str(self._engines.recognizer.identity),
+            language=None if started.language == "auto" else started.language,
+            expected=self._settings.expected_languages,
+            hotwords=tuple(term.term for term in started.glossary)[:50],
+            channel=start.channel,
+            start_ms=heard.from_ms,
+            on_progress=heard.on_progress,
+        )
+
+    def _policy(
+        self, started: SessionStarted, start: ChannelStart, *, start_ms: int
+    ) -> StreamingPolicy:
+        return AlignAttPolicy(
+            frame_ms=self._engines.vad.frame_ms,
+            language=None if started.language == "auto" else started.language,
+            expected=self._settings.expected_languages,
+            settings=self._settings.policy,
+            speech=self._settings.speech,
+            start_ms=start_ms,
+            decided_ms=start.decided_ms,
+            committed=[word for segment in start.segments for word in segment.words],
+        )
+
+
+def _segmenter(started: SessionStarted, start: ChannelStart, numbers: Iterator[int]) -> Segmenter:
+    unclosed = next((segment for segment in start.segments if not segment.closed), None)
+    names = speaker_names(started)
+    return Segmenter(
+        next_segment=unclosed.id if unclosed else 1,
+        open_segment=unclosed.words if unclosed else (),
+        language=unclosed.language if unclosed else "",
+        numbers=numbers,
+        channel=start.channel,
+        speaker=names[start.channel - 1] if names else None,
+    )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from greffier.protocol import Resume, Start
 from greffier_server.core.audio import check_format
+from greffier_server.core.channels import check_speakers
 from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.languages import canonical
 from greffier_server.core.records import MalformedRecord
@@ -105,6 +106,7 @@ class Desk:
     async def open(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
         """Begin a session; return it and its resume token (see `SessionDesk.open`)."""
         check_format(start.format)
+        check_speakers(start)
         self._check_languages(start)
         if self._closed or self.live_count + self._opening >= self._settings.max_sessions:
             raise ServerBusy("No room for another session now; try again in a moment.")
@@ -143,6 +145,8 @@ class Desk:
             title=start.title,
             minutes=start.minutes,
             minutes_language=start.minutes_language,
+            channels=start.channels,
+            speakers=start.speakers,
         )
         # The first event is stored without patience, so that the client can be told.
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)

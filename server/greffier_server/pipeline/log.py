@@ -6,8 +6,16 @@ disk), and only then do followers see it. So nobody has ever seen a commit that 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 
-from greffier_server.core.events import Event, Recorded, TailRevised, TranslationRevised
+from greffier_server.core.events import (
+    Event,
+    Recorded,
+    SegmentClosed,
+    TailRevised,
+    TranslationRevised,
+    WordsCommitted,
+)
 from greffier_server.core.records import GENESIS, record_hash
 from greffier_server.pipeline.clock import Clock
 
@@ -130,11 +138,23 @@ class EventLog:
                 self._records.extend(fresh)
                 self._hash = last
                 self._visible = len(self._records)
+                self._forget_tails(fresh)
             for record in shown:
                 self._shown += 1
                 self._volatile[_volatile_key(record)] = (self._shown, record)
             self._notify()
             return self._visible
+
+    def _forget_tails(self, fresh: Sequence[Recorded]) -> None:
+        """Tails are shown until more of their own segment is known, whoever else speaks."""
+        known = {
+            record.event.segment
+            for record in fresh
+            if isinstance(record.event, WordsCommitted | SegmentClosed)
+        }
+        for key, (_, record) in list(self._volatile.items()):
+            if isinstance(record.event, TailRevised) and record.event.segment in known:
+                del self._volatile[key]
 
     async def follow(self, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Yield durable records with seq > `after`, then live ones, until the log is closed.
@@ -148,14 +168,16 @@ class EventLog:
                 record = self._records[cursor]
                 cursor += 1
                 yield record
+            before, seen = seen, self._shown
             newer = sorted(
-                (entry for entry in self._volatile.values() if entry[0] > seen),
+                (entry for entry in self._volatile.values() if entry[0] > before),
                 key=lambda entry: entry[0],
             )
-            for number, record in newer:
-                seen = number
+            for _, record in newer:
                 if record.seq >= cursor:
                     yield record
+                elif isinstance(record.event, TailRevised):
+                    yield replace(record, seq=cursor)
             if cursor < self._visible or self._shown > seen:
                 continue
             if self._closed:
@@ -174,8 +196,8 @@ class EventLog:
 
 def _volatile_key(record: Recorded) -> tuple[str, str]:
     match record.event:
-        case TailRevised():
-            return ("tail", "")
+        case TailRevised(channel=channel):
+            return ("tail", str(channel))
         case TranslationRevised(language=language):
             return ("translation", language)
         case _:

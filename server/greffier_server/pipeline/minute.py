@@ -137,7 +137,8 @@ class MinuteStage:
             notes = from_plain(Notes, json.loads(taken.notes))
         except (ValueError, PlainError):
             return
-        self._remember(taken, notes, range(taken.first_segment, taken.last_segment + 1))
+        stretch = taken.segments or range(taken.first_segment, taken.last_segment + 1)
+        self._remember(taken, notes, stretch)
 
     def _remember(self, taken: NotesTaken, notes: Notes, segments: Sequence[int]) -> None:
         self._notes.append((taken, notes))
@@ -146,8 +147,8 @@ class MinuteStage:
     async def _take_due_notes(self, log: EventLog, state: SessionState) -> None:
         waiting = [
             segment
-            for key, segment in state.segments.items()
-            if key not in self._noted and key not in self._tried and segment.closed and segment.text
+            for segment in spoken_segments(state)
+            if segment.id not in self._noted and segment.id not in self._tried
         ]
         due = waiting[:-LOOK_AHEAD][:STRETCH_SEGMENTS]
         spoken_ms = sum(segment.end_ms - segment.start_ms for segment in due)
@@ -201,12 +202,13 @@ class MinuteStage:
             first_segment=min(ids),
             last_segment=max(ids),
             notes=json.dumps(to_plain(notes), ensure_ascii=False, separators=(",", ":")),
+            segments=tuple(ids),
         )
         self._remember(taken, notes, ids)
         await log.append(
             taken,
             audio_from_ms=stretch[0].start_ms,
-            audio_to_ms=stretch[-1].end_ms,
+            audio_to_ms=max(segment.end_ms for segment in stretch),
             engine=self._engine,
         )
         return True

@@ -11,15 +11,19 @@ __all__ = ["Hearing", "SessionDesk", "SpeakingSession", "Stage"]
 
 
 class Hearing(Protocol):
-    """The recognition of one session, live or of a whole recording."""
+    """The recognition of one channel of a session, live or of a whole recording."""
 
     @property
     def heard_ms(self) -> int:
         """Audio it has taken from the feed, on the session's clock."""
         ...
 
-    async def run(self) -> None:
+    async def listen(self) -> None:
         """Recognise to the end of the feed; returns when the last word is recorded."""
+        ...
+
+    async def finish(self) -> None:
+        """Record that all is recognised; called of one channel when every one has listened."""
         ...
 
 

@@ -1,14 +1,15 @@
-"""The recognition of one session: audio in, events of segments out.
+"""The recognition of one stream of speech: audio in, events of segments out.
 
 Audio is shown to the policy in steps of a fixed length whatever the network did, so that the same
 audio gives the same decisions. While a decode runs, audio gathers in the feed; the ladder watches
-how much.
+how much. A session has one stream, or one for each of its channels (`pipeline.channels`).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from greffier.protocol import QualityLevel
 from greffier_models.errors import EngineError
 from greffier_models.protocols import SpeechRecognizer, VadStream
 from greffier_models.types import AudioWindow, RecognitionOptions
@@ -19,14 +20,15 @@ from greffier_server.core.events import (
     LanguageDetected,
     QualityChanged,
     RecognitionFinished,
+    SilencePassed,
     StageFailed,
     TextWithheld,
 )
-from greffier_server.core.ladder import Ladder
 from greffier_server.core.policy import DecodeRequest, IdentifyRequest, Outcome, StreamingPolicy
 from greffier_server.core.segments import Segmenter
 from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.pace import Pace
 
 __all__ = ["Recognition"]
 
@@ -41,10 +43,14 @@ _RETRY_S = 0.5
 _LONGEST_RETRY_S = 10.0
 _CLOSING_FIRST_MS = 2_000
 """The end of speech is decoded before running speech that is this much older."""
+_SILENCE_MS = 60_000
+"""A channel on which nobody speaks is recorded as decided this often."""
+_STIRRING_MS = 1_000
+"""What may be the beginning of speech is not yet silence."""
 
 
 class Recognition:
-    """Runs a policy over one session's audio.
+    """Runs a policy over one stream of audio.
 
     Args:
         log: where events go.
@@ -57,6 +63,8 @@ class Recognition:
         start_ms: where the feed begins on the session's clock.
         hotwords: names and terms the recogniser should expect.
         finished: recognition had finished before a restart; there is nothing left to do.
+        channel: which of a session's channels this is; 0 = all of them, mixed down.
+        pace: shared with the other channels of the session.
         on_progress: called whenever more audio has been looked at.
         on_commit: called with the lag of each committed batch of words, for metrics.
     """
@@ -74,6 +82,8 @@ class Recognition:
         start_ms: int = 0,
         hotwords: tuple[str, ...] = (),
         finished: bool = False,
+        channel: int = 0,
+        pace: Pace | None = None,
         on_progress: Callable[[], None] = lambda: None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
     ) -> None:
@@ -92,20 +102,41 @@ class Recognition:
         self._finished = finished
         self._on_progress = on_progress
         self._on_commit = on_commit
-        self._ladder = Ladder()
+        self._channel = channel
+        self._silent_ms = start_ms
+        self._pace = pace or Pace()
+        self._pace.join(self)
         self._engine = str(recognizer.identity)
         self._tail_shown = False
-        self._failing = False
 
     @property
     def heard_ms(self) -> int:
         """Audio the policy has seen."""
         return self._heard_ms
 
+    @property
+    def backlog_ms(self) -> int:
+        """Audio received that the policy has not seen."""
+        return self._feed.received_ms - self._heard_ms
+
+    def quicken(self, level: QualityLevel) -> None:
+        """Work at this level of the ladder from now on."""
+        self._policy.quicken(level)
+
     async def run(self) -> None:
-        """Recognise to the end of the feed; returns when the last word is recorded."""
+        """Recognise to the end of the feed; returns when all of it is recorded as finished."""
         if self._finished:
             return
+        await self.listen()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Record that recognition has finished."""
+        await self._record([RecognitionFinished()])
+        self._on_progress()
+
+    async def listen(self) -> None:
+        """Recognise to the end of the feed; returns when the last word is recorded."""
         while (block := await self._feed.take(limit_ms=_TAKE_MS)) is not None:
             self._buffer.append(block)
             self._probabilities += await asyncio.to_thread(self._vad.push, block)
@@ -118,7 +149,7 @@ class Recognition:
         self._heard_ms = self._buffer.end_ms
         self._policy.end(self._heard_ms)
         await self._answer_requests()
-        await self._record([*self._segmenter.finish(), RecognitionFinished()])
+        await self._record(self._segmenter.finish())
         self._on_progress()
 
     async def _step(self, frames: int) -> None:
@@ -131,11 +162,17 @@ class Recognition:
         await self._answer_requests()
         if self._policy.paused:
             await self._record(self._segmenter.silence(self._heard_ms))
-        backlog_ms = self._feed.received_ms - self._heard_ms
-        level = self._ladder.weigh(backlog_ms, self._heard_ms)
+            await self._note_silence()
+        level = self._pace.weigh()
         if level is not None:
-            self._policy.quicken(level)
             await self._record([QualityChanged(level)])
+
+    async def _note_silence(self) -> None:
+        """Record now and then that a silent channel is decided, or a restart would hear it all."""
+        decided_ms = max(self._committed_ms, self._silent_ms)
+        if self._channel and self._heard_ms - decided_ms >= _SILENCE_MS:
+            self._silent_ms = self._heard_ms - _STIRRING_MS
+            await self._record([SilencePassed(self._channel, self._silent_ms)])
 
     async def _answer_requests(self) -> None:
         while (request := self._policy.request()) is not None:
@@ -159,9 +196,8 @@ class Recognition:
         else:
             outcome = self._policy.identified(request, scores)
         if outcome.language is not None:
-            found = LanguageDetected(
-                outcome.language, round(scores.get(outcome.language, 0.0), 3), request.from_ms
-            )
+            probability = round(scores.get(outcome.language, 0.0), 3)
+            found = LanguageDetected(outcome.language, probability, request.from_ms, self._channel)
             await self._record([found], request.from_ms, request.to_ms)
 
     async def _decode(self, request: DecodeRequest, window: AudioWindow) -> None:
@@ -181,7 +217,7 @@ class Recognition:
         if hypothesis is None:
             from_ms = max(request.from_ms, self._committed_ms)
             if (request.closing or request.full) and from_ms < request.to_ms:
-                lost = GapFound(from_ms, request.to_ms, "engine_failed")
+                lost = GapFound(from_ms, request.to_ms, "engine_failed", self._channel)
                 await self._record([lost], from_ms, request.to_ms)
             language, outcome = request.language or "en", self._policy.abandon(request)
         else:
@@ -196,15 +232,14 @@ class Recognition:
                 answer = await ask()
             except EngineError as error:
                 attempt += 1
-                if not self._failing:
-                    self._failing = True
+                if self._pace.stumble(self):
                     failed = StageFailed("recognise", error.code, error.message, error.retryable)
                     await self._record([failed])
                 if attempt >= (_PATIENT_ATTEMPTS if error.retryable else _ATTEMPTS):
                     return None
                 await asyncio.sleep(min(_RETRY_S * 2 ** (attempt - 1), _LONGEST_RETRY_S))
             else:
-                self._failing = False
+                self._pace.recover(self)
                 return answer
 
     def _deadline_ms(self, request: DecodeRequest | IdentifyRequest) -> int:
@@ -223,14 +258,14 @@ class Recognition:
             outcome.committed, language=language, lag_ms=lag_ms
         )
         events += [
-            TextWithheld(doubt.start_ms, doubt.end_ms, doubt.reason, doubt.text)
+            TextWithheld(doubt.start_ms, doubt.end_ms, doubt.reason, doubt.text, self._channel)
             for doubt in outcome.withheld
         ]
         if outcome.paused:
             events += self._segmenter.silence(self._heard_ms)
         if outcome.tail or self._tail_shown:
             self._tail_shown = bool(outcome.tail)
-            events.append(self._segmenter.tail(outcome.tail, language=language, lag_ms=lag_ms))
+            events += self._segmenter.tail(outcome.tail, language=language, lag_ms=lag_ms)
         await self._record(events, request.from_ms, request.to_ms)
 
     async def _record(self, events: list[Event], from_ms: int = 0, to_ms: int = 0) -> None:

@@ -39,7 +39,7 @@ class RecordingRecognition:
         expected: languages likely to be spoken, where the language is followed.
         hotwords: names and terms the recogniser should expect.
         start_ms: where the feed begins on the session's clock.
-        finished: recognition had finished before a restart; there is nothing left to do.
+        channel: of the audio, from 1; 0 = all mixed.
         on_progress: called whenever more audio has been looked at.
     """
 
@@ -55,7 +55,7 @@ class RecordingRecognition:
         expected: Sequence[str] = (),
         hotwords: tuple[str, ...] = (),
         start_ms: int = 0,
-        finished: bool = False,
+        channel: int = 0,
         on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._log = log
@@ -68,7 +68,7 @@ class RecordingRecognition:
         self._hotwords = hotwords
         self._start_ms = start_ms
         self._samples = start_ms * SAMPLES_PER_MS
-        self._finished = finished
+        self._channel = channel
         self._on_progress = on_progress
         self._spoken: str | None = None
         self._failing = False
@@ -79,9 +79,17 @@ class RecordingRecognition:
         return self._samples // SAMPLES_PER_MS
 
     async def run(self) -> None:
+        """Recognise to the end; returns when that is recorded."""
+        await self.listen()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Record that all is recognised."""
+        await self._record([RecognitionFinished()], 0, self.heard_ms)
+        self._on_progress()
+
+    async def listen(self) -> None:
         """Recognise to the end of the feed; returns when the last word is recorded."""
-        if self._finished:
-            return
         passages = self._transcriber.transcribe(
             self._blocks(),
             language=self._language,
@@ -92,7 +100,7 @@ class RecordingRecognition:
         async with aclosing(passages):
             async for passage in passages:
                 await self._publish(passage)
-        await self._record([*self._segmenter.finish(), RecognitionFinished()], 0, self.heard_ms)
+        await self._record(self._segmenter.finish(), 0, self.heard_ms)
         self._on_progress()
 
     async def _blocks(self) -> AsyncGenerator[Pcm, None]:
@@ -105,16 +113,20 @@ class RecordingRecognition:
         events: list[Event] = []
         if self._language is None and passage.words and passage.language != self._spoken:
             self._spoken = passage.language
-            events.append(LanguageDetected(passage.language, 1.0, passage.start_ms))
+            events.append(
+                LanguageDetected(passage.language, 1.0, passage.start_ms, channel=self._channel)
+            )
         events += self._segmenter.commit(passage.words, language=passage.language, lag_ms=0)
         failing = False
         for doubt in passage.withheld:
+            where = doubt.start_ms, doubt.end_ms
             if doubt.reason == ENGINE_FAILED:
                 failing = True
                 events += self._failure()
-                events.append(GapFound(doubt.start_ms, doubt.end_ms, ENGINE_FAILED))
+                events.append(GapFound(*where, ENGINE_FAILED, channel=self._channel))
             else:
-                events.append(TextWithheld(doubt.start_ms, doubt.end_ms, doubt.reason, doubt.text))
+                withheld = TextWithheld(*where, doubt.reason, doubt.text, channel=self._channel)
+                events.append(withheld)
         self._failing = failing
         await self._record(events, passage.start_ms, passage.end_ms)
 

@@ -17,9 +17,10 @@ from greffier_server.core.events import (
     StageFailed,
 )
 from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, StorageFailed
-from greffier_server.pipeline.feed import AudioFeed, FrameDecoder
+from greffier_server.pipeline.channels import Channels
+from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog, LogClosed
-from greffier_server.pipeline.ports import Hearing, Stage
+from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.read_back import read_stretch, silence
 from greffier_server.storage.journal import SessionJournal
 
@@ -57,6 +58,7 @@ class Session:
         form: of the audio.
         log: the session's events.
         journal: the session's audio.
+        decoder: journalled bytes to the channels that are recognised.
         feed: what recognition reads.
         recognition: audio to segments.
         stages: what else runs on the log (translations, minutes).
@@ -73,8 +75,9 @@ class Session:
         form: AudioFormat,
         log: EventLog,
         journal: SessionJournal,
-        feed: AudioFeed,
-        recognition: Hearing,
+        decoder: ChannelDecoder,
+        feed: ChannelFeeds,
+        recognition: Channels,
         stages: Sequence[Stage],
         limits: SessionLimits,
         resume_from_byte: int = 0,
@@ -89,7 +92,7 @@ class Session:
         self._recognition = recognition
         self._stages = stages
         self._limits = limits
-        self._decoder = FrameDecoder(form)
+        self._decoder = decoder
         self._resume_from_byte = resume_from_byte
         self._queue: deque[bytes] = deque()
         self._accepted = journal.durable_bytes

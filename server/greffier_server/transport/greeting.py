@@ -6,6 +6,7 @@ from typing import Final
 from greffier.codec import UnknownMessage, decode_client
 from greffier.errors import MalformedFrame
 from greffier.protocol import AudioFormat, ClientMessage, Start, Watch
+from greffier_server.core.channels import check_speakers
 from greffier_server.errors import (
     MalformedMessage,
     UnexpectedMessage,
@@ -86,7 +87,8 @@ def check_start(start: Start) -> None:
     """Check what a session is asked to do.
 
     Raises:
-        UnsupportedAudio, UnknownLanguage, MalformedMessage: out of range.
+        UnsupportedAudio, UnknownLanguage, MalformedMessage: out of range, or speakers of channels
+            that there are not.
     """
     check_format(start.format)
     if start.language != "auto":
@@ -103,6 +105,7 @@ def check_start(start: Start) -> None:
         texts = (term.term, *term.translations.values())
         if not term.term.strip() or any(len(text) > _MAX_TERM_CHARS for text in texts):
             raise MalformedMessage(f"start.glossary: a term has 1 to {_MAX_TERM_CHARS} characters")
+    check_speakers(start)
     if start.resume is not None:
         _check_session(start.resume.session, "start.resume.session")
         if len(start.resume.token) > _MAX_TOKEN_CHARS:

@@ -321,7 +321,7 @@ def _translation(state: SessionState, language: str) -> dict[str, Any]:
             "text": translated.text.strip(),
             "closed": translated.closed,
         }
-        for segment in state.segments.values()
+        for segment in state.in_order()
         if (translated := segment.translations.get(language)) is not None
     ]
     return {"language": language, "segments": segments}

@@ -18,6 +18,7 @@ from greffier.protocol import (
     Withheld,
 )
 from greffier_models.types import Word
+from greffier_server.core.channels import speaker_names
 from greffier_server.core.events import (
     GapFound,
     LanguageDetected,
@@ -60,6 +61,7 @@ class WireMapping:
         self._languages = None if languages is None else frozenset(languages)
         self._open: dict[int, _OpenSegment] = {}
         self._language = ""
+        self._speakers: dict[int, str] = {}
 
     def messages(self, record: Recorded) -> tuple[ServerMessage, ...]:
         """Return what the reader is sent for `record`: no message, or one.
@@ -80,8 +82,9 @@ class WireMapping:
     def _map(self, record: Recorded) -> ServerMessage | None:
         seq = record.seq
         match record.event:
-            case SessionStarted(language=language):
+            case SessionStarted(language=language) as event:
                 self._language = "" if language == "auto" else language
+                self._speakers = dict(enumerate(speaker_names(event), start=1))
             case LanguageDetected(language=language):
                 self._language = language
             case SegmentOpened() as event:
@@ -101,9 +104,11 @@ class WireMapping:
             case TranslationRevised() as event if self._wants(event.language):
                 return Translation(seq, event.segment, event.language, "", tail=event.tail)
             case GapFound() as event:
-                return Gap(seq, event.from_ms, event.to_ms, event.cause)
+                speaker = self._speakers.get(event.channel)
+                return Gap(seq, event.from_ms, event.to_ms, event.cause, speaker)
             case TextWithheld() as event:
-                return Withheld(seq, event.start_ms, event.end_ms, event.reason)
+                speaker = self._speakers.get(event.channel)
+                return Withheld(seq, event.start_ms, event.end_ms, event.reason, speaker)
             case QualityChanged(level=level):
                 return Quality(seq, level)
             case MinutesWritten(minutes=minutes):
@@ -139,7 +144,11 @@ class WireMapping:
         )
 
     def _tail(self, seq: int, event: TailRevised) -> Caption:
-        known = self._open.get(event.segment) or self._unopened(event.start_ms)
+        known = self._open.get(event.segment)
+        if known is None:
+            known = replace(self._unopened(event.start_ms), speaker=event.speaker)
+            if event.language:  # another channel may speak another
+                known = replace(known, language=event.language)
         return Caption(
             seq,
             event.segment,
@@ -147,7 +156,7 @@ class WireMapping:
             max(known.end_ms, event.end_ms),
             "",
             event.tail,
-            language=known.language or event.language,
+            language=known.language,
             speaker=known.speaker,
             lag_ms=event.lag_ms,
         )

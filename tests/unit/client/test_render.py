@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -255,3 +256,45 @@ def test_lines_when_there_is_no_terminal() -> None:
         "  • Essai. (non vérifié) [0:07] [#7]\n"
         "[0:09] cut off\n"
     )
+
+
+def _by(speaker: str, message: Caption) -> Caption:
+    return replace(message, speaker=speaker)
+
+
+def test_what_was_seen_and_came_to_nothing_holds_up_nobody_else() -> None:
+    screen = Screen()
+    view = view_on(screen, size=(60, 8))
+    view.show(_by("Claire", said(1, "", " uh", start_ms=500)))
+    assert "Claire  uh" in screen.text
+    view.show(_by("Claire", said(1, "", "", start_ms=500)))
+    for segment in range(2, 12):
+        text = f" Sentence {segment}."
+        view.show(_by("Nour", said(segment, text, closed=True, start_ms=segment * 1_000)))
+    view.close()
+    assert [screen.text.count(f"Sentence {segment}.") for segment in range(2, 12)] == [1] * 10
+    assert "Claire" not in screen.text
+
+
+def test_a_long_turn_holds_no_closed_one_back_from_a_full_screen() -> None:
+    screen = Screen()
+    view = view_on(screen, size=(60, 6))
+    view.show(_by("Claire", said(1, " And so on", start_ms=500)))
+    for segment in range(2, 9):
+        text = f" Sentence {segment}."
+        view.show(_by("Nour", said(segment, text, closed=True, start_ms=segment * 1_000)))
+    view.show(_by("Claire", said(1, " and on.", closed=True, start_ms=500)))
+    view.close()
+    assert [screen.text.count(f"Sentence {segment}.") for segment in range(2, 9)] == [1] * 7
+    assert screen.text.count("And so on and on.") == 1
+
+
+def test_a_loss_on_one_channel_says_whose() -> None:
+    stream = io.StringIO()
+    view = PlainView(stream, palette=Palette(enabled=False), say=EN)
+    view.show(Gap(1, 0, 1_000, "engine_failed", "Nour"))
+    view.show(Withheld(2, 0, 1_000, "loop", "Claire"))
+    assert [("Nour: " in line, "Claire: " in line) for line in stream.getvalue().splitlines()] == [
+        (True, False),
+        (False, True),
+    ]

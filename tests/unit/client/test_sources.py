@@ -144,3 +144,28 @@ async def test_without_a_pace_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delattr(sources.asyncio, "sleep")
     source = FileSource(lambda: iter([bytes(3_200)] * 3), format=AudioFormat(), duration_ms=None)
     assert len([chunk async for chunk in paced(source, None)]) == 3
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+async def test_separate_channels_stay_apart_in_any_format(tmp_path: Path, channels: int) -> None:
+    np, soundfile = pytest.importorskip("numpy"), pytest.importorskip("soundfile")
+    path = tmp_path / "a.flac"
+    sound = np.zeros((16_000, channels), dtype="int16")
+    sound[:, channels - 1] = 1_000
+    soundfile.write(path, sound, 16_000)
+    source = await asyncio.to_thread(open_recording, path, separate=True)
+    read = b"".join([chunk async for chunk in source.chunks()])
+    assert source.format == AudioFormat("pcm_s16le", 16_000, channels)
+    assert np.array_equal(np.frombuffer(read, dtype="<i2").reshape(-1, channels), sound)
+
+
+def test_more_channels_than_can_be_kept_apart_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "many.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.setnchannels(9)
+        file.writeframes(bytes(18 * 1_600))
+    pytest.importorskip("av")
+    with pytest.raises(FileUnreadable, match="9 channels; at most 8"):
+        open_recording(path, separate=True)

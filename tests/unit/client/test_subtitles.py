@@ -100,7 +100,7 @@ def test_translations_take_time_by_length_and_the_speaker_of_their_segment() -> 
     assert made[-1].end_ms == 10_000
     assert {cue.speaker for cue in made} == {"A"}
     assert cues(whole, language="de") == []
-    assert to_text(whole, language="fr") == f"{text}\n"
+    assert to_text(whole, language="fr") == f"A: {text}\n"
 
 
 def test_text_without_spaces_is_cut_too() -> None:
@@ -141,3 +141,31 @@ def test_cues_hold_all_words_in_order_and_fit(texts: list[list[str]], word_s: fl
         assert cue.start_ms < cue.end_ms
     for cue, following in pairwise(made):
         assert cue.end_ms <= following.start_ms
+
+
+def test_two_who_speak_at_once_are_shown_at_once_and_who_take_turns_are_not() -> None:
+    first, second, third = (
+        spoken("one two three four five", start=0.0, number=1),
+        spoken("six seven eight", start=1.0, number=2),
+        spoken("nine", start=2.1, number=3),
+    )
+    first["speaker"] = third["speaker"] = "A"
+    second["speaker"] = "B"
+    made = cues(recording(first, third, second))
+    assert [(cue.speaker, cue.start_ms, cue.end_ms) for cue in made] == [
+        ("A", 0, 2_000),
+        ("B", 1_000, 2_200),
+        ("A", 2_100, 3_100),
+    ]
+
+
+def test_names_come_before_what_is_said_where_a_format_has_no_place_for_them() -> None:
+    segment = spoken("we are ready", number=1)
+    segment["speaker"] = "Nour B."
+    whole = recording(segment)
+    whole["translations"]["fr"] = [{"id": 1, "start": 0.0, "end": 1.2, "text": "nous sommes prêts"}]
+    assert [cue.text for cue in cues(whole, named=True)] == ["Nour B.: we are ready"]
+    assert [cue.text for cue in cues(whole, language="fr", named=True)] == [
+        "Nour B.: nous sommes prêts"
+    ]
+    assert to_text(whole) == "Nour B.: we are ready\n"

@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import pytest
 
+from greffier.protocol import AudioFormat
 from greffier_models.types import Word
 from greffier_server.core.captions import to_json, to_srt, to_txt, to_vtt
 from greffier_server.core.events import (
@@ -12,11 +13,12 @@ from greffier_server.core.events import (
     SegmentClosed,
     SegmentOpened,
     SegmentTranslated,
+    SessionStarted,
     TextWithheld,
     WordsCommitted,
 )
 from greffier_server.core.state import SessionState, apply
-from tests.support.meetings import spoken, started
+from tests.support.meetings import spoken, started, words_of
 from tests.support.subtitles import read_srt, read_vtt
 
 pytestmark = pytest.mark.unit
@@ -78,8 +80,10 @@ def test_gaps_are_shown_and_withheld_passages_are_noted_where_there_is_room():
     assert "[00:01:10] [withheld 1.5 s: no speech]\n" in to_txt(state)
     assert "watching" not in to_txt(state)
     plain = to_json(state)
-    assert plain["gaps"] == [{"start": 5.0, "end": 68.2, "cause": "connection\nlost --> here"}]
-    assert plain["withheld"] == [{"start": 70.0, "end": 71.5, "reason": "no speech"}]
+    (gap,), (withheld,) = plain["gaps"], plain["withheld"]
+    cause = "connection\nlost --> here"
+    assert gap == {"start": 5.0, "end": 68.2, "cause": cause, "speaker": None}
+    assert withheld == {"start": 70.0, "end": 71.5, "reason": "no speech", "speaker": None}
     assert plain["duration"] == 72.0
 
 
@@ -153,3 +157,55 @@ def test_an_empty_session_exports_nothing_but_the_frame():
     assert to_txt(SessionState()) == ""
     assert to_vtt(SessionState()) == "WEBVTT\n"
     assert to_json(SessionState())["segments"] == []
+
+
+def _channels(*turns: tuple[int, int, str, int, int]) -> SessionState:
+    """A session of two channels: number, channel, text, start and end of each segment."""
+    started = SessionStarted(
+        AudioFormat(channels=2), "fr", channels="separate", speakers=("Claire", "Nour")
+    )
+    events: list[Event] = [started]
+    for number, channel, text, start_ms, end_ms in turns:
+        speaker = ("Claire", "Nour")[channel - 1]
+        events.append(SegmentOpened(number, start_ms, "fr", speaker, channel))
+        events.append(WordsCommitted(number, words_of(text, start_ms, end_ms)))
+        events.append(SegmentClosed(number, start_ms, end_ms))
+    return state_of(*events)
+
+
+def test_overlapping_channels_are_told_in_order_of_time_and_shown_at_once():
+    state = _channels(
+        (1, 2, "Oui, je suis là.", 3_000, 6_000),
+        (2, 1, "Bonjour à tous.", 1_000, 5_000),
+        (3, 1, "On commence.", 9_000, 10_500),
+    )
+    assert to_txt(state).splitlines() == [
+        "[00:00:01] Claire: Bonjour à tous.",
+        "[00:00:03] Nour: Oui, je suis là.",
+        "[00:00:09] Claire: On commence.",
+    ]
+    assert state.text.splitlines()[0] == "Bonjour à tous."
+    assert [segment["id"] for segment in to_json(state)["segments"]] == [2, 1, 3]
+    vtt = read_vtt(to_vtt(state))
+    assert [(cue.voice, cue.start_ms, cue.end_ms) for cue in vtt] == [
+        ("Claire", 1_000, 5_000),
+        ("Nour", 3_000, 6_000),
+        ("Claire", 9_000, 10_500),
+    ]
+    srt = read_srt(to_srt(state))
+    assert [cue.lines for cue in srt] == [
+        ("Claire: Bonjour à tous.",),
+        ("Nour: Oui, je suis là.",),
+        ("Claire: On commence.",),
+    ]
+
+
+def test_what_is_lost_of_one_channel_names_its_speaker():
+    state = _channels((1, 1, "Bonjour.", 1_000, 2_000))
+    state = apply(state, GapFound(3_000, 5_000, "engine_failed", 2))
+    state = apply(state, TextWithheld(6_000, 7_000, "loop", "x", 1))
+    assert "Nour: [gap 2.0 s: engine_failed]" in to_txt(state)
+    assert "Claire: [withheld 1.0 s: loop]" in to_txt(state)
+    assert "Nour: [gap" in to_srt(state)
+    plain = to_json(state)
+    assert (plain["gaps"][0]["speaker"], plain["withheld"][0]["speaker"]) == ("Nour", "Claire")

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from greffier_server.core.events import TextWithheld
-from greffier_server.core.records import GENESIS, encode_record, record_hash
+from greffier_server.core.records import GENESIS, decode_record, encode_record, record_hash
 from tests.support.sessions import chain, meeting
 
 pytestmark = pytest.mark.unit
@@ -29,3 +29,9 @@ def test_a_chain_hangs_together() -> None:
     for record in meeting():
         assert record.prev_hash == before
         before = record_hash(record)
+
+
+def test_a_field_of_a_separate_channel_is_written_where_it_says_something() -> None:
+    (record,) = chain(TextWithheld(1, 2, "no_voice", "", 2))
+    assert '"channel":2' in encode_record(record)
+    assert decode_record(encode_record(record)) == record

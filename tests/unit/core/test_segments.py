@@ -100,10 +100,16 @@ def test_an_open_segment_goes_on_after_a_restart() -> None:
 def test_tails_belong_to_the_open_or_the_next_segment() -> None:
     segmenter = Segmenter()
     words = spoken("le budget", start_ms=100)
-    tail = segmenter.tail(words, language="fr", lag_ms=3)
+    (tail,) = segmenter.tail(words, language="fr", lag_ms=3)
     assert tail == TailRevised(1, " le budget", 100, 640, language="fr", lag_ms=3)
     _commit(segmenter, spoken("Le budget est voté."))
-    assert segmenter.tail((), language="fr", lag_ms=0).segment == 2
+    assert segmenter.tail((), language="fr", lag_ms=0) == []  # its end has erased it
+    (tail,) = segmenter.tail(words, language="fr", lag_ms=3)
+    assert isinstance(tail, TailRevised)
+    assert tail.segment == 2
+    (erased,) = segmenter.tail((), language="fr", lag_ms=0)
+    assert isinstance(erased, TailRevised)
+    assert (erased.segment, erased.tail) == (2, "")
 
 
 @given(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from greffier.protocol import AudioFormat
 from greffier_models.types import Pcm
-from greffier_server.pipeline.feed import AudioFeed, FrameDecoder
+from greffier_server.pipeline.feed import AudioFeed, ChannelDecoder, ChannelFeeds, FrameDecoder
 from tests.support.virtual_time import run
 
 pytestmark = pytest.mark.unit
@@ -80,3 +80,50 @@ async def test_a_reader_waits_for_audio_and_for_the_end() -> None:
     await asyncio.sleep(0)
     feed.end()
     assert await last is None
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_separate_channels_are_what_each_is_by_itself(rate: int) -> None:
+    sound = np.random.default_rng(1).integers(-9_000, 9_000, (rate, 3)).astype("<i2")
+    together = ChannelDecoder(AudioFormat(rate=rate, channels=3), separate=True)
+    pieces = [
+        together.decode(sound[at : at + 1_000].tobytes(), last=at + 1_000 >= rate)
+        for at in range(0, rate, 1_000)
+    ]
+    for channel in range(3):
+        alone = FrameDecoder(AudioFormat(rate=rate))
+        parts = [
+            alone.decode(sound[at : at + 1_000, channel].tobytes(), last=at + 1_000 >= rate)
+            for at in range(0, rate, 1_000)
+        ]
+        heard = np.concatenate([piece[channel] for piece in pieces])
+        assert np.array_equal(heard, np.concatenate(parts))
+
+
+@given(
+    begins_ms=st.lists(st.integers(0, 500), min_size=1, max_size=4),
+    sizes=st.lists(st.integers(0, 9_000), max_size=8),
+)
+def test_a_channel_that_begins_later_is_given_nothing_earlier(
+    begins_ms: list[int], sizes: list[int]
+) -> None:
+    async def scene() -> None:
+        start_ms = min(begins_ms)
+        feeds = [AudioFeed(begin_ms) for begin_ms in begins_ms]
+        together = ChannelFeeds(feeds, start_ms=start_ms)
+        samples = np.arange(sum(sizes), dtype=np.int64).astype(np.int16)
+        at = 0
+        for size in sizes:
+            together.put([samples[at : at + size]] * len(feeds))
+            at += size
+            assert together.received_ms == start_ms + at // 16
+        together.end()
+        for begin_ms, feed in zip(begins_ms, feeds, strict=True):
+            expected = samples[(begin_ms - start_ms) * 16 :]
+            assert feed.received_ms == begin_ms + len(expected) // 16
+            taken = [np.zeros(0, np.int16)]
+            while (block := await feed.take(limit_ms=1_000)) is not None:
+                taken.append(block)
+            assert np.array_equal(np.concatenate(taken), expected)
+
+    run(scene())

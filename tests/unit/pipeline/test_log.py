@@ -9,9 +9,11 @@ from greffier_server.core.events import (
     ClientAttached,
     Event,
     Recorded,
+    SegmentOpened,
     StageFailed,
     TailRevised,
     TranslationRevised,
+    WordsCommitted,
 )
 from greffier_server.core.records import GENESIS, record_hash
 from greffier_server.errors import StorageFailed
@@ -206,3 +208,22 @@ async def test_a_log_goes_on_from_its_history() -> None:
     assert [record.seq for record in records] == [1, 2, 3]
     assert records[2].prev_hash == record_hash(records[1])
     assert records == sink.stored
+
+
+async def test_what_others_say_does_not_take_a_tail_away() -> None:
+    log = _log(_Sink())
+    following = log.follow()
+    await log.append(_event(1))
+    await anext(following)
+    mine, other = TailRevised(1, "a", 0, 0, channel=1), TailRevised(2, "b", 0, 0, channel=2)
+    await log.append(mine, other)
+    await log.append(SegmentOpened(3, 0, "fr", channel=3))
+    await log.append(WordsCommitted(2, ()))
+    log.close()
+    rest = [record async for record in following]
+    assert [record.event for record in rest] == [
+        SegmentOpened(3, 0, "fr", channel=3),
+        WordsCommitted(2, ()),
+        mine,
+    ]
+    assert rest[-1].seq == 3

@@ -5,14 +5,17 @@ from typing import Any, TypeVar
 
 import pytest
 
+from greffier.plain import to_plain
 from greffier_models.errors import EngineUnavailable, PromptTooLong
 from greffier_models.types import Prompt
 from greffier_server.core.events import (
     MinutesWritten,
     NotesTaken,
+    RecognitionFinished,
     SegmentTranslated,
     StageFailed,
 )
+from greffier_server.core.note_checks import Notes
 from greffier_server.core.state import fold
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.minute import MinuteStage
@@ -233,3 +236,15 @@ async def test_notes_of_a_broken_answer_still_hold_what_was_plainly_said():
 def test_nothing_it_reads_is_what_it_writes():
     one = stage(ScriptedGenerator(answers))
     assert not one.reads & one.writes
+
+
+async def test_a_segment_that_was_open_among_those_noted_is_noted_after_a_restart():
+    log = new_log()
+    talk = spoken([("A", "fr", f"Nous parlons du point {number}.") for number in range(1, 14)])
+    noted = tuple(number for number in range(1, 14) if number != 7)
+    empty = json.dumps(to_plain(Notes(language="fr")))
+    await log.append(started(), *talk[:-1], NotesTaken(0, 1, 13, empty, noted), talk[-1])
+    assert isinstance(talk[-1], RecognitionFinished)
+    await stage(ScriptedGenerator(answers)).run(log)
+    (_, taken) = of_kind(log, NotesTaken)
+    assert taken.segments == (7,)

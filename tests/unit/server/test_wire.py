@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greffier.protocol import Caption, Error, Finished, Gap, Minutes, Quality, Translation, Withheld
+from greffier.protocol import (
+    AudioFormat,
+    Caption,
+    Error,
+    Finished,
+    Gap,
+    Minutes,
+    Quality,
+    Translation,
+    Withheld,
+)
 from greffier_models.types import Word
 from greffier_server.core.events import (
     ClientDetached,
@@ -22,6 +32,7 @@ from greffier_server.core.events import (
     SegmentTranslated,
     SessionFinished,
     SessionStarted,
+    SilencePassed,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -152,3 +163,29 @@ def test_a_resumed_reader_hears_exactly_the_rest(after: int) -> None:
     everything = said(*events)
     rest = [m for m in everything if m.seq > after or isinstance(m, Finished)]  # type: ignore[attr-defined]
     assert said(*events, after_seq=after) == rest
+
+
+def test_a_tail_before_its_segment_has_its_own_speaker_and_language() -> None:
+    (caption,) = said(
+        started("fr"),
+        LanguageDetected("fr", 0.9, 0, 1),
+        TailRevised(2, " yes", 40, 90, "en", speaker="Nour", channel=2),
+    )
+    assert isinstance(caption, Caption)
+    assert (caption.speaker, caption.language) == ("Nour", "en")
+
+
+def test_what_is_lost_on_one_channel_names_its_speaker() -> None:
+    form = AudioFormat(channels=2)
+    begun = SessionStarted(form, "fr", channels="separate", speakers=("Claire",))
+    assert said(
+        begun,
+        GapFound(0, 10, "engine_failed", 2),
+        GapFound(0, 10, "client_lost_audio"),
+        TextWithheld(10, 20, "loop", "secret", 1),
+        SilencePassed(2, 60_000),
+    ) == [
+        Gap(2, 0, 10, "engine_failed", "2"),
+        Gap(3, 0, 10, "client_lost_audio"),
+        Withheld(4, 10, 20, "loop", "Claire"),
+    ]

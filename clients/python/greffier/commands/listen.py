@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from greffier.commands.options import (
+    channels_options,
     language_option,
     minutes_option,
     save_option,
@@ -16,6 +17,7 @@ from greffier.commands.options import (
 )
 from greffier.commands.session import LiveRequest, run_live
 from greffier.messages import Messages
+from greffier.protocol import ChannelUse
 from greffier.sources import MicrophoneSource
 
 __all__ = ["build"]
@@ -28,6 +30,7 @@ def build(say: Messages) -> click.Command:
     @server_option(say)
     @token_option(say)
     @language_option(say)
+    @channels_options(say)
     @translate_option(say)
     @minutes_option(say, default=True)
     @title_option(say)
@@ -37,13 +40,17 @@ def build(say: Messages) -> click.Command:
         server: str,
         token: str | None,
         language: str,
+        channels: ChannelUse,
+        speakers: tuple[str, ...],
         translate: tuple[str, ...],
         minutes: bool,
         title: str,
         save: Path | None,
         device: str | None,
     ) -> None:
-        request = LiveRequest(server, token, language, translate, title, minutes, save)
+        request = LiveRequest(
+            server, token, language, translate, title, minutes, save, channels, speakers
+        )
         number = int(device) if device is not None and device.isdecimal() else device
         asyncio.run(_listen(request, number, say))
 
@@ -51,5 +58,5 @@ def build(say: Messages) -> click.Command:
 
 
 async def _listen(request: LiveRequest, device: str | int | None, say: Messages) -> None:
-    source = MicrophoneSource(device=device)
+    source = MicrophoneSource(device=device, channels=max(1, len(request.speakers)))
     await run_live(request, source.chunks(), format=source.format, stop=source.stop, say=say)

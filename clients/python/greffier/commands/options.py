@@ -10,6 +10,7 @@ from greffier.address import DEFAULT_SERVER, ServerAddress
 from greffier.messages import Messages
 
 __all__ = [
+    "channels_options",
     "language_option",
     "minutes_option",
     "output_file_option",
@@ -69,6 +70,39 @@ def language_option(say: Messages) -> Decorator[Any]:
         show_default=True,
         help=say("help.language"),
     )
+
+
+def channels_options(say: Messages) -> Decorator[Any]:
+    """``--channels`` and ``--speaker``, a tuple of names."""
+
+    def check(
+        context: click.Context, _: click.Parameter, value: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        if value and context.params.get("channels") != "separate":
+            raise click.BadParameter(say("error.speakers"))
+        return value
+
+    channels = click.option(
+        "--channels",
+        type=click.Choice(["mix", "separate"]),
+        default="mix",
+        show_default=True,
+        is_eager=True,  # the names are checked against it
+        help=say("help.channels"),
+    )
+    speaker = click.option(
+        "--speaker",
+        "speakers",
+        metavar="NAME",
+        multiple=True,
+        callback=check,
+        help=say("help.speaker"),
+    )
+
+    def both(command: Any) -> Any:
+        return channels(speaker(command))
+
+    return both
 
 
 def translate_option(say: Messages) -> Decorator[Any]:

@@ -11,7 +11,7 @@ import click
 from greffier.client import connect
 from greffier.exchange import exchange, interruptible
 from greffier.messages import Messages
-from greffier.protocol import AudioFormat
+from greffier.protocol import AudioFormat, ChannelUse
 from greffier.render import View, open_view
 from greffier.saving import save
 
@@ -29,6 +29,8 @@ class LiveRequest:
     title: str
     minutes: bool
     folder: Path | None
+    channels: ChannelUse = "mix"
+    speakers: tuple[str, ...] = ()
 
 
 async def run_live(
@@ -60,6 +62,8 @@ async def run_live(
             title=request.title,
             minutes=request.minutes,
             format=format,
+            channels=request.channels,
+            speakers=request.speakers,
             on_reconnect=view.reconnecting,
         ) as session:
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from greffier.commands.options import (
+    channels_options,
     language_option,
     minutes_option,
     save_option,
@@ -17,7 +18,7 @@ from greffier.commands.options import (
 from greffier.commands.session import LiveRequest, run_live
 from greffier.exchange import until
 from greffier.messages import Messages
-from greffier.protocol import AudioFormat
+from greffier.protocol import AudioFormat, ChannelUse
 from greffier.sources import AudioSource, open_recording, paced, stdin_source
 
 __all__ = ["build"]
@@ -31,6 +32,7 @@ def build(say: Messages) -> click.Command:
     @server_option(say)
     @token_option(say)
     @language_option(say)
+    @channels_options(say)
     @translate_option(say)
     @minutes_option(say, default=True)
     @title_option(say)
@@ -48,6 +50,8 @@ def build(say: Messages) -> click.Command:
         server: str,
         token: str | None,
         language: str,
+        channels: ChannelUse,
+        speakers: tuple[str, ...],
         translate: tuple[str, ...],
         minutes: bool,
         title: str,
@@ -56,7 +60,9 @@ def build(say: Messages) -> click.Command:
         save: Path | None,
     ) -> None:
         title = title or ("" if file == "-" else Path(file).stem)
-        request = LiveRequest(server, token, language, translate, title, minutes, save)
+        request = LiveRequest(
+            server, token, language, translate, title, minutes, save, channels, speakers
+        )
         asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
 
     return stream
@@ -65,9 +71,11 @@ def build(say: Messages) -> click.Command:
 async def _stream(request: LiveRequest, file: str, *, fast: bool, rate: int, say: Messages) -> None:
     source: AudioSource
     if file == "-":  # a pipe has a pace of its own
-        source, pace = stdin_source(AudioFormat(rate=rate)), None
+        format = AudioFormat(rate=rate, channels=max(1, len(request.speakers)))
+        source, pace = stdin_source(format), None
     else:
-        source = await asyncio.to_thread(open_recording, Path(file))
+        separate = request.channels == "separate"
+        source = await asyncio.to_thread(open_recording, Path(file), separate=separate)
         pace = None if fast else 1.0
     stop = asyncio.Event()
     chunks = until(paced(source, pace), stop)

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
 from greffier.commands.options import (
+    channels_options,
     language_option,
     minutes_option,
     server_option,
@@ -18,6 +21,7 @@ from greffier.commands.options import (
 )
 from greffier.errors import ExtraMissing, FileUnreadable
 from greffier.messages import Messages
+from greffier.protocol import ChannelUse
 from greffier.recordings import LocalTranscriber, local_transcriber, transcribe_on_server
 from greffier.saving import minutes_document
 from greffier.subtitles import cues, to_srt, to_text, to_vtt
@@ -36,6 +40,8 @@ class _Request:
     translate_to: tuple[str, ...]
     minutes: bool
     form: str
+    channels: ChannelUse
+    speakers: tuple[str, ...]
 
 
 def build(say: Messages) -> click.Command:
@@ -52,6 +58,7 @@ def build(say: Messages) -> click.Command:
     @server_option(say, required=False)
     @token_option(say)
     @language_option(say)
+    @channels_options(say)
     @click.option(
         "--format",
         "-f",
@@ -71,6 +78,8 @@ def build(say: Messages) -> click.Command:
         server: str | None,
         token: str | None,
         language: str,
+        channels: ChannelUse,
+        speakers: tuple[str, ...],
         form: str,
         translate: tuple[str, ...],
         minutes: bool,
@@ -80,7 +89,7 @@ def build(say: Messages) -> click.Command:
         if output is None and several and form in ("srt", "vtt"):
             raise click.UsageError(say("error.one-stream"))
         targets = _targets(files, output, form, say)
-        request = _Request(server, token, language, translate, minutes, form)
+        request = _Request(server, token, language, translate, minutes, form, channels, speakers)
         local = None
         if server is None:
             try:
@@ -125,7 +134,10 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
 
         async def run() -> TranscribedObject:
             if local is not None:
-                return await local(
+                own: Callable[..., Awaitable[TranscribedObject]] = local
+                if request.channels == "separate":
+                    own = partial(local, channels=request.channels, speakers=request.speakers)
+                return await own(
                     str(path),
                     language=request.language,
                     translate_to=request.translate_to,
@@ -140,6 +152,8 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
                 translate_to=request.translate_to,
                 minutes=request.minutes,
                 progress=progress,
+                channels=request.channels,
+                speakers=request.speakers,
             )
 
         return asyncio.run(run())
@@ -174,5 +188,5 @@ def _write(
 def _render(recording: TranscribedObject, form: str, language: str | None) -> str:
     if form == "txt":
         return to_text(recording, language=language)
-    items = cues(recording, language=language)
+    items = cues(recording, language=language, named=form == "srt")
     return to_srt(items) if form == "srt" else to_vtt(items)
