@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greffier_models.catalog import InstalledModel, locate
+from greffier_models.devices import DeviceGroup
 from greffier_models.errors import EngineError, WeightsMissing
 from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_models.runtime import RecognitionRuntime
@@ -115,17 +116,20 @@ async def build_engines(
     if settings.recognition.engine == "fake":
         from greffier_models.fakes import FakeRecognizer, FakeVad
 
-        engine: BatchRecognizer = FakeRecognizer()
+        engines: list[BatchRecognizer] = [FakeRecognizer()]
         vad: VoiceActivityDetector = FakeVad()
     else:
         from greffier_models.silero import load_silero
 
-        engine = await asyncio.to_thread(_load_whisper, settings)
+        engines = await asyncio.to_thread(_load_whisper, settings)
         vad = await asyncio.to_thread(load_silero)
-    recognizer = RecognitionRuntime(engine, observe=observe)
-    await stack.enter_async_context(recognizer)
+    runtimes: list[RecognitionRuntime] = []
+    for engine in engines:
+        runtime = RecognitionRuntime(engine, workers=_workers(engine), observe=observe)
+        runtimes.append(await stack.enter_async_context(runtime))
+    recognizer = runtimes[0] if len(runtimes) == 1 else DeviceGroup(runtimes)
     generator = _language_model(settings, found)
-    loaded = _Loaded(Engines(recognizer, vad, generator))
+    loaded = _Loaded(Engines(recognizer, vad, generator, load=lambda: recognizer.load))
     loaded.identities["recognition"] = recognizer.identity
     if generator is not None:
         stack.push_async_callback(generator.close)
@@ -162,19 +166,31 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _load_whisper(settings: Settings) -> BatchRecognizer:
+def _load_whisper(settings: Settings) -> list[BatchRecognizer]:
+    """The model, once on each device."""
     from greffier_models.whisper.engine import load_whisper
 
     wanted = settings.recognition
     found = locate(wanted.model, settings.models_path)
-    return load_whisper(
-        Path(found.path),
-        name=found.name,
-        digest=found.digest,
-        device=wanted.device,
-        compute_type=wanted.compute_type,
-        threads=wanted.threads,
-    )
+    return [
+        load_whisper(
+            Path(found.path),
+            name=found.name,
+            digest=found.digest,
+            device=wanted.device,
+            device_index=index,
+            compute_type=wanted.compute_type,
+            workers=wanted.workers,
+            threads=wanted.threads,
+        )
+        for index in wanted.devices or (0,)
+    ]
+
+
+def _workers(engine: BatchRecognizer) -> int:
+    """Calls that `engine` can run at once; one where it does not say."""
+    workers = getattr(engine, "workers", 1)
+    return workers if isinstance(workers, int) else 1
 
 
 def _find_language_model(settings: Settings) -> InstalledModel | None:

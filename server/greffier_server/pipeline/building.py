@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from greffier_models.load import DeviceLoad
 from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.events import SessionStarted
@@ -29,6 +30,8 @@ class Engines:
     recognizer: SpeechRecognizer
     vad: VoiceActivityDetector
     generator: TextGenerator | None = None
+    load: Callable[[], DeviceLoad] | None = None
+    """What the recogniser's device bears; None = not known (the ladder sees its own lag only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class SessionBuilder:
             start_ms=start_ms,
             hotwords=tuple(term.term for term in started.glossary)[:50],
             finished=state.recognised,
+            stream=(tenant, session_id),
+            load=self._engines.load,
             on_progress=progressed,
             on_commit=self._on_commit,
         )

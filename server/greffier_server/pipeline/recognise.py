@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from greffier.protocol import QualityLevel
 from greffier_models.errors import EngineError
+from greffier_models.load import DeviceLoad
 from greffier_models.protocols import SpeechRecognizer, VadStream
 from greffier_models.types import AudioWindow, RecognitionOptions
 from greffier_server.core.audio import AudioBuffer
@@ -57,6 +59,8 @@ class Recognition:
         start_ms: where the feed begins on the session's clock.
         hotwords: names and terms the recogniser should expect.
         finished: recognition had finished before a restart; there is nothing left to do.
+        stream: tenant and session, for a fair share of the engine.
+        load: what the engine's device bears; None = not known.
         on_progress: called whenever more audio has been looked at.
         on_commit: called with the lag of each committed batch of words, for metrics.
     """
@@ -74,6 +78,8 @@ class Recognition:
         start_ms: int = 0,
         hotwords: tuple[str, ...] = (),
         finished: bool = False,
+        stream: tuple[str, str] = ("", ""),
+        load: Callable[[], DeviceLoad] | None = None,
         on_progress: Callable[[], None] = lambda: None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
     ) -> None:
@@ -90,6 +96,8 @@ class Recognition:
         self._probabilities: list[float] = []
         self._hotwords = hotwords
         self._finished = finished
+        self._stream = stream
+        self._load = load
         self._on_progress = on_progress
         self._on_commit = on_commit
         self._ladder = Ladder()
@@ -101,6 +109,11 @@ class Recognition:
     def heard_ms(self) -> int:
         """Audio the policy has seen."""
         return self._heard_ms
+
+    @property
+    def level(self) -> QualityLevel:
+        """The present step of the ladder."""
+        return self._ladder.level
 
     async def run(self) -> None:
         """Recognise to the end of the feed; returns when the last word is recorded."""
@@ -132,7 +145,9 @@ class Recognition:
         if self._policy.paused:
             await self._record(self._segmenter.silence(self._heard_ms))
         backlog_ms = self._feed.received_ms - self._heard_ms
-        level = self._ladder.weigh(backlog_ms, self._heard_ms)
+        load = self._load() if self._load is not None else None
+        level = self._ladder.weigh(backlog_ms, self._heard_ms, load=load)
+        self._policy.pace(self._ladder.hop_ms)
         if level is not None:
             self._policy.quicken(level)
             await self._record([QualityChanged(level)])
@@ -149,7 +164,10 @@ class Recognition:
     async def _identify(self, request: IdentifyRequest, window: AudioWindow) -> None:
         scores = await self._persist(
             lambda: self._recognizer.identify(
-                window, request.candidates, deadline_ms=self._deadline_ms(request)
+                window,
+                request.candidates,
+                deadline_ms=self._deadline_ms(request),
+                stream=self._stream,
             )
         )
         if not scores:  # nothing is claimed: words are decoded in what is likely, and said to be
@@ -175,7 +193,10 @@ class Recognition:
         )
         hypothesis = await self._persist(
             lambda: self._recognizer.transcribe(
-                window, options, deadline_ms=self._deadline_ms(request)
+                window,
+                options,
+                deadline_ms=self._deadline_ms(request),
+                stream=self._stream,
             )
         )
         if hypothesis is None:
