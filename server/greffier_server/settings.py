@@ -159,8 +159,9 @@ class LanguageModelSettings(_Section):
 class LimitSettings(_Section):
     """What one server takes at most."""
 
-    max_sessions: int = Field(default=8, ge=1, le=100_000)
-    """Live sessions at once; more are refused with ``server_busy``."""
+    max_sessions: int | None = Field(default=None, ge=1, le=100_000)
+    """Live streams at once; more are refused with ``server_busy``. When absent, what ``greffier
+    capacity`` measured here, or else an estimate made at the start."""
     max_session_hours: float = Field(default=12.0, gt=0, le=168)
     """A session that lasts longer is finished."""
     buffer_ms: int = Field(default=30_000, ge=1_000, le=600_000)

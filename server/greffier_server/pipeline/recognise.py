@@ -111,6 +111,11 @@ class Recognition:
         return self._heard_ms
 
     @property
+    def finished(self) -> bool:
+        """The last word is recorded."""
+        return self._finished
+
+    @property
     def level(self) -> QualityLevel:
         """The present step of the ladder."""
         return self._ladder.level
@@ -132,6 +137,7 @@ class Recognition:
         self._policy.end(self._heard_ms)
         await self._answer_requests()
         await self._record([*self._segmenter.finish(), RecognitionFinished()])
+        self._finished = True
         self._on_progress()
 
     async def _step(self, frames: int) -> None:
