@@ -23,6 +23,9 @@ LIVE = 0
 
 _SLACK = 3.0
 """How far a stream may be ahead of the one that waits with the least, in costs of one decode."""
+_DRIFT = 0.02
+"""Virtual time that passes with each unit of cost served, however little those that wait have had:
+an endless row of newcomers cannot keep out one who is ahead."""
 _FORGET_AT = 64
 
 
@@ -59,6 +62,15 @@ class FairQueue(Generic[T]):
     def live(self) -> int:
         """Requests of live speech that wait."""
         return sum(1 for request in self._waiting if request.priority == LIVE)
+
+    @property
+    def remembered(self) -> int:
+        """Tenants and sessions whose shares are kept."""
+        return len(self._tenants) + sum(map(len, self._sessions.values()))
+
+    def __contains__(self, request: object) -> bool:
+        """Whether `request` waits."""
+        return request in self._waiting
 
     def put(self, request: Request[T]) -> None:
         """Let `request` wait."""
@@ -129,17 +141,18 @@ class FairQueue(Generic[T]):
 
     def _forget(self) -> None:
         """Drop what says nothing any more: sessions come and go."""
-        if len(self._tenants) + sum(map(len, self._sessions.values())) < _FORGET_AT:
+        if not self._waiting:  # everybody has what they asked for
+            self._tenants, self._sessions = _Shares(), {}
             return
-        tenants = {request.stream[0] for request in self._waiting}
+        if self.remembered < _FORGET_AT:
+            return
+        waiting = {request.stream[0] for request in self._waiting}
         self._tenants.forget()
+        self._sessions = {
+            tenant: shares for tenant, shares in self._sessions.items() if tenant in waiting
+        }
         for shares in self._sessions.values():
             shares.forget()
-        self._sessions = {
-            tenant: shares
-            for tenant, shares in self._sessions.items()
-            if tenant in tenants or len(shares)
-        }
 
 
 class _Shares:
@@ -161,6 +174,7 @@ class _Shares:
 
     def charge(self, key: str, cost: float) -> None:
         self._had[key] = self._at(key) + cost
+        self._now += cost * _DRIFT
 
     def forget(self) -> None:
         """A key that is not ahead begins at the present time in any case."""
