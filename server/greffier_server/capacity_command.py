@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,6 +18,9 @@ from greffier_models.errors import EngineError
 from greffier_server.errors import ServerError
 from greffier_server.settings import Settings
 from greffier_server.settings_sources import load_settings
+
+if TYPE_CHECKING:
+    from greffier_server.measuring import Sound, Trial
 
 __all__ = ["capacity"]
 
@@ -178,7 +181,7 @@ class _Measurement:
             "trials": [_plain(trial) for trial in trials],
         }
 
-    async def _sound(self) -> "Any":
+    async def _sound(self) -> "Sound":
         from greffier.sources import open_recording
         from greffier_server.measuring import Sound
 
@@ -196,7 +199,7 @@ class _Measurement:
 _HEAD = "streams   words  lag p50  lag p95   busy  ladder"
 
 
-def _row(trial: Any) -> str:
+def _row(trial: "Trial") -> str:
     ladder = ", ".join(trial.levels) or "full"
     verdict = "held" if trial.held else "NOT HELD"
     return (
@@ -205,7 +208,7 @@ def _row(trial: Any) -> str:
     )
 
 
-def _plain(trial: Any) -> dict[str, Any]:
+def _plain(trial: "Trial") -> dict[str, Any]:
     """As JSON, which knows no infinity."""
     plain = asdict(trial)
     for name in ("p50_ms", "p95_ms"):

@@ -27,6 +27,7 @@ from greffier_models.types import (
     RecognitionOptions,
     Word,
 )
+from greffier_models.whisper.mel import Features, choose_features, numpy_features
 from greffier_models.whisper.words import group_tokens, timed_words
 
 __all__ = ["WhisperEngine", "load_whisper"]
@@ -76,6 +77,7 @@ class WhisperEngine:
         identity: what is written into events.
         workers: replicas of the model, so many calls can run at once.
         batch_encoder: encode windows of a batch together (GPU); on a CPU that is slower an item.
+        features: how log-mel features are made; None = faster-whisper's extractor.
     """
 
     def __init__(
@@ -85,10 +87,11 @@ class WhisperEngine:
         *,
         workers: int = 1,
         batch_encoder: bool = False,
+        features: Features | None = None,
     ) -> None:
         self._wrapped = model
         self._model = model.model
-        self._features = model.feature_extractor
+        self._features = features or numpy_features(model.feature_extractor)
         self._tokenizer = model.hf_tokenizer
         # Text is text: a glossary that says <|fr|> must not command the decoder.
         self._tokenizer.encode_special_tokens = True
@@ -204,7 +207,7 @@ class WhisperEngine:
 
     def _mel(self, audios: Sequence[NDArray[np.float32]]) -> Any:
         """Log-mel features of audio of one length; an even number of frames."""
-        mel = np.stack([np.asarray(self._features(audio, padding=0)) for audio in audios])
+        mel = self._features(audios)
         mel = mel[..., : mel.shape[-1] // 2 * 2]
         return _ctranslate2().StorageView.from_array(np.ascontiguousarray(mel, dtype=np.float32))
 
@@ -492,7 +495,16 @@ def load_whisper(
         digest=digest,
         settings=f"{compute_type},{device}",
     )
-    engine = WhisperEngine(model, identity, workers=workers, batch_encoder=device == "cuda")
+    engine = WhisperEngine(
+        model,
+        identity,
+        workers=workers,
+        batch_encoder=device == "cuda",
+        features=choose_features(
+            model.feature_extractor,
+            device=f"cuda:{device_index}" if device == "cuda" else device,
+        ),
+    )
     silence = AudioWindow(np.zeros(SAMPLE_RATE, dtype=np.int16))
     engine.decode([(silence, RecognitionOptions(language="en", max_tokens=1))])
     _log.info("whisper model loaded: %s, %d workers of %d threads", identity, workers, threads)
