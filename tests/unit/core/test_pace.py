@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from greffier.protocol import QualityLevel
 from greffier_models.load import DeviceLoad, LoadMeter
 from greffier_models.schedule import FairQueue, Request
+from greffier_server.core.alignatt import AlignAttPolicy
 from greffier_server.core.ladder import Ladder, LadderSettings
 
 pytestmark = pytest.mark.unit
@@ -135,3 +137,26 @@ def test_without_a_known_load_the_hop_is_the_policy_s_own() -> None:
     ladder = Ladder()
     ladder.weigh(0, 0)
     assert ladder.hop_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("pace_ms", "level", "hop_ms"),
+    [
+        (0, "full", 1_000),
+        (700, "full", 1_000),
+        (2_200, "full", 2_200),
+        (2_200, "longer-hops", 2_500),
+        (3_100, "longer-hops", 3_100),
+        (3_100, "finals-only", 10_000),
+    ],
+)
+def test_a_policy_keeps_pace(pace_ms: int, level: QualityLevel, hop_ms: int) -> None:
+    policy = AlignAttPolicy(frame_ms=32, language="en")
+    policy.quicken(level)
+    policy.pace(pace_ms)
+    at_ms = 0
+    while policy.request() is None:
+        at_ms += 32
+        policy.hear(at_ms, [1.0])
+        assert at_ms < 12_000
+    assert hop_ms <= at_ms <= hop_ms + 300

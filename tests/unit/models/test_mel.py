@@ -38,6 +38,16 @@ def test_a_batch_is_its_windows() -> None:
         np.testing.assert_array_equal(features([window])[0], row)
 
 
+def test_the_figures_are_those_of_faster_whisper() -> None:
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    for bands in (80, 128):
+        extractor = FeatureExtractor(feature_size=bands)
+        got = mel.numpy_features(extractor)(_windows())
+        for window, row in zip(_windows(), got, strict=True):
+            np.testing.assert_allclose(row, extractor(window, padding=0), atol=1e-4)
+
+
 def _no_module(name: str) -> None:
     del name
 
