@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
+from tokenizers import Tokenizer
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from greffier_models.errors import EngineError, WeightsCorrupt, WeightsMissing
@@ -153,8 +154,7 @@ def test_a_batch_says_what_each_window_says_alone(
 
 def test_windows_encoded_together_say_what_each_says_alone(meeting: Pcm) -> None:
     """The way of a GPU, on a processor: outputs come apart on the host."""
-    engine = load_whisper(whisper_base_path(), threads=2)
-    engine._batch_encoder = True
+    engine = load_whisper(whisper_base_path(), threads=2, batch_encoder=True)
     turns = _turns("meeting-fr", 3)
     items = [
         (_window(meeting, turn), RecognitionOptions(language="fr", fill_ms=fill_ms))
@@ -176,10 +176,15 @@ def test_threads_do_not_disturb_each_other(meeting: Pcm, radio: Pcm) -> None:
     alone = [_decode(engine, window, options) for window, options in items]
     scores = engine.identify(items[0][0], ("fr", "en"))
     with ThreadPoolExecutor(2) as threads:
-        answers = list(threads.map(lambda i: _decode(engine, *items[i % 2]), range(8)))
-        again = list(threads.map(lambda _: engine.identify(items[0][0], ("fr", "en")), range(4)))
-    assert [a.words for a in answers] == [alone[i % 2].words for i in range(8)]
+        answers = list(threads.map(engine.decode, [[items[i % 2]] for i in range(8)]))
+        again = list(threads.map(engine.identify, [items[0][0]] * 4, [("fr", "en")] * 4))
+    assert [answer.words for (answer,) in answers] == [alone[i % 2].words for i in range(8)]
     assert all(other == pytest.approx(scores, abs=1e-5) for other in again)
+
+
+def _tokens(text: str) -> list[int]:
+    tokenizer = Tokenizer.from_file(str(whisper_base_path() / "tokenizer.json"))
+    return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def test_fast_speech_is_not_cut_short(base: WhisperEngine, meeting: Pcm) -> None:
@@ -187,13 +192,13 @@ def test_fast_speech_is_not_cut_short(base: WhisperEngine, meeting: Pcm) -> None
     turns = _turns("meeting-fr", 2)
     first = _window(meeting, turns[0])
     heard = _decode(base, first, RecognitionOptions(language="fr"))
-    tokens = len(base._encode_text(heard.text))
+    tokens = len(_tokens(heard.text))
     limited = _decode(base, first, RecognitionOptions(language="fr", max_tokens=tokens + 1))
     assert limited.text == heard.text
     assert not limited.truncated
     short = _decode(base, first, RecognitionOptions(language="fr", max_tokens=5))
     assert short.truncated
-    assert len(base._encode_text(short.text)) == 5
+    assert len(_tokens(short.text)) == 5
     prefix = "".join(word.text for word in heard.words[:4])
     left = RecognitionOptions(language="fr", prefix=prefix, max_tokens=tokens + 1)
     assert _decode(base, first, left).text.split()[-1] == heard.text.split()[-1]

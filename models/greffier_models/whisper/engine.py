@@ -442,6 +442,7 @@ def load_whisper(
     workers: int = 0,
     threads: int = 0,
     device_index: int = 0,
+    batch_encoder: bool | None = None,
 ) -> WhisperEngine:
     """Load a CTranslate2 Whisper directory and warm it up (blocking, seconds).
 
@@ -458,6 +459,7 @@ def load_whisper(
         workers: calls that run at once; 0 = as many as the cores carry, 1 on a GPU.
         threads: CPU threads of each worker; 0 = the cores shared among the workers.
         device_index: which GPU.
+        batch_encoder: encode windows of a batch together; None = on a GPU.
 
     Raises:
         WeightsMissing: no model there.
@@ -499,7 +501,7 @@ def load_whisper(
         model,
         identity,
         workers=workers,
-        batch_encoder=device == "cuda",
+        batch_encoder=device == "cuda" if batch_encoder is None else batch_encoder,
         features=choose_features(
             model.feature_extractor,
             device=f"cuda:{device_index}" if device == "cuda" else device,
