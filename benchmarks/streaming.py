@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import greffier
 from benchmarks.corpora import RATE, Recording, read_pcm
 from benchmarks.lag import Arrival, Playback
-from greffier.protocol import Caption, Finished, Gap, Minutes, Translation, Withheld
+from greffier.protocol import Caption, Finished, Gap, Minutes, Quality, Translation, Withheld
 
 __all__ = ["Played", "TimedTranslation", "play", "recorded_captions"]
 
@@ -36,6 +36,8 @@ class Played:
     translations: list[TimedTranslation] = field(default_factory=list[TimedTranslation])
     gaps: list[Gap] = field(default_factory=list[Gap])
     withheld: list[Withheld] = field(default_factory=list[Withheld])
+    levels: set[str] = field(default_factory=set[str])
+    """Steps of the ladder that were announced."""
     finish_sent_ms: float = 0.0
     minutes_ms: float | None = None
     finished_ms: float | None = None
@@ -132,6 +134,8 @@ async def _read(session: greffier.LiveSession, played: Played) -> None:
                 played.gaps.append(message)
             case Withheld():
                 played.withheld.append(message)
+            case Quality():
+                played.levels.add(message.level)
             case Minutes():
                 played.minutes_ms = at_ms
             case Finished():

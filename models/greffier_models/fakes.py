@@ -129,10 +129,16 @@ class FakeRecognizer:
         return {self._dials.language: 1.0}
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
-        """Read one window; `deadline_ms` changes nothing."""
-        del deadline_ms
+        """Read one window; `deadline_ms`, `priority` and `stream` change nothing."""
+        del deadline_ms, priority, stream
         if self._dials.delay_s:
             await self._sleep(self._dials.delay_s)
         return self._decode(window, options)

@@ -98,7 +98,13 @@ class SpeechRecognizer(Protocol):
         ...
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
         """Decode one window.
 
@@ -106,6 +112,8 @@ class SpeechRecognizer(Protocol):
             window: audio at 16 kHz, at most 30 s.
             options: language, context and limits of this decode.
             deadline_ms: the smaller, the sooner it is decoded (any clock shared by the callers).
+            priority: 0 = live speech; more = background work, done when no live work waits.
+            stream: tenant and session, among which the device is shared fairly.
 
         Raises:
             EngineError: the model could not be run.
@@ -113,7 +121,13 @@ class SpeechRecognizer(Protocol):
         ...
 
     async def identify(
-        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        candidates: Sequence[str] = (),
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> dict[str, float]:
         """Probability of each language (see `BatchRecognizer`); raises as `transcribe`."""
         ...

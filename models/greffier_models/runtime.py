@@ -1,39 +1,51 @@
-"""One runtime per device: every session's decodes, by deadline, in batches, off the event loop."""
+"""One runtime per device: all sessions' decodes, in turn, in batches, off the event loop."""
 
 import asyncio
-import heapq
-import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 
 from greffier_models.errors import EngineError, EngineUnavailable
+from greffier_models.load import DeviceLoad, LoadMeter
 from greffier_models.protocols import BatchRecognizer
+from greffier_models.schedule import LIVE, FairQueue, Request, StreamKey
 from greffier_models.types import AudioWindow, EngineIdentity, Hypothesis, RecognitionOptions
 
 __all__ = ["RecognitionRuntime"]
 
 _log = logging.getLogger(__name__)
 
+_COMMON_WINDOW_MS = 15_000
+_LIVE_LATELY_S = 10.0
+"""Within this of a live request, background work keeps out of its way."""
 
-@dataclass(order=True, slots=True)
-class _Waiting:
-    deadline_ms: int
-    number: int
-    window: AudioWindow = field(compare=False)
-    options: RecognitionOptions | None = field(compare=False)
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    window: AudioWindow
+    options: RecognitionOptions | None
     """None = identify the language."""
-    answer: "asyncio.Future[Hypothesis] | asyncio.Future[dict[str, float]]" = field(compare=False)
-    candidates: Sequence[str] = field(default=(), compare=False)
+    candidates: Sequence[str]
+    answer: "asyncio.Future[Hypothesis] | asyncio.Future[dict[str, float]]"
+    at_s: float
+
+
+_Batch = Sequence[Request[_Asked]]
 
 
 class RecognitionRuntime:
-    """Drives a blocking recogniser from one thread; use it as an async context manager.
+    """Drives a blocking recogniser from `workers` threads; use it as an async context manager.
+
+    A request is begun at once when a worker is free; batches form only of what waits meanwhile, and
+    what waits is shared among the free workers, so gathering costs no time. Background work is done
+    when no live request waits; while sessions are live it goes one request at a time and leaves one
+    worker free (where there are several).
 
     Args:
-        engine: the loaded model.
+        engine: the loaded model; safe for `workers` threads.
+        workers: calls that run at once.
         max_batch: windows decoded together at most.
         max_waiting: requests that may wait; one more is refused (each session has one at a time,
             so this is a limit on sessions, not on audio).
@@ -44,23 +56,26 @@ class RecognitionRuntime:
         self,
         engine: BatchRecognizer,
         *,
+        workers: int = 1,
         max_batch: int = 4,
         max_waiting: int = 256,
         observe: Callable[[float, int], None] | None = None,
     ) -> None:
         self._engine = engine
+        self._workers = workers
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._observe = observe
-        self._heap: list[_Waiting] = []
-        self._numbers = itertools.count()
-        self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="greffier-recognition")
-        self._runner: asyncio.Task[None] | None = None
-        self._closed = False
+        self._queue: FairQueue[_Asked] = FairQueue()
+        self._meter = LoadMeter(workers)
+        self._live_s = float("-inf")
+        self._in_background = 0
+        self._thread = ThreadPoolExecutor(workers, thread_name_prefix="greffier-recognition")
+        self._running: set[asyncio.Task[None]] = set()
+        self._open = False
 
     async def __aenter__(self) -> "RecognitionRuntime":
-        self._runner = asyncio.create_task(self._run(), name="recognition-runtime")
+        self._open = True
         return self
 
     async def __aexit__(
@@ -84,128 +99,195 @@ class RecognitionRuntime:
     @property
     def waiting(self) -> int:
         """Requests not yet begun."""
-        return len(self._heap)
+        return len(self._queue)
+
+    @property
+    def load(self) -> DeviceLoad:
+        """What the device bears now; call it on the event loop."""
+        return self._meter.load(asyncio.get_running_loop().time())
+
+    @property
+    def outstanding(self) -> int:
+        """Requests waiting, and batches in work."""
+        return len(self._queue) + len(self._running)
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = LIVE,
+        stream: StreamKey = ("", ""),
     ) -> Hypothesis:
-        """Decode one window; the smaller `deadline_ms`, the sooner.
+        """Decode one window (see `SpeechRecognizer`).
 
         Raises:
             EngineUnavailable: closed, or too many requests wait.
             EngineError: the model could not be run.
         """
-        answer: asyncio.Future[Hypothesis] = asyncio.get_running_loop().create_future()
-        self._put(_Waiting(deadline_ms, next(self._numbers), window, options, answer))
-        return await answer
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Hypothesis] = loop.create_future()
+        request = Request(
+            _Asked(window, options, (), answer, loop.time()),
+            stream=stream,
+            deadline_ms=deadline_ms,
+            priority=priority,
+            cost=_cost(window, options),
+            shape=_shape(window, options),
+        )
+        self._put(request)
+        try:
+            return await answer
+        finally:
+            self._queue.remove(request)
 
     async def identify(
-        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        candidates: Sequence[str] = (),
+        *,
+        deadline_ms: int = 0,
+        priority: int = LIVE,
+        stream: StreamKey = ("", ""),
     ) -> dict[str, float]:
         """Probability of each language over one window; raises as `transcribe`."""
-        answer: asyncio.Future[dict[str, float]] = asyncio.get_running_loop().create_future()
-        number = next(self._numbers)
-        self._put(_Waiting(deadline_ms, number, window, None, answer, candidates))
-        return await answer
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[dict[str, float]] = loop.create_future()
+        request = Request(
+            _Asked(window, None, candidates, answer, loop.time()),
+            stream=stream,
+            deadline_ms=deadline_ms,
+            priority=priority,
+        )
+        self._put(request)
+        try:
+            return await answer
+        finally:
+            self._queue.remove(request)
 
     async def close(self) -> None:
-        """Refuse what waits, end the thread after what runs."""
-        self._closed = True
-        self._wake.set()
-        if self._runner is not None:
-            await self._runner
-            self._runner = None
+        """Refuse what waits, end the threads after what runs."""
+        self._open = False
         self._refuse_waiting()
+        while self._running:
+            await asyncio.wait(self._running)
         await asyncio.to_thread(self._thread.shutdown, wait=True)
 
-    def _put(self, item: _Waiting) -> None:
-        if self._closed or self._runner is None:
+    def _put(self, request: Request[_Asked]) -> None:
+        if not self._open:
             raise EngineUnavailable("The speech model is not running.")
-        if len(self._heap) >= self._max_waiting:
-            self._heap = [waiting for waiting in self._heap if not waiting.answer.done()]
-            heapq.heapify(self._heap)
-        if len(self._heap) >= self._max_waiting:
+        if len(self._queue) >= self._max_waiting:
             raise EngineUnavailable("Too many sessions wait for the speech model.")
-        heapq.heappush(self._heap, item)
-        self._wake.set()
+        if request.priority == LIVE:
+            self._live_s = request.item.at_s
+            self._meter.asked(request.stream, request.item.at_s)
+        self._queue.put(request)
+        asyncio.get_running_loop().call_soon(self._dispatch)
 
     def _refuse_waiting(self) -> None:
-        while self._heap:
-            item = heapq.heappop(self._heap)
-            if not item.answer.done():
-                item.answer.set_exception(EngineUnavailable("The speech model was closed."))
+        for request in self._queue.clear():
+            if not request.item.answer.done():
+                request.item.answer.set_exception(EngineUnavailable("The speech model was closed."))
 
-    async def _run(self) -> None:
-        while not self._closed:
-            batch = self._take()
+    # --- work ---------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        """Give what waits to the free workers, each its share."""
+        while self._open and (free := self._workers - len(self._running)) > 0:
+            batch = self._take(free)
             if not batch:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            await self._work(batch)
+                return
+            background = batch[0].priority != LIVE
+            self._in_background += background
+            task = asyncio.create_task(self._work(batch), name="recognition-batch")
+            self._running.add(task)
+            task.add_done_callback(
+                self._background_done if background else self._batch_done,
+            )
 
-    def _take(self) -> list[_Waiting]:
-        """The most urgent request, and others that can share its decode."""
-        batch: list[_Waiting] = []
-        passed: list[_Waiting] = []
-        while self._heap and len(batch) < self._max_batch:
-            item = heapq.heappop(self._heap)
-            if item.answer.done():  # its session is gone
-                continue
-            if not batch or _alike(batch[0], item):
-                batch.append(item)
-                if item.options is None:
-                    break
-            else:
-                passed.append(item)
-                if len(passed) >= self._max_batch:
-                    break
-        for item in passed:
-            heapq.heappush(self._heap, item)
-        return batch
+    def _take(self, free: int) -> _Batch:
+        live = self._queue.live
+        if live:
+            return self._queue.take(min(self._max_batch, -(-live // free)), lowest=LIVE)
+        if asyncio.get_running_loop().time() - self._live_s > _LIVE_LATELY_S:
+            return self._queue.take(min(self._max_batch, -(-len(self._queue) // free)))
+        if self._in_background >= max(1, self._workers - 1):
+            return []
+        return self._queue.take(1)
 
-    async def _work(self, batch: Sequence[_Waiting]) -> None:
+    def _background_done(self, task: asyncio.Task[None]) -> None:
+        self._in_background -= 1
+        self._batch_done(task)
+
+    def _batch_done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._dispatch()
+
+    async def _work(self, batch: _Batch) -> None:
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun_s = loop.time()
+        answers: Sequence[object] = ()
+        failure: EngineError | None = None
         try:
-            if batch[0].options is None:
-                first = batch[0]
-                scores = await loop.run_in_executor(
-                    self._thread, self._engine.identify, first.window, first.candidates
-                )
-                answers: Sequence[object] = [scores]
-            else:
-                pairs = [(item.window, item.options) for item in batch if item.options is not None]
-                answers = await loop.run_in_executor(self._thread, self._engine.decode, pairs)
-            answered = list(zip(batch, answers, strict=True))
+            answers = await self._ask(batch)
+            if len(answers) != len(batch):
+                raise ValueError("not an answer to each request")
         except EngineError as error:
-            await self._fail(batch, error)
+            failure = error
         except Exception as error:  # noqa: BLE001 - whatever a model raises must reach its sessions
             _log.exception("the speech model raised an unexpected error")
             failure = EngineError("The speech model failed; see the server's log.")
             failure.__cause__ = error
+        self._count(batch, begun_s, loop.time())
+        if failure is not None:
             await self._fail(batch, failure)
-        else:
-            for item, answer in answered:
-                if not item.answer.done():
-                    item.answer.set_result(answer)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-        if self._observe is not None:
-            self._observe(loop.time() - begun, len(batch))
+            return
+        for request, answer in zip(batch, answers, strict=True):
+            if not request.item.answer.done():
+                request.item.answer.set_result(answer)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
-    async def _fail(self, batch: Sequence[_Waiting], error: EngineError) -> None:
+    def _count(self, batch: _Batch, begun_s: float, ended_s: float) -> None:
+        waits = [begun_s - r.item.at_s for r in batch if r.priority == LIVE]
+        busy_s = ended_s - begun_s
+        self._meter.worked(ended_s, busy_s=busy_s, live=len(waits), wait_s=max(waits, default=0.0))
+        if self._observe is not None:
+            self._observe(busy_s, len(batch))
+
+    async def _ask(self, batch: _Batch) -> Sequence[object]:
+        loop = asyncio.get_running_loop()
+        first = batch[0].item
+        if first.options is None:
+            engine = self._engine
+            scores = await loop.run_in_executor(
+                self._thread, engine.identify, first.window, first.candidates
+            )
+            return [scores]
+        asked = [request.item for request in batch]
+        pairs = [(item.window, item.options) for item in asked if item.options is not None]
+        return await loop.run_in_executor(self._thread, self._engine.decode, pairs)
+
+    async def _fail(self, batch: _Batch, error: EngineError) -> None:
         """One request alone fails; of several each is tried alone, for one may be the cause."""
         if len(batch) > 1:
-            for item in batch:
-                if not item.answer.done():
-                    await self._work([item])
+            for request in batch:
+                if not request.item.answer.done():
+                    await self._work([request])
             return
-        for item in batch:
-            if not item.answer.done():
-                item.answer.set_exception(error)
+        for request in batch:
+            if not request.item.answer.done():
+                request.item.answer.set_exception(error)
 
 
-def _alike(first: _Waiting, other: _Waiting) -> bool:
-    """Whether two requests can be one batch: same kind, same beam."""
-    if first.options is None or other.options is None:
-        return False
-    return first.options.beam_size == other.options.beam_size
+def _length_ms(window: AudioWindow, options: RecognitionOptions) -> int:
+    return max(window.duration_ms, options.fill_ms)
+
+
+def _cost(window: AudioWindow, options: RecognitionOptions) -> float:
+    return _length_ms(window, options) / _COMMON_WINDOW_MS * options.beam_size
+
+
+def _shape(window: AudioWindow, options: RecognitionOptions) -> Hashable:
+    """What requests must share to be decoded as one batch: beam, encoder length, text before."""
+    context = bool(options.prompt) or bool(options.hotwords)
+    return options.beam_size, _length_ms(window, options), context

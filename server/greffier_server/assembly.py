@@ -12,10 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greffier_models.catalog import InstalledModel, locate
+from greffier_models.devices import DeviceGroup
 from greffier_models.errors import EngineError, WeightsMissing
 from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
+from greffier_server.capacity import (
+    Machine,
+    choose_room,
+    decode_cost_s,
+    estimate_streams,
+    read_capacity,
+    this_machine,
+)
+from greffier_server.core.admission import Room
 from greffier_server.core.events import Recorded
 from greffier_server.core.speech import PROFILES
 from greffier_server.jobs import Retention
@@ -26,15 +36,18 @@ from greffier_server.pipeline.session import SessionLimits
 from greffier_server.services import ModelDescription, ModelState, Readiness, Services
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.memory import MemoryStore
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.writer import StoreWriter
 from greffier_server.telemetry import Metrics
 
-__all__ = ["build", "build_engines"]
+__all__ = ["MeasuredServer", "build", "build_engines", "measured_server"]
 
 _log = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
+_UNWEIGHTED_STREAMS = 64
+"""The fake engine's decodes cost nothing."""
 
 
 @dataclass(slots=True)
@@ -46,6 +59,10 @@ class _Loaded:
     language_model: ModelState = "off"
     language_model_name: str = ""
     problem: str = ""
+    workers: int = 1
+    """Of all devices that recognise."""
+    engine: BatchRecognizer | None = None
+    """One of the loaded recognisers, to be timed."""
 
 
 @asynccontextmanager
@@ -78,7 +95,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             journal=journal,
             engines=loaded.engines,
             clock=SystemClock(),
-            settings=_desk_settings(settings),
+            settings=_desk_settings(settings, await asyncio.to_thread(_room, settings, loaded)),
         )
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
@@ -95,6 +112,42 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             readiness=lambda: _readiness(loaded),
             models=lambda: _descriptions(loaded),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredServer:
+    """What ``greffier capacity`` plays into."""
+
+    desk: Desk
+    machine: Machine
+    estimated: int
+    """Streams to try first."""
+
+
+async def measured_server(
+    settings: Settings, stack: AsyncExitStack, folder: Path
+) -> MeasuredServer:
+    """Build engines and a desk over a store in memory and a journal in `folder`.
+
+    Raises:
+        WeightsError: a model is missing or damaged.
+    """
+    loaded = await build_engines(settings, stack)
+    journal = DiskJournal(folder)
+    stack.push_async_callback(journal.close)
+    store = MemoryStore()
+    desk = Desk(
+        store=store,
+        sink=store.append,
+        journal=journal,
+        engines=loaded.engines,
+        clock=SystemClock(),
+        settings=_desk_settings(settings, Room(10_000)),
+    )
+    stack.push_async_callback(desk.close)
+    machine = this_machine(loaded.identities["recognition"], workers=loaded.workers)
+    room = await asyncio.to_thread(_estimate, settings, loaded)
+    return MeasuredServer(desk, machine, room)
 
 
 async def build_engines(
@@ -115,18 +168,22 @@ async def build_engines(
     if settings.recognition.engine == "fake":
         from greffier_models.fakes import FakeRecognizer, FakeVad
 
-        engine: BatchRecognizer = FakeRecognizer()
+        engines: list[BatchRecognizer] = [FakeRecognizer()]
         vad: VoiceActivityDetector = FakeVad()
     else:
         from greffier_models.silero import load_silero
 
-        engine = await asyncio.to_thread(_load_whisper, settings)
+        engines = await asyncio.to_thread(_load_whisper, settings)
         vad = await asyncio.to_thread(load_silero)
-    recognizer = RecognitionRuntime(engine, observe=observe)
-    await stack.enter_async_context(recognizer)
+    runtimes: list[RecognitionRuntime] = []
+    for engine in engines:
+        runtime = RecognitionRuntime(engine, workers=_workers(engine), observe=observe)
+        runtimes.append(await stack.enter_async_context(runtime))
+    recognizer = runtimes[0] if len(runtimes) == 1 else DeviceGroup(runtimes)
     generator = _language_model(settings, found)
-    loaded = _Loaded(Engines(recognizer, vad, generator))
+    loaded = _Loaded(Engines(recognizer, vad, generator, load=lambda: recognizer.load))
     loaded.identities["recognition"] = recognizer.identity
+    loaded.workers, loaded.engine = sum(map(_workers, engines)), engines[0]
     if generator is not None:
         stack.push_async_callback(generator.close)
         identity = generator.capabilities.identity
@@ -162,19 +219,31 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _load_whisper(settings: Settings) -> BatchRecognizer:
+def _load_whisper(settings: Settings) -> list[BatchRecognizer]:
+    """The model, once on each device."""
     from greffier_models.whisper.engine import load_whisper
 
     wanted = settings.recognition
     found = locate(wanted.model, settings.models_path)
-    return load_whisper(
-        Path(found.path),
-        name=found.name,
-        digest=found.digest,
-        device=wanted.device,
-        compute_type=wanted.compute_type,
-        threads=wanted.threads,
-    )
+    return [
+        load_whisper(
+            Path(found.path),
+            name=found.name,
+            digest=found.digest,
+            device=wanted.device,
+            device_index=index,
+            compute_type=wanted.compute_type,
+            workers=wanted.workers,
+            threads=wanted.threads,
+        )
+        for index in wanted.devices or (0,)
+    ]
+
+
+def _workers(engine: BatchRecognizer) -> int:
+    """Calls that `engine` can run at once; one where it does not say."""
+    workers = getattr(engine, "workers", 1)
+    return workers if isinstance(workers, int) else 1
 
 
 def _find_language_model(settings: Settings) -> InstalledModel | None:
@@ -221,7 +290,30 @@ def _language_model(settings: Settings, found: InstalledModel | None) -> TextGen
             )
 
 
-def _desk_settings(settings: Settings) -> DeskSettings:
+def _room(settings: Settings, loaded: _Loaded) -> Room:
+    """How many live streams are taken; times a decode where nothing else says it (blocking)."""
+    setting = settings.limits.max_sessions
+    if setting is not None:
+        return choose_room(setting, None, estimated=0)
+    measured = read_capacity(settings.data_dir)
+    machine = this_machine(loaded.identities["recognition"], workers=loaded.workers)
+    if measured is not None and measured.machine != machine:
+        _log.warning("the capacity was measured on another machine or model: greffier capacity")
+        measured = None
+    estimated = _estimate(settings, loaded) if measured is None else 0
+    room = choose_room(None, measured, estimated=estimated)
+    _log.info("room for live streams: %d (%s)", room.streams, room.source)
+    return room
+
+
+def _estimate(settings: Settings, loaded: _Loaded) -> int:
+    """Streams by the time of one decode (blocking)."""
+    if settings.recognition.engine == "fake" or loaded.engine is None:
+        return _UNWEIGHTED_STREAMS
+    return estimate_streams(decode_cost_s(loaded.engine), workers=loaded.workers)
+
+
+def _desk_settings(settings: Settings, room: Room) -> DeskSettings:
     limits = settings.limits
     retention = settings.retention_days
     return DeskSettings(
@@ -235,7 +327,7 @@ def _desk_settings(settings: Settings) -> DeskSettings:
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
         ),
-        max_sessions=limits.max_sessions,
+        max_sessions=room.streams,
         retention_ms=None if retention is None else round(retention * _DAY_MS),
     )
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from greffier_models.catalog import locate, verify
 from greffier_models.errors import EngineError
+from greffier_server.capacity import read_capacity, this_processor
 from greffier_server.settings import Settings
 
 __all__ = ["Check", "diagnose"]
@@ -59,6 +60,7 @@ def diagnose(settings: Settings, *, quick: bool = False) -> list[Check]:
         ("memory", False, check_memory),
         ("gpu", False, lambda: check_gpu(settings)),
         ("recogniser", True, lambda: check_recogniser(settings, quick=quick)),
+        ("capacity", False, lambda: check_capacity(settings)),
         ("language model", True, lambda: check_language_model(settings, quick=quick)),
         ("port", True, lambda: check_port(settings)),
         ("data directory", True, lambda: check_data_dir(settings)),
@@ -126,6 +128,22 @@ def check_recogniser(settings: Settings, *, quick: bool) -> Check:
     if settings.recognition.engine == "fake":
         return Check("recogniser", True, "fake: needs no weights")
     return _weights("recogniser", settings.recognition.model, settings, quick=quick)
+
+
+def check_capacity(settings: Settings) -> Check:
+    """How many live streams the server takes, and who says so."""
+    advice = "measure it with the machine otherwise idle: greffier capacity"
+    if settings.limits.max_sessions is not None:
+        detail = f"{settings.limits.max_sessions} live streams, as set"
+        return Check("capacity", True, detail, required=False)
+    measured = read_capacity(settings.data_dir)
+    if measured is None:
+        return Check("capacity", False, "not measured: estimated at start", advice, required=False)
+    detail = f"{measured.streams} live streams, measured {measured.measured_at}"
+    same = (measured.machine.processor, measured.machine.cores) == this_processor()
+    if not same:
+        detail += " on another machine: not used"
+    return Check("capacity", same, detail, advice, required=False)
 
 
 def check_language_model(settings: Settings, *, quick: bool) -> Check:

@@ -102,13 +102,25 @@ class RecognitionSettings(_Section):
     """Where it runs; ``auto`` takes a GPU when there is one."""
     compute_type: str = "int8"
     """Number format of the weights, as CTranslate2 names it."""
+    devices: tuple[int, ...] = ()
+    """Which GPUs, each with a copy of the model; empty = the first one. On a processor: empty."""
+    workers: int = Field(default=0, ge=0, le=256)
+    """Decodes that run at once on a device; 0 = one a core on a processor, one on a GPU."""
     threads: int = Field(default=0, ge=0, le=256)
-    """Processor threads; 0 = the number of cores."""
+    """Processor threads of each worker; 0 = the cores shared among the workers."""
     expected_languages: tuple[str, ...] = ("fr", "en")
     """Languages spoken here; where the language is detected, others need far more evidence."""
     profile: Literal["wide", "telephone", "radio"] = "wide"
     """Kind of audio the voice detector expects: band-limited speech looks less like speech to it,
     so ``telephone`` and ``radio`` ask for less."""
+
+    @model_validator(mode="after")
+    def _devices_are_gpus(self) -> Self:
+        if len(self.devices) > 1 and self.device == "cpu":
+            raise ValueError("devices names GPUs; a processor is one device: set workers instead")
+        if min(self.devices, default=0) < 0 or len(set(self.devices)) < len(self.devices):
+            raise ValueError("devices are indices from 0, each named once")
+        return self
 
 
 class LanguageModelSettings(_Section):
@@ -147,8 +159,9 @@ class LanguageModelSettings(_Section):
 class LimitSettings(_Section):
     """What one server takes at most."""
 
-    max_sessions: int = Field(default=8, ge=1, le=100_000)
-    """Live sessions at once; more are refused with ``server_busy``."""
+    max_sessions: int | None = Field(default=None, ge=1, le=100_000)
+    """Live streams at once; more are refused with ``server_busy``. When absent, what ``greffier
+    capacity`` measured here, or else an estimate made at the start."""
     max_session_hours: float = Field(default=12.0, gt=0, le=168)
     """A session that lasts longer is finished."""
     buffer_ms: int = Field(default=30_000, ge=1_000, le=600_000)

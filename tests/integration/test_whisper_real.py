@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jiwer
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
+from tokenizers import Tokenizer
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from greffier_models.errors import EngineError, WeightsCorrupt, WeightsMissing
@@ -148,6 +150,58 @@ def test_a_batch_says_what_each_window_says_alone(
     assert [[w.start_ms for w in answer.words] for answer in together] == [
         [w.start_ms for w in answer.words] for answer in alone
     ]
+
+
+def test_windows_encoded_together_say_what_each_says_alone(meeting: Pcm) -> None:
+    """The way of a GPU, on a processor: outputs come apart on the host."""
+    engine = load_whisper(whisper_base_path(), threads=2, batch_encoder=True)
+    turns = _turns("meeting-fr", 3)
+    items = [
+        (_window(meeting, turn), RecognitionOptions(language="fr", fill_ms=fill_ms))
+        for turn, fill_ms in zip(turns, (15_000, 12_000, 15_000), strict=True)
+    ]
+    together = engine.decode(items)
+    alone = [_decode(engine, window, options) for window, options in items]
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+
+
+def test_threads_do_not_disturb_each_other(meeting: Pcm, radio: Pcm) -> None:
+    engine = load_whisper(whisper_base_path(), workers=2, threads=1)
+    assert engine.workers == 2
+    (french,), (english,) = _turns("meeting-fr", 1), _turns("radio-en", 1)
+    items = [
+        (_window(meeting, french), RecognitionOptions(language="fr")),
+        (_window(radio, english), RecognitionOptions()),
+    ]
+    alone = [_decode(engine, window, options) for window, options in items]
+    scores = engine.identify(items[0][0], ("fr", "en"))
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(engine.decode, [[items[i % 2]] for i in range(8)]))
+        again = list(threads.map(engine.identify, [items[0][0]] * 4, [("fr", "en")] * 4))
+    assert [answer.words for (answer,) in answers] == [alone[i % 2].words for i in range(8)]
+    assert all(other == pytest.approx(scores, abs=1e-5) for other in again)
+
+
+def _tokens(text: str) -> list[int]:
+    tokenizer = Tokenizer.from_file(str(whisper_base_path() / "tokenizer.json"))
+    return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def test_fast_speech_is_not_cut_short(base: WhisperEngine, meeting: Pcm) -> None:
+    """The limit counts new tokens, whatever was forced before them."""
+    turns = _turns("meeting-fr", 2)
+    first = _window(meeting, turns[0])
+    heard = _decode(base, first, RecognitionOptions(language="fr"))
+    tokens = len(_tokens(heard.text))
+    limited = _decode(base, first, RecognitionOptions(language="fr", max_tokens=tokens + 1))
+    assert limited.text == heard.text
+    assert not limited.truncated
+    short = _decode(base, first, RecognitionOptions(language="fr", max_tokens=5))
+    assert short.truncated
+    assert len(_tokens(short.text)) == 5
+    prefix = "".join(word.text for word in heard.words[:4])
+    left = RecognitionOptions(language="fr", prefix=prefix, max_tokens=tokens + 1)
+    assert _decode(base, first, left).text.split()[-1] == heard.text.split()[-1]
 
 
 def test_languages_are_told_apart(base: WhisperEngine, meeting: Pcm, radio: Pcm) -> None:

@@ -145,9 +145,15 @@ class _Nonsense:
         self.languages = FakeRecognizer().languages
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
-        del options, deadline_ms
+        del options, deadline_ms, priority, stream
         words = self._answers[self._asked % len(self._answers)]
         self._asked += 1
         shifted = (
@@ -157,9 +163,15 @@ class _Nonsense:
         return Hypothesis(tuple(shifted), "fr", no_speech_probability=0.7, mean_logprob=-0.9)
 
     async def identify(
-        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        candidates: Sequence[str] = (),
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> dict[str, float]:
-        del window, candidates, deadline_ms
+        del window, candidates, deadline_ms, priority, stream
         self._asked += 1
         return [{"fr": 1.0}, {"en": 0.9, "fr": 0.1}, {"de": 0.5, "fr": 0.4, "ar": 0.1}][
             self._asked % 3

@@ -123,11 +123,21 @@ class Listener:
         self.windows: list[AudioWindow] = []
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
         self.windows.append(window)
         heard = await self._recognizer.transcribe(
-            window, replace(options, prefix=""), deadline_ms=deadline_ms
+            window,
+            replace(options, prefix=""),
+            deadline_ms=deadline_ms,
+            priority=priority,
+            stream=stream,
         )
         prefix = options.prefix.split()
         words = list(heard.words)
@@ -138,9 +148,15 @@ class Listener:
         return replace(heard, words=tuple(words[len(prefix) :]))
 
     async def identify(
-        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        candidates: Sequence[str] = (),
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> dict[str, float]:
-        del deadline_ms
+        del deadline_ms, priority, stream
         self.windows.append(window)
         return self._recognizer.identify(window, candidates)
 
@@ -200,6 +216,9 @@ class WatchedPolicy:
 
     def abandon(self, request: DecodeRequest) -> Outcome:
         return self._policy.abandon(request)
+
+    def pace(self, hop_ms: int) -> None:
+        self._policy.pace(hop_ms)
 
     def quicken(self, level: QualityLevel) -> None:
         self._policy.quicken(level)

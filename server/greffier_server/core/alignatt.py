@@ -68,7 +68,8 @@ class AlignAttPolicy:
         self._ended = False
         self._text = ""
         self._tail: tuple[Word, ...] = ()
-        self._hop_ms = self.settings.hop_ms
+        self._hop_ms = self._level_hop_ms = self.settings.hop_ms
+        self._pace_ms = 0
         self._evidence_ms = start_ms - 1
         self._retried_ms = start_ms - 1
         self._commit([word for word in committed if word.end_ms <= decided_ms])
@@ -170,7 +171,13 @@ class AlignAttPolicy:
             "longer-hops": self.settings.long_hop_ms,
             "finals-only": self.settings.max_hop_ms,
         }
-        self._hop_ms = hops[level]
+        self._level_hop_ms = hops[level]
+        self._hop_ms = max(self._level_hop_ms, self._pace_ms)
+
+    def pace(self, hop_ms: int) -> None:
+        """Let at least this much new audio gather between two decodes of running speech."""
+        self._pace_ms = hop_ms
+        self._hop_ms = max(self._level_hop_ms, self._pace_ms)
 
     def accept(self, request: DecodeRequest, hypothesis: Hypothesis) -> Outcome:
         """Judge the answer to the last request."""

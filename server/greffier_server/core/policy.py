@@ -103,6 +103,14 @@ class StreamingPolicy(Protocol):
         """Work at this level of the ladder from now on."""
         ...
 
+    def pace(self, hop_ms: int) -> None:
+        """Let at least this much new audio gather between two decodes of running speech.
+
+        The device's load asks for it, so that every stream keeps a short lag; cheap, called often.
+        A level of the ladder may ask for more.
+        """
+        ...
+
     @property
     def language(self) -> str | None:
         """The language decoded in now; None before any is known."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from greffier_models.load import DeviceLoad
 from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.channels import channel_numbers, speaker_names
@@ -38,6 +39,8 @@ class Engines:
     recognizer: SpeechRecognizer
     vad: VoiceActivityDetector
     generator: TextGenerator | None = None
+    load: Callable[[], DeviceLoad] | None = None
+    """What the recogniser's device bears; None = not known (the ladder sees its own lag only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class SessionSettings:
 class _Heard:
     """What the recognition of one channel reads and where it writes."""
 
+    stream: tuple[str, str]
+    """Tenant and session, for a fair share of the engine."""
     log: EventLog
     feed: AudioFeed
     from_ms: int
@@ -115,13 +120,13 @@ class SessionBuilder:
             if session is not None:
                 session.notify()
 
-        pace, numbers = Pace(), count(max(state.segments, default=0) + 1)
+        pace, numbers = Pace(self._engines.load), count(max(state.segments, default=0) + 1)
         feeds: list[AudioFeed] = []
         recognitions: list[Hearing] = []
         for start in starts:
             begin_ms = max(start_ms, min(start.from_ms, durable_ms))
             feeds.append(AudioFeed(begin_ms))
-            heard = _Heard(log, feeds[-1], begin_ms, progressed)
+            heard = _Heard((tenant, session_id), log, feeds[-1], begin_ms, progressed)
             segmenter = _segmenter(started, start, numbers)
             if self._settings.recordings is not None:
                 recognitions.append(self._recording(started, start, heard, segmenter))
@@ -135,7 +140,7 @@ class SessionBuilder:
             journal=journal,
             decoder=ChannelDecoder(form, separate=started.channels == "separate"),
             feed=ChannelFeeds(feeds, start_ms=start_ms),
-            recognition=Channels(recognitions, finished=state.recognised),
+            recognition=Channels(recognitions, pace=pace, finished=state.recognised),
             stages=downstream_stages(started, self._engines.generator),
             limits=self._settings.limits,
             resume_from_byte=from_byte,
@@ -163,6 +168,7 @@ class SessionBuilder:
             hotwords=tuple(term.term for term in started.glossary)[:50],
             channel=start.channel,
             pace=pace,
+            stream=heard.stream,
             on_progress=heard.on_progress,
             on_commit=self._on_commit,
         )
@@ -179,6 +185,7 @@ class SessionBuilder:
                 detector=self._engines.vad,
                 speech=self._settings.speech,
                 settings=self._settings.recordings,
+                stream=heard.stream,
             ),
             engine=str(self._engines.recognizer.identity),
             language=None if started.language == "auto" else started.language,

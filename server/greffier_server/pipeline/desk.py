@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from greffier.protocol import Resume, Start
+from greffier_server.core.admission import Occupancy, Room, refusal
 from greffier_server.core.audio import check_format
 from greffier_server.core.channels import check_speakers
 from greffier_server.core.events import Recorded, SessionStarted
@@ -50,6 +51,7 @@ class DeskSettings:
 
     sessions: SessionSettings = field(default_factory=SessionSettings)
     max_sessions: int = 16
+    """Live streams at once (see `core.admission`)."""
     retention_ms: int | None = None
     """Finished sessions are deleted this long after they were opened; None = never."""
 
@@ -108,13 +110,24 @@ class Desk:
         check_format(start.format)
         check_speakers(start)
         self._check_languages(start)
-        if self._closed or self.live_count + self._opening >= self._settings.max_sessions:
-            raise ServerBusy("No room for another session now; try again in a moment.")
+        if self._closed:
+            raise ServerBusy("The server is stopping; try again in a moment.")
+        reason = refusal(Room(self._settings.max_sessions), self._occupancy())
+        if reason is not None:
+            raise ServerBusy(reason)
         self._opening += 1
         try:
             return await self._open(tenant, start)
         finally:
             self._opening -= 1
+
+    def _occupancy(self) -> Occupancy:
+        speaking = [entry.session for entry in self._live.values() if not entry.session.recognised]
+        return Occupancy(
+            speaking=len(speaking) + self._opening,
+            live=self.live_count + self._opening,
+            lowest=sum(session.level == "finals-only" for session in speaking),
+        )
 
     async def _open(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
         now_ms = self._clock.now_ms()

@@ -65,6 +65,7 @@ class Recognition:
         finished: recognition had finished before a restart; there is nothing left to do.
         channel: which of a session's channels this is; 0 = all of them, mixed down.
         pace: shared with the other channels of the session.
+        stream: tenant and session, for a fair share of the engine.
         on_progress: called whenever more audio has been looked at.
         on_commit: called with the lag of each committed batch of words, for metrics.
     """
@@ -84,6 +85,7 @@ class Recognition:
         finished: bool = False,
         channel: int = 0,
         pace: Pace | None = None,
+        stream: tuple[str, str] = ("", ""),
         on_progress: Callable[[], None] = lambda: None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
     ) -> None:
@@ -100,6 +102,7 @@ class Recognition:
         self._probabilities: list[float] = []
         self._hotwords = hotwords
         self._finished = finished
+        self._stream = stream
         self._on_progress = on_progress
         self._on_commit = on_commit
         self._channel = channel
@@ -122,6 +125,10 @@ class Recognition:
     def quicken(self, level: QualityLevel) -> None:
         """Work at this level of the ladder from now on."""
         self._policy.quicken(level)
+
+    def hurry(self, hop_ms: int) -> None:
+        """Let at least this much new audio gather between two decodes."""
+        self._policy.pace(hop_ms)
 
     async def run(self) -> None:
         """Recognise to the end of the feed; returns when all of it is recorded as finished."""
@@ -186,7 +193,10 @@ class Recognition:
     async def _identify(self, request: IdentifyRequest, window: AudioWindow) -> None:
         scores = await self._persist(
             lambda: self._recognizer.identify(
-                window, request.candidates, deadline_ms=self._deadline_ms(request)
+                window,
+                request.candidates,
+                deadline_ms=self._deadline_ms(request),
+                stream=self._stream,
             )
         )
         if not scores:  # nothing is claimed: words are decoded in what is likely, and said to be
@@ -211,7 +221,10 @@ class Recognition:
         )
         hypothesis = await self._persist(
             lambda: self._recognizer.transcribe(
-                window, options, deadline_ms=self._deadline_ms(request)
+                window,
+                options,
+                deadline_ms=self._deadline_ms(request),
+                stream=self._stream,
             )
         )
         if hypothesis is None:

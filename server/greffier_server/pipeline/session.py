@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from greffier.protocol import AudioFormat
+from greffier.protocol import AudioFormat, QualityLevel
 from greffier_server.core.events import (
     ClientAttached,
     ClientDetached,
@@ -120,6 +120,16 @@ class Session:
     def ended(self) -> bool:
         """No more audio is taken."""
         return self._end_reason is not None
+
+    @property
+    def recognised(self) -> bool:
+        """No speech is left to decode."""
+        return self._recognition.finished
+
+    @property
+    def level(self) -> QualityLevel:
+        """The session's step on the ladder."""
+        return self._recognition.level
 
     @property
     def holder(self) -> "Holder | None":

@@ -15,6 +15,7 @@ import numpy as np
 
 from greffier_models.errors import EngineError
 from greffier_models.protocols import SpeechRecognizer, VoiceActivityDetector
+from greffier_models.schedule import BACKGROUND
 from greffier_models.types import AudioWindow, Hypothesis, Pcm, RecognitionOptions, Word
 from greffier_server.core.audio import AudioBuffer
 from greffier_server.core.defence import judge
@@ -86,6 +87,7 @@ class RecordingTranscriber:
         detector: voice activity; each recording opens a stream of its own.
         speech: thresholds of voice activity.
         settings: dials.
+        stream: tenant and session, for a fair share of the engine.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class RecordingTranscriber:
         detector: VoiceActivityDetector,
         speech: SpeechSettings | None = None,
         settings: TranscribeSettings | None = None,
+        stream: tuple[str, str] = ("", ""),
     ) -> None:
         self._recognizer = recognizer
+        self._stream = stream
         self._detector = detector
         self._speech = speech or SpeechSettings()
         self._settings = settings or TranscribeSettings()
@@ -132,6 +136,7 @@ class RecordingTranscriber:
             language=language,
             expected=expected,
             deadline_ms=self._deadline_ms,
+            stream=self._stream,
             start_ms=start_ms,
         )
         ready = windows.cut(audio)
@@ -197,7 +202,13 @@ class RecordingTranscriber:
             max_tokens=_TOKENS_PER_SECOND * audio.duration_ms // 1000 + _TOKENS_EXTRA,
         )
         hypothesis = await self._persist(
-            lambda: self._recognizer.transcribe(audio, options, deadline_ms=self._deadline_ms())
+            lambda: self._recognizer.transcribe(
+                audio,
+                options,
+                deadline_ms=self._deadline_ms(),
+                priority=BACKGROUND,
+                stream=self._stream,
+            )
         )
         if hypothesis is None:
             return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from greffier_models.errors import EngineError
 from greffier_models.protocols import SpeechRecognizer, VoiceActivityDetector
+from greffier_models.schedule import BACKGROUND
 from greffier_models.types import AudioWindow, Pcm
 from greffier_server.core.audio import AudioBuffer
 from greffier_server.core.packing import (
@@ -46,6 +47,7 @@ class RecordingWindows:
         language: ISO 639-1; None = followed from turn to turn.
         expected: languages likely to be spoken.
         deadline_ms: of a request made now.
+        stream: tenant and session, for a fair share of the engine.
         start_ms: where the audio begins on the recording's clock.
     """
 
@@ -59,6 +61,7 @@ class RecordingWindows:
         language: str | None,
         expected: Sequence[str],
         deadline_ms: Callable[[], int],
+        stream: tuple[str, str] = ("", ""),
         start_ms: int,
     ) -> None:
         self._recognizer = recognizer
@@ -66,6 +69,7 @@ class RecordingWindows:
         self._language = language
         self._candidates = tuple(code for code in expected if code in recognizer.languages)
         self._deadline_ms = deadline_ms
+        self._stream = stream
         self._packer = WindowPacker(packing, start_ms=start_ms)
         self._stretches = SpeechStretches(
             detector.frame_ms,
@@ -161,7 +165,11 @@ class RecordingWindows:
         """Scores, or None where the engine fails: the turn then goes with its neighbours."""
         with suppress(EngineError):
             return await self._recognizer.identify(
-                heard, self._candidates, deadline_ms=self._deadline_ms()
+                heard,
+                self._candidates,
+                deadline_ms=self._deadline_ms(),
+                priority=BACKGROUND,
+                stream=self._stream,
             )
         return None
 

@@ -231,3 +231,113 @@ async def test_batches_are_observed() -> None:
         await _ask(runtime, "x")
     assert [windows for _, windows in seen] == [1]
     assert seen[0][0] >= 0
+
+
+async def test_what_waits_is_shared_among_free_workers() -> None:
+    engine = _Engine()
+    async with RecognitionRuntime(engine, workers=2, max_batch=4) as runtime:
+        busy = [_ask(runtime, "busy 1"), _ask(runtime, "busy 2")]
+        await _entered(engine)
+        tasks = [_ask(runtime, str(n), deadline_ms=n) for n in range(4)]
+        await asyncio.sleep(0)
+        assert runtime.waiting == 4
+        assert runtime.outstanding == 6
+        engine.gate.set()
+        await asyncio.gather(*busy, *tasks)
+        assert runtime.outstanding == 0
+    assert sum(map(len, engine.batches)) == 6
+    assert max(map(len, engine.batches)) <= 4
+    assert len(engine.threads) == 2
+
+
+async def test_two_requests_at_once_go_to_two_idle_workers() -> None:
+    engine = _Engine()
+    engine.gate.set()
+    async with RecognitionRuntime(engine, workers=2) as runtime:
+        await asyncio.gather(_ask(runtime, "a"), _ask(runtime, "b"))
+    assert sorted(engine.batches) == [["a"], ["b"]]
+
+
+def _background(runtime: RecognitionRuntime, name: str) -> "asyncio.Task[Hypothesis]":
+    options = RecognitionOptions(prefix=name)
+    return asyncio.create_task(
+        runtime.transcribe(WINDOW, options, deadline_ms=-1, priority=1, stream=("t", "file"))
+    )
+
+
+async def test_background_work_waits_for_speech_and_keeps_its_batches_short() -> None:
+    engine = _Engine()
+    async with RecognitionRuntime(engine) as runtime:
+        busy = await _busy(runtime, engine)
+        files = [_background(runtime, f"file {n}") for n in range(3)]
+        await asyncio.sleep(0)
+        speech = _ask(runtime, "speech", deadline_ms=99)
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await asyncio.gather(busy, speech, *files)
+    assert engine.batches == [["busy"], ["speech"], ["file 0"], ["file 1"], ["file 2"]]
+
+
+async def test_background_work_leaves_a_worker_free_while_sessions_are_live() -> None:
+    engine = _Engine()
+    async with RecognitionRuntime(engine, workers=2) as runtime:
+        engine.gate.set()
+        await _ask(runtime, "speech")
+        engine.gate.clear()
+        engine.entered.clear()
+        files = [_background(runtime, f"file {n}") for n in range(3)]
+        await _entered(engine)
+        assert runtime.waiting == 2
+        engine.gate.set()
+        await asyncio.gather(*files)
+    assert all(len(batch) == 1 for batch in engine.batches)
+
+
+async def test_background_work_alone_takes_whole_batches() -> None:
+    engine = _Engine()
+    async with RecognitionRuntime(engine, max_batch=4) as runtime:
+        files = [_background(runtime, f"file {n}") for n in range(4)]
+        engine.gate.set()
+        await asyncio.gather(*files)
+        assert runtime.load.streams == 0
+    assert [len(batch) for batch in engine.batches] == [4]
+
+
+async def test_a_cancelled_request_leaves_the_queue_at_once() -> None:
+    engine = _Engine()
+    async with RecognitionRuntime(engine) as runtime:
+        busy = await _busy(runtime, engine)
+        gone = _ask(runtime, "gone")
+        await asyncio.sleep(0)
+        assert runtime.waiting == 1
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert runtime.waiting == 0
+        engine.gate.set()
+        await busy
+
+
+async def test_windows_of_other_lengths_are_other_batches() -> None:
+    engine = _Engine()
+    async with RecognitionRuntime(engine) as runtime:
+        busy = await _busy(runtime, engine)
+        tasks = [
+            asyncio.create_task(
+                runtime.transcribe(WINDOW, RecognitionOptions(prefix=f"{n}", fill_ms=fill_ms))
+            )
+            for n, fill_ms in enumerate((15_000, 8_000, 15_000))
+        ]
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await asyncio.gather(busy, *tasks)
+    assert engine.batches == [["busy"], ["0", "2"], ["1"]]
+
+
+async def test_load_tells_streams_and_cost() -> None:
+    engine = _Engine()
+    engine.gate.set()
+    async with RecognitionRuntime(engine) as runtime:
+        for session in ("a", "b", "a"):
+            await runtime.transcribe(WINDOW, RecognitionOptions(), stream=("t", session))
+        assert runtime.load.streams == 2
+        assert 0 < runtime.load.cost_s < 10

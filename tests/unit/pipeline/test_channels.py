@@ -181,7 +181,13 @@ async def test_quality_is_one_for_all_channels() -> None:
 async def test_a_failure_of_the_engine_is_told_once_and_a_loss_is_its_channels() -> None:
     class Broken(Listener):
         async def transcribe(
-            self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+            self,
+            window: AudioWindow,
+            options: RecognitionOptions,
+            *,
+            deadline_ms: int = 0,
+            priority: int = 0,
+            stream: tuple[str, str] = ("", ""),
         ) -> Hypothesis:
             raise EngineUnavailable("Gone.")
 
@@ -232,9 +238,17 @@ async def test_the_slowest_channel_holds_the_client_back() -> None:
         """Never answers on the second channel."""
 
         async def transcribe(
-            self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+            self,
+            window: AudioWindow,
+            options: RecognitionOptions,
+            *,
+            deadline_ms: int = 0,
+            priority: int = 0,
+            stream: tuple[str, str] = ("", ""),
         ) -> Hypothesis:
-            heard = await super().transcribe(window, options, deadline_ms=deadline_ms)
+            heard = await super().transcribe(
+                window, options, deadline_ms=deadline_ms, priority=priority, stream=stream
+            )
             if any(word.text.startswith(" b") for word in heard.words):
                 await asyncio.sleep(1_000_000)
             return heard

@@ -43,16 +43,32 @@ class _Failing(Listener):
             raise self._error
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
         self._trip(deadline_ms)
-        return await super().transcribe(window, options, deadline_ms=deadline_ms)
+        return await super().transcribe(
+            window, options, deadline_ms=deadline_ms, priority=priority, stream=stream
+        )
 
     async def identify(
-        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        candidates: Sequence[str] = (),
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> dict[str, float]:
         self._trip(deadline_ms)
-        return await super().identify(window, candidates, deadline_ms=deadline_ms)
+        return await super().identify(
+            window, candidates, deadline_ms=deadline_ms, priority=priority, stream=stream
+        )
 
 
 async def test_a_passing_failure_is_recorded_once_and_loses_nothing() -> None:

@@ -27,9 +27,7 @@ pytestmark = [pytest.mark.unit, pytest.mark.virtual_time]
 TALK = recording_of([(60, 300)] * 150, stops=range(9, 150, 10), end_ms=1_000)
 
 
-async def recognise(
-    recognizer: Listener, *, language: str | None = "fr", finished: bool = False
-) -> EventLog:
+async def recognise(recognizer: Listener, *, language: str | None = "fr") -> EventLog:
     log = EventLog("t", "s", clock=ManualClock(), sink=keep_in_memory)
     feed = AudioFeed()
     feed.put(TALK.pcm)
@@ -43,13 +41,11 @@ async def recognise(
         engine=str(recognizer.identity),
         language=language,
         expected=("fr", "en"),
-        finished=finished,
         on_progress=lambda: noticed.append(recognition.heard_ms),
     )
     await recognition.run()
     assert noticed == sorted(noticed)
-    if not finished:
-        assert recognition.heard_ms == noticed[-1] == TALK.duration_ms
+    assert recognition.heard_ms == noticed[-1] == TALK.duration_ms
     return log
 
 
@@ -78,7 +74,13 @@ async def test_a_followed_language_is_recorded_once() -> None:
 async def test_what_cannot_be_decoded_is_a_gap_and_one_failure_is_told() -> None:
     class Broken(Listener):
         async def transcribe(
-            self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+            self,
+            window: AudioWindow,
+            options: RecognitionOptions,
+            *,
+            deadline_ms: int = 0,
+            priority: int = 0,
+            stream: tuple[str, str] = ("", ""),
         ) -> Hypothesis:
             raise EngineError("Broken.")
 
@@ -90,8 +92,3 @@ async def test_what_cannot_be_decoded_is_a_gap_and_one_failure_is_told() -> None
     assert all(a.to_ms <= b.from_ms for a, b in pairwise(gaps))
     assert len([event for event in events if isinstance(event, StageFailed)]) == 1
     assert isinstance(events[-1], RecognitionFinished)
-
-
-async def test_a_session_recognised_before_a_restart_is_not_recognised_again() -> None:
-    log = await recognise(Listener(), finished=True)
-    assert list(log.records) == []

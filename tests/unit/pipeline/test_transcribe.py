@@ -39,7 +39,13 @@ class Engine:
         self.named = "en"
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
         self.asked.append((window, options))
         if self.failures and self.error is not None:
@@ -50,14 +56,16 @@ class Engine:
         try:
             # The first windows take longest: answers come in another order than they are asked.
             await asyncio.sleep(self.delay_s / len(self.asked))
-            return await self._recognizer.transcribe(window, options, deadline_ms=deadline_ms)
+            return await self._recognizer.transcribe(
+                window, options, deadline_ms=deadline_ms, priority=priority, stream=stream
+            )
         finally:
             self.running -= 1
 
     async def identify(
         self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
     ) -> dict[str, float]:
-        del window, candidates, deadline_ms
+        del window, candidates, deadline_ms, priority, stream
         if self.failures and self.error is not None:
             self.failures -= 1
             raise self.error
@@ -226,9 +234,17 @@ class Looping(Engine):
     limit_ms = 8_000
 
     async def transcribe(
-        self, window: AudioWindow, options: RecognitionOptions, *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        options: RecognitionOptions,
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> Hypothesis:
-        heard = await super().transcribe(window, options, deadline_ms=deadline_ms)
+        heard = await super().transcribe(
+            window, options, deadline_ms=deadline_ms, priority=priority, stream=stream
+        )
         if window.duration_ms <= self.limit_ms:
             return heard
         end = window.duration_ms
