@@ -19,6 +19,7 @@ from greffier.live import LiveSession
 from greffier.protocol import (
     Ack,
     AudioFormat,
+    AudioProfile,
     Finished,
     GlossaryTerm,
     ServerMessage,
@@ -44,6 +45,7 @@ async def connect(
     glossary: Sequence[GlossaryTerm] = (),
     minutes: bool = True,
     minutes_language: str | None = None,
+    profile: AudioProfile | None = None,
     format: AudioFormat = _DEFAULT_FORMAT,
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
@@ -65,6 +67,8 @@ async def connect(
         glossary: terms to recognise, and how to translate them.
         minutes: write minutes at the end.
         minutes_language: language of the minutes; that of the speech when absent.
+        profile: kind of audio, ``wide``, ``telephone`` or ``radio``; the server's setting when
+            absent.
         format: of the audio given to `send`.
         reconnect: resume after a lost connection; a `RetryPolicy` sets the delays.
         on_reconnect: told of each attempt, and when the session goes on.
@@ -87,6 +91,7 @@ async def connect(
         title=title,
         minutes=minutes,
         minutes_language=minutes_language,
+        profile=profile,
     )
     address = ServerAddress.parse(url)
 

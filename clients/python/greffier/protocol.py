@@ -15,6 +15,7 @@ SUBPROTOCOL = "greffier.v1"
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 QualityLevel = Literal["full", "longer-hops", "finals-only"]
 MinutesKind = Literal["compte-rendu", "summary"]
+AudioProfile = Literal["wide", "telephone", "radio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Start:
     """Write minutes at the end (when the server has a language model)."""
     minutes_language: str | None = None
     """Language of the minutes; the session's main language when absent."""
+    profile: AudioProfile | None = None
+    """Kind of audio the detector of speech expects; the server's own setting when absent."""
     resume: Resume | None = None
 
 

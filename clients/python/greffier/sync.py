@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from greffier import client
 from greffier.backoff import Reconnection, RetryPolicy
 from greffier.live import LiveSession
-from greffier.protocol import AudioFormat, GlossaryTerm, ServerMessage
+from greffier.protocol import AudioFormat, AudioProfile, GlossaryTerm, ServerMessage
 
 __all__ = ["Session", "connect", "watch"]
 
@@ -66,6 +66,7 @@ def connect(
     glossary: Sequence[GlossaryTerm] = (),
     minutes: bool = True,
     minutes_language: str | None = None,
+    profile: AudioProfile | None = None,
     format: AudioFormat = _DEFAULT_FORMAT,
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
@@ -85,6 +86,7 @@ def connect(
         glossary=glossary,
         minutes=minutes,
         minutes_language=minutes_language,
+        profile=profile,
         format=format,
         reconnect=reconnect,
         on_reconnect=on_reconnect,

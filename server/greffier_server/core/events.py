@@ -8,7 +8,7 @@ may still change: they borrow the last durable `seq` and are never stored.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from greffier.protocol import AudioFormat, GlossaryTerm, Minutes, QualityLevel
+from greffier.protocol import AudioFormat, AudioProfile, GlossaryTerm, Minutes, QualityLevel
 from greffier_models.types import Word
 
 __all__ = [
@@ -48,6 +48,8 @@ class SessionStarted:
     title: str = ""
     minutes: bool = True
     minutes_language: str | None = None
+    profile: AudioProfile | None = None
+    """Kind of audio; None = the server's setting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActi
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.events import SessionStarted
 from greffier_server.core.segments import Segmenter
-from greffier_server.core.speech import SpeechSettings
+from greffier_server.core.speech import PROFILES, SpeechSettings
 from greffier_server.core.state import SessionState
 from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
@@ -40,6 +40,7 @@ class SessionSettings:
     """Spoken here; where the language is detected, others need far more evidence."""
     policy: AlignAttSettings = field(default_factory=AlignAttSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    """Where a session does not name its profile."""
 
 
 class SessionBuilder:
@@ -91,7 +92,7 @@ class SessionBuilder:
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
             settings=self._settings.policy,
-            speech=self._settings.speech,
+            speech=self._settings.speech if started.profile is None else PROFILES[started.profile],
             start_ms=start_ms,
             decided_ms=decided_ms,
             committed=[word for s in state.segments.values() for word in s.words],

@@ -143,6 +143,7 @@ class Desk:
             title=start.title,
             minutes=start.minutes,
             minutes_language=start.minutes_language,
+            profile=start.profile,
         )
         # The first event is stored without patience, so that the client can be told.
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)

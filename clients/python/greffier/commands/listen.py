@@ -8,6 +8,8 @@ import click
 from greffier.commands.options import (
     language_option,
     minutes_option,
+    profile_of,
+    profile_option,
     save_option,
     server_option,
     title_option,
@@ -30,6 +32,7 @@ def build(say: Messages) -> click.Command:
     @language_option(say)
     @translate_option(say)
     @minutes_option(say, default=True)
+    @profile_option(say)
     @title_option(say)
     @save_option(say)
     @click.option("--device", metavar="NAME", help=say("help.device"))
@@ -39,11 +42,14 @@ def build(say: Messages) -> click.Command:
         language: str,
         translate: tuple[str, ...],
         minutes: bool,
+        profile: str | None,
         title: str,
         save: Path | None,
         device: str | None,
     ) -> None:
-        request = LiveRequest(server, token, language, translate, title, minutes, save)
+        request = LiveRequest(
+            server, token, language, translate, title, minutes, save, profile_of(profile)
+        )
         number = int(device) if device is not None and device.isdecimal() else device
         asyncio.run(_listen(request, number, say))
 

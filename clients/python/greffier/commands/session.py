@@ -11,7 +11,7 @@ import click
 from greffier.client import connect
 from greffier.exchange import exchange, interruptible
 from greffier.messages import Messages
-from greffier.protocol import AudioFormat
+from greffier.protocol import AudioFormat, AudioProfile
 from greffier.render import View, open_view
 from greffier.saving import save
 
@@ -29,6 +29,7 @@ class LiveRequest:
     title: str
     minutes: bool
     folder: Path | None
+    profile: AudioProfile | None = None
 
 
 async def run_live(
@@ -59,6 +60,7 @@ async def run_live(
             translate_to=request.translate_to,
             title=request.title,
             minutes=request.minutes,
+            profile=request.profile,
             format=format,
             on_reconnect=view.reconnecting,
         ) as session:

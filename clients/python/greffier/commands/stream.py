@@ -8,6 +8,8 @@ import click
 from greffier.commands.options import (
     language_option,
     minutes_option,
+    profile_of,
+    profile_option,
     save_option,
     server_option,
     title_option,
@@ -33,6 +35,7 @@ def build(say: Messages) -> click.Command:
     @language_option(say)
     @translate_option(say)
     @minutes_option(say, default=True)
+    @profile_option(say)
     @title_option(say)
     @click.option("--fast", is_flag=True, help=say("help.fast"))
     @click.option(
@@ -50,13 +53,16 @@ def build(say: Messages) -> click.Command:
         language: str,
         translate: tuple[str, ...],
         minutes: bool,
+        profile: str | None,
         title: str,
         fast: bool,
         rate: int,
         save: Path | None,
     ) -> None:
         title = title or ("" if file == "-" else Path(file).stem)
-        request = LiveRequest(server, token, language, translate, title, minutes, save)
+        request = LiveRequest(
+            server, token, language, translate, title, minutes, save, profile_of(profile)
+        )
         asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
 
     return stream
