@@ -9,7 +9,7 @@ has just been opened, or has just heard someone speak:
 - ``after``: one session, a spoken sentence before each stretch. What is committed more than half a
   second after the sentence ended counts as invented.
 - ``cut``: bursts of real speech of 0.2 to 0.5 s, cut out anywhere, three seconds apart. A burst can
-  hold a word; more than that counts as invented.
+  hold three short words; what goes beyond counts as invented.
 
 Audio is fed as fast as it is recognised; the decisions are those of real time (see
 `benchmarks.replay`), so an hour of silence costs seconds.
@@ -39,7 +39,7 @@ from greffier_server.core.speech import PROFILES
 
 COURSES = ("long", "cold", "after", "cut")
 _GRACE_MS = 500
-_BURST_WORDS = 1
+_BURST_WORDS = 3
 _BURST_REST_S = 3.0
 
 

@@ -61,9 +61,15 @@ def test_plain_words_are_kept() -> None:
         ("repetition", _judged("ça va bien " * 3, truncated=True)),
         ("repetition", _judged("et puis alors " * 8 + "voilà", truncated=True)),
         ("no_speech", _judged("le budget est voté", no_speech=0.7, probability=0.3)),
-        ("stock_phrase", _judged("Sous-titres réalisés par la communauté d’Amara.org")),
+        (
+            "stock_phrase",
+            _judged("Sous-titres réalisés par la communauté d’Amara.org", no_speech=0.3),
+        ),
         ("stock_phrase", _judged("Merci.", speech_ms=128, probability=0.6)),
-        ("stock_phrase", _judged("Thank you. Thank you.", no_speech=0.7, language="en")),
+        (
+            "stock_phrase",
+            _judged("Thank you. Thank you.", no_speech=0.7, probability=0.7, language="en"),
+        ),
         ("stock_phrase", _judged("you", speech_ms=96, probability=0.5, language="en")),
         ("stock_phrase", _judged("...", no_speech=0.7, probability=0.7)),
         ("too_fast", _judged("you can hear you now", speech_ms=200, probability=0.6)),
