@@ -8,6 +8,7 @@ import pytest
 from greffier.protocol import AudioProfile, Start
 from greffier_models.encoded import encode_speech, spoken
 from greffier_models.fakes import FakeRecognizer, FakeVad
+from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import Pcm
 from greffier_server.core.captions import to_txt
 from greffier_server.core.events import SessionStarted
@@ -42,26 +43,28 @@ class _Faint:
 
 
 async def _heard(profile: AudioProfile | None, *, most: float, own: AudioProfile) -> str:
-    store, journal = MemoryStore(), MemoryJournal(Disk())
-    desk = Desk(
-        store=store,
-        sink=store.append,
-        journal=journal,
-        engines=Engines(FakeRecognizer(), _Faint(most)),
-        clock=ManualClock(),
-        settings=DeskSettings(sessions=SessionSettings(speech=PROFILES[own])),
-    )
-    try:
-        session, _ = await desk.open("t", Start(language="fr", minutes=False, profile=profile))
-        await session.push(PCM.tobytes())
-        await session.finish()
-        await until(lambda: not desk.live_count)
-        started = session.log.records[0].event
-        assert isinstance(started, SessionStarted)
-        assert started.profile == profile
-        return to_txt(fold(session.log.records), None)
-    finally:
-        await desk.close()
+    store = MemoryStore()
+    async with RecognitionRuntime(FakeRecognizer()) as recognizer:
+        desk = Desk(
+            store=store,
+            sink=store.append,
+            journal=MemoryJournal(Disk()),
+            engines=Engines(recognizer, _Faint(most)),
+            clock=ManualClock(),
+            settings=DeskSettings(sessions=SessionSettings(speech=PROFILES[own])),
+        )
+        try:
+            start = Start(language="fr", minutes=False, profile=profile)
+            session, _ = await desk.open("t", start)
+            await session.push(PCM.tobytes())
+            await session.finish()
+            await until(lambda: not desk.live_count)
+            started = session.log.records[0].event
+            assert isinstance(started, SessionStarted)
+            assert started.profile == profile
+            return to_txt(fold(session.log.records), None)
+        finally:
+            await desk.close()
 
 
 @pytest.mark.parametrize(
