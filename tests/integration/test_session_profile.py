@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from greffier.codec import decode_client
+from greffier.errors import MalformedFrame
 from greffier.protocol import AudioProfile, Start
 from greffier_models.encoded import encode_speech, spoken
 from greffier_models.fakes import FakeRecognizer, FakeVad
@@ -82,6 +84,14 @@ async def test_the_profile_of_the_session_wins(
     profile: AudioProfile | None, own: AudioProfile, most: float, heard: bool
 ) -> None:
     assert ("position" in await _heard(profile, most=most, own=own)) is heard
+
+
+def test_the_wire_knows_three_profiles() -> None:
+    assert decode_client('{"type":"start","profile":"radio"}') == Start(profile="radio")
+    assert decode_client('{"type":"start","profile":null}') == Start()
+    for bad in ('"am"', '""', "1", "[]"):
+        with pytest.raises(MalformedFrame):
+            decode_client(f'{{"type":"start","profile":{bad}}}')
 
 
 def test_a_start_without_profile_is_what_it_was() -> None:

@@ -73,9 +73,9 @@ class Start:
     """Write minutes at the end (when the server has a language model)."""
     minutes_language: str | None = None
     """Language of the minutes; the session's main language when absent."""
+    resume: Resume | None = None
     profile: AudioProfile | None = None
     """Kind of audio the detector of speech expects; the server's own setting when absent."""
-    resume: Resume | None = None
 
 
 @dataclass(frozen=True, slots=True)
