@@ -187,7 +187,7 @@ async def _after(
         sentence = to_pcm(_samples(sentences[index % len(sentences)]))
         stretch = _cut_ms(pcm, sound.start_ms, sound.end_ms)
         done_ms += _ms(sentence)
-        sounds.append(Placed(sound.name, done_ms, done_ms + _ms(stretch)))
+        sounds.append(Placed(sound.name, done_ms + _GRACE_MS, done_ms + _ms(stretch)))
         done_ms += _ms(stretch)
         quiet_ms += _ms(stretch)
         pieces += [_whole_ms(sentence), _whole_ms(stretch)]
@@ -196,7 +196,7 @@ async def _after(
     invention.add(replayed, quiet_ms)
     for word in replayed.words:
         middle = (word.start_ms + word.end_ms) // 2
-        name = _name_at(sounds, middle - _GRACE_MS)
+        name = _name_at(sounds, middle)
         if name:
             invention.words.append((name, word.text))
     return invention
