@@ -111,6 +111,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             metrics=metrics,
             readiness=lambda: _readiness(loaded),
             models=lambda: _descriptions(loaded),
+            journal=journal,
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from greffier_server.pipeline.ports import SessionDesk
+from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
 
@@ -52,3 +53,5 @@ class Services:
     """Cheap: called on every probe and every opening of a session."""
     models: Callable[[], Sequence[ModelDescription]] = tuple
     """Cheap: no hashing of weights."""
+    journal: AudioJournal | None = None
+    """Audio of every session; None = none can be heard again."""

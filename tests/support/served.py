@@ -16,6 +16,7 @@ from greffier_server.app import create_app
 from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
 from greffier_server.settings import Settings
+from greffier_server.storage.journal import AudioJournal
 from greffier_server.telemetry import Metrics
 from greffier_server.transport.stopping import Connections
 from tests.support.fake_desk import FakeDesk, MemoryStore
@@ -89,7 +90,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def served(
-    settings: Settings | None = None, *, routes: Any = ()
+    settings: Settings | None = None, *, routes: Any = (), journal: AudioJournal | None = None
 ) -> AsyncGenerator[Served, None]:
     """Serve until the block ends."""
     settings = settings or Settings()
@@ -97,7 +98,13 @@ async def served(
     desk, metrics = FakeDesk(store), Metrics()
     connections = Connections(limit=settings.limits.connections)
     readiness = [Readiness(ready=True)]
-    services = Services(desk=desk, store=store, metrics=metrics, readiness=lambda: readiness[-1])
+    services = Services(
+        desk=desk,
+        store=store,
+        metrics=metrics,
+        readiness=lambda: readiness[-1],
+        journal=journal,
+    )
     app = create_app(settings, services, connections=connections, routes=routes)
     listener = socket.create_server(("127.0.0.1", 0))
     server = DrainingServer(

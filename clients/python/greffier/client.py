@@ -19,6 +19,7 @@ from greffier.live import LiveSession
 from greffier.protocol import (
     Ack,
     AudioFormat,
+    AudioProfile,
     ChannelUse,
     Finished,
     GlossaryTerm,
@@ -45,6 +46,7 @@ async def connect(
     glossary: Sequence[GlossaryTerm] = (),
     minutes: bool = True,
     minutes_language: str | None = None,
+    profile: AudioProfile | None = None,
     format: AudioFormat = _DEFAULT_FORMAT,
     channels: ChannelUse = "mix",
     speakers: Sequence[str] = (),
@@ -68,6 +70,8 @@ async def connect(
         glossary: terms to recognise, and how to translate them.
         minutes: write minutes at the end.
         minutes_language: language of the minutes; that of the speech when absent.
+        profile: kind of audio, ``wide``, ``telephone`` or ``radio``; the server's setting when
+            absent.
         format: of the audio given to `send`.
         channels: ``separate`` where each channel is a speaker: each is recognised by itself.
         speakers: names of the separate channels' speakers, in order.
@@ -94,6 +98,7 @@ async def connect(
         minutes_language=minutes_language,
         channels=channels,
         speakers=tuple(speakers),
+        profile=profile,
     )
     address = ServerAddress.parse(url)
 

@@ -103,6 +103,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Translate into this language; may be repeated.",
         "Traduire dans cette langue ; option répétable.",
     ),
+    "help.profile": (
+        "Kind of audio, for the detector of speech; the server's setting when absent.",
+        "Nature du son, pour le détecteur de parole ; à défaut, le réglage du serveur.",
+    ),
     "help.with-minutes": (
         "Write minutes at the end.",
         "Rédiger un compte rendu à la fin.",

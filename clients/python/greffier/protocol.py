@@ -16,6 +16,7 @@ Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 QualityLevel = Literal["full", "longer-hops", "finals-only"]
 MinutesKind = Literal["compte-rendu", "summary"]
 ChannelUse = Literal["mix", "separate"]
+AudioProfile = Literal["wide", "telephone", "radio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Start:
     speakers: tuple[str, ...] = ()
     """Names of the speakers in order of the separate channels; one without a name has its number,
     from 1."""
+    profile: AudioProfile | None = None
+    """Kind of audio the detector of speech expects; the server's own setting when absent."""
 
 
 @dataclass(frozen=True, slots=True)

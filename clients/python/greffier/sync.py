@@ -14,7 +14,13 @@ from typing import Any, TypeVar
 from greffier import client
 from greffier.backoff import Reconnection, RetryPolicy
 from greffier.live import LiveSession
-from greffier.protocol import AudioFormat, ChannelUse, GlossaryTerm, ServerMessage
+from greffier.protocol import (
+    AudioFormat,
+    AudioProfile,
+    ChannelUse,
+    GlossaryTerm,
+    ServerMessage,
+)
 
 __all__ = ["Session", "connect", "watch"]
 
@@ -66,6 +72,7 @@ def connect(
     glossary: Sequence[GlossaryTerm] = (),
     minutes: bool = True,
     minutes_language: str | None = None,
+    profile: AudioProfile | None = None,
     format: AudioFormat = _DEFAULT_FORMAT,
     channels: ChannelUse = "mix",
     speakers: Sequence[str] = (),
@@ -87,6 +94,7 @@ def connect(
         glossary=glossary,
         minutes=minutes,
         minutes_language=minutes_language,
+        profile=profile,
         format=format,
         channels=channels,
         speakers=speakers,

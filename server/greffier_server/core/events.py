@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar
 
-from greffier.protocol import AudioFormat, ChannelUse, GlossaryTerm, Minutes, QualityLevel
+from greffier.protocol import (
+    AudioFormat,
+    AudioProfile,
+    ChannelUse,
+    GlossaryTerm,
+    Minutes,
+    QualityLevel,
+)
 from greffier_models.types import Word
 
 __all__ = [
@@ -61,6 +68,8 @@ class SessionStarted:
     minutes_language: str | None = None
     channels: ChannelUse = field(default="mix", metadata=LATER)
     speakers: tuple[str, ...] = field(default=(), metadata=LATER)
+    profile: AudioProfile | None = field(default=None, metadata=LATER)
+    """Kind of audio; None = the server's setting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from greffier_server.core.events import SessionStarted
 from greffier_server.core.policy import StreamingPolicy
 from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
-from greffier_server.core.speech import SpeechSettings
+from greffier_server.core.speech import PROFILES, SpeechSettings
 from greffier_server.core.state import SessionState
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.feed import AudioFeed, ChannelDecoder, ChannelFeeds
@@ -52,6 +52,7 @@ class SessionSettings:
     """Spoken here; where the language is detected, others need far more evidence."""
     policy: AlignAttSettings = field(default_factory=AlignAttSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    """Where a session does not name its profile."""
     recordings: TranscribeSettings | None = None
     """Set where each session's audio is a whole recording, which nobody watches word by word."""
 
@@ -183,7 +184,7 @@ class SessionBuilder:
             transcriber=RecordingTranscriber(
                 recognizer=self._engines.recognizer,
                 detector=self._engines.vad,
-                speech=self._settings.speech,
+                speech=self._speech(started),
                 settings=self._settings.recordings,
                 stream=heard.stream,
             ),
@@ -196,6 +197,9 @@ class SessionBuilder:
             on_progress=heard.on_progress,
         )
 
+    def _speech(self, started: SessionStarted) -> SpeechSettings:
+        return self._settings.speech if started.profile is None else PROFILES[started.profile]
+
     def _policy(
         self, started: SessionStarted, start: ChannelStart, *, start_ms: int
     ) -> StreamingPolicy:
@@ -204,7 +208,7 @@ class SessionBuilder:
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
             settings=self._settings.policy,
-            speech=self._settings.speech,
+            speech=self._speech(started),
             start_ms=start_ms,
             decided_ms=start.decided_ms,
             committed=[word for segment in start.segments for word in segment.words],

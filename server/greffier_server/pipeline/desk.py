@@ -160,6 +160,7 @@ class Desk:
             minutes_language=start.minutes_language,
             channels=start.channels,
             speakers=start.speakers,
+            profile=start.profile,
         )
         # The first event is stored without patience, so that the client can be told.
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)

@@ -7,7 +7,16 @@ from pydantic import BaseModel, ConfigDict
 from greffier_server.services import ModelDescription
 from greffier_server.storage.store import SessionRow
 
-__all__ = ["ErrorBody", "Health", "ModelBody", "ModelList", "SessionBody", "SessionList"]
+__all__ = [
+    "ErrorBody",
+    "Health",
+    "ModelBody",
+    "ModelList",
+    "SessionBody",
+    "SessionList",
+    "WithheldBody",
+    "WithheldList",
+]
 
 
 class _Body(BaseModel):
@@ -114,3 +123,20 @@ class ModelList(_Body):
     reason: str
     """Why not; empty when ready."""
     models: tuple[ModelBody, ...]
+
+
+class WithheldBody(_Body):
+    """A passage that the checks did not believe."""
+
+    start_ms: int
+    end_ms: int
+    reason: str
+    text: str
+    audio: str
+    """Path of its audio, with a little around it."""
+
+
+class WithheldList(_Body):
+    """Every passage withheld so far, in order."""
+
+    withheld: tuple[WithheldBody, ...]

@@ -6,6 +6,7 @@
     * ServerStopping (retryable): shutting down; the session is kept and can be resumed
     * NotTranslated: the session has no translation into that language
     * NoMinutes: the session has none, or none yet
+    * NoAudio: the session has no recording, or none of that stretch
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -21,6 +22,7 @@ __all__ = [
     "FrameTooLarge",
     "HostRefused",
     "IdleTimeout",
+    "NoAudio",
     "NoMinutes",
     "NotTranslated",
     "OriginRefused",
@@ -61,6 +63,13 @@ class NotTranslated(ServerError):
     """The session has no translation into this language."""
 
     code = "not_translated"
+    status = 404
+
+
+class NoAudio(ServerError):
+    """The session has no recording, or none of that stretch."""
+
+    code = "no_audio"
     status = 404
 
 

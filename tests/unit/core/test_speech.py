@@ -37,9 +37,9 @@ def test_a_short_burst_is_no_speech() -> None:
 
 
 def test_hysteresis() -> None:
-    assert _tracked([0.9, 0.9, 0.4]).speaking
-    assert not _tracked([0.9, 0.9, 0.3]).speaking
-    assert not _tracked([0.4, 0.4, 0.4]).speaking
+    assert _tracked([0.9, 0.9, 0.3]).speaking
+    assert not _tracked([0.9, 0.9, 0.2]).speaking
+    assert not _tracked([0.3, 0.3, 0.3]).speaking
 
 
 def test_the_end_of_speech_before_a_time() -> None:

@@ -26,7 +26,7 @@ class _Session:
 
 def test_frames_carry_the_context_of_the_one_before() -> None:
     session = _Session()
-    stream = SileroVad(session).open()
+    stream = SileroVad(session, corner_hz=None).open()
     pcm = np.arange(512 * 4, dtype=np.int16)
     assert len(stream.push(pcm[:700])) == 1
     assert len(stream.push(pcm[700:])) == 3
@@ -49,3 +49,26 @@ def test_streams_share_nothing() -> None:
     one.push(np.full(300, 9_000, np.int16))
     assert other.push(np.zeros(512, np.int16)) == [0.0]
     assert vad.frame_ms == 32
+
+
+def test_treble_is_heard_more_faintly_than_voice() -> None:
+    session = _Session()
+    times = np.arange(16_000) / 16_000
+    peaks: dict[int, float] = {}
+    for hertz in (200, 800, 6_400):
+        tone = (16_384 * np.sin(2 * np.pi * hertz * times)).astype(np.int16)
+        peaks[hertz] = list(SileroVad(session).open().push(tone))[-1]
+    assert peaks[200] > 0.47
+    assert peaks[800] == pytest.approx(0.5 / np.sqrt(2), rel=0.08)
+    assert peaks[6_400] < 0.12
+
+
+def test_the_filter_knows_no_blocks() -> None:
+    pcm = np.random.default_rng(1).integers(-9_000, 9_000, 512 * 6).astype(np.int16)
+    at_once, in_pieces = _Session(), _Session()
+    SileroVad(at_once).open().push(pcm)
+    stream = SileroVad(in_pieces).open()
+    for start in range(0, len(pcm), 37):
+        stream.push(pcm[start : start + 37])
+    whole, pieces = (np.concatenate(s.inputs) for s in (at_once, in_pieces))
+    np.testing.assert_allclose(whole, pieces, atol=1e-6)

@@ -63,7 +63,13 @@ class Engine:
             self.running -= 1
 
     async def identify(
-        self, window: AudioWindow, candidates: Sequence[str] = (), *, deadline_ms: int = 0
+        self,
+        window: AudioWindow,
+        candidates: Sequence[str] = (),
+        *,
+        deadline_ms: int = 0,
+        priority: int = 0,
+        stream: tuple[str, str] = ("", ""),
     ) -> dict[str, float]:
         del window, candidates, deadline_ms, priority, stream
         if self.failures and self.error is not None:

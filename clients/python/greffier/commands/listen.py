@@ -9,6 +9,8 @@ from greffier.commands.options import (
     channels_options,
     language_option,
     minutes_option,
+    profile_of,
+    profile_option,
     save_option,
     server_option,
     title_option,
@@ -33,6 +35,7 @@ def build(say: Messages) -> click.Command:
     @channels_options(say)
     @translate_option(say)
     @minutes_option(say, default=True)
+    @profile_option(say)
     @title_option(say)
     @save_option(say)
     @click.option("--device", metavar="NAME", help=say("help.device"))
@@ -44,12 +47,22 @@ def build(say: Messages) -> click.Command:
         speakers: tuple[str, ...],
         translate: tuple[str, ...],
         minutes: bool,
+        profile: str | None,
         title: str,
         save: Path | None,
         device: str | None,
     ) -> None:
         request = LiveRequest(
-            server, token, language, translate, title, minutes, save, channels, speakers
+            server,
+            token,
+            language,
+            translate,
+            title,
+            minutes,
+            save,
+            channels,
+            speakers,
+            profile_of(profile),
         )
         number = int(device) if device is not None and device.isdecimal() else device
         asyncio.run(_listen(request, number, say))

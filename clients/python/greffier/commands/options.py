@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import click
 
 from greffier.address import DEFAULT_SERVER, ServerAddress
 from greffier.messages import Messages
+from greffier.protocol import AudioProfile
 
 __all__ = [
     "channels_options",
     "language_option",
     "minutes_option",
     "output_file_option",
+    "profile_of",
+    "profile_option",
     "save_option",
     "server_option",
     "title_option",
@@ -117,6 +120,18 @@ def minutes_option(say: Messages, *, default: bool) -> Decorator[Any]:
     return click.option(
         "--minutes/--no-minutes", default=default, show_default=True, help=say("help.with-minutes")
     )
+
+
+def profile_option(say: Messages) -> Decorator[Any]:
+    """``--profile``, the kind of audio."""
+    return click.option(
+        "--profile", type=click.Choice(get_args(AudioProfile)), help=say("help.profile")
+    )
+
+
+def profile_of(name: str | None) -> AudioProfile | None:
+    """Give the value of ``--profile`` its type: click has checked it."""
+    return cast("AudioProfile | None", name)
 
 
 def title_option(say: Messages) -> Decorator[Any]:

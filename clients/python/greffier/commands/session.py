@@ -11,7 +11,7 @@ import click
 from greffier.client import connect
 from greffier.exchange import exchange, interruptible
 from greffier.messages import Messages
-from greffier.protocol import AudioFormat, ChannelUse
+from greffier.protocol import AudioFormat, AudioProfile, ChannelUse
 from greffier.render import View, open_view
 from greffier.saving import save
 
@@ -31,6 +31,7 @@ class LiveRequest:
     folder: Path | None
     channels: ChannelUse = "mix"
     speakers: tuple[str, ...] = ()
+    profile: AudioProfile | None = None
 
 
 async def run_live(
@@ -61,6 +62,7 @@ async def run_live(
             translate_to=request.translate_to,
             title=request.title,
             minutes=request.minutes,
+            profile=request.profile,
             format=format,
             channels=request.channels,
             speakers=request.speakers,

@@ -9,6 +9,8 @@ from greffier.commands.options import (
     channels_options,
     language_option,
     minutes_option,
+    profile_of,
+    profile_option,
     save_option,
     server_option,
     title_option,
@@ -35,6 +37,7 @@ def build(say: Messages) -> click.Command:
     @channels_options(say)
     @translate_option(say)
     @minutes_option(say, default=True)
+    @profile_option(say)
     @title_option(say)
     @click.option("--fast", is_flag=True, help=say("help.fast"))
     @click.option(
@@ -54,6 +57,7 @@ def build(say: Messages) -> click.Command:
         speakers: tuple[str, ...],
         translate: tuple[str, ...],
         minutes: bool,
+        profile: str | None,
         title: str,
         fast: bool,
         rate: int,
@@ -61,7 +65,16 @@ def build(say: Messages) -> click.Command:
     ) -> None:
         title = title or ("" if file == "-" else Path(file).stem)
         request = LiveRequest(
-            server, token, language, translate, title, minutes, save, channels, speakers
+            server,
+            token,
+            language,
+            translate,
+            title,
+            minutes,
+            save,
+            channels,
+            speakers,
+            profile_of(profile),
         )
         asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
 
