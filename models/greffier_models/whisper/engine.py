@@ -7,6 +7,7 @@ a time on a CPU (batches are slower per item) and the decoder in batches of equa
 """
 
 import importlib
+import itertools
 import logging
 import math
 import os
@@ -27,6 +28,7 @@ from greffier_models.types import (
     RecognitionOptions,
     Word,
 )
+from greffier_models.whisper.scoring import Forced, index_of, with_terms
 from greffier_models.whisper.words import group_tokens, timed_words
 
 __all__ = ["WhisperEngine", "load_whisper"]
@@ -44,6 +46,7 @@ _TOKENS_PER_SECOND = 7
 """Fast speech; more is a loop. With `_TOKENS_EXTRA`, the limit of new tokens."""
 _TOKENS_EXTRA = 6
 _PROMPT_TOKENS = 223
+_MAX_WORD_TOKENS = 60
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -202,8 +205,6 @@ class WhisperEngine:
     def _prompt(self, options: RecognitionOptions, language: str, prefix: list[int]) -> list[int]:
         prompt: list[int] = []
         context: list[int] = []
-        if options.hotwords:
-            context += self._encode_text(" " + ", ".join(options.hotwords))[: _PROMPT_TOKENS // 2]
         if options.prompt:
             room = _PROMPT_TOKENS - len(context)
             context += self._encode_text(" " + options.prompt.strip())[-room:]
@@ -241,6 +242,9 @@ class WhisperEngine:
         tokens = tokens[: item.limit]  # a neighbour in the batch may have had a higher limit
         tokens = [token for token in tokens if token < self._eot]
         words = self._align(item, tokens) if tokens else []
+        if words and item.options.hotwords:
+            index = index_of(item.options.hotwords)
+            words = with_terms(words, index, lambda texts: self._force(item, texts))
         return Hypothesis(
             words=tuple(words),
             language=item.language,
@@ -272,6 +276,30 @@ class WhisperEngine:
             start_ms=item.window.start_ms,
             end_ms=item.window.end_ms,
         )
+
+    def _force(self, item: _Encoded, texts: Sequence[str]) -> Forced:
+        """Hold `texts`, one a word, against the window's audio."""
+        start = [self._sot]
+        if self._multilingual:
+            start += [self._token(f"<|{item.language}|>"), self._token(f"<|{item.options.task}|>")]
+        pieces = [self._encode_text(text)[:_MAX_WORD_TOKENS] for text in texts]
+        everything = [*item.prefix_tokens, *itertools.chain.from_iterable(pieces)]
+        (aligned,) = self._model.align(item.output, start, [everything], item.frames)
+        frames = _first_frames(aligned.alignments, len(everything), item.frames // 2)
+        skipped = len(item.prefix_tokens)
+        probabilities = [float(p) for p in aligned.text_token_probs[skipped:]]
+        numbers = itertools.count()
+        groups = [[next(numbers) for _ in piece] for piece in pieces]
+        words = timed_words(
+            texts,
+            groups,
+            token_frames=frames[skipped:],
+            probabilities=probabilities,
+            start_ms=item.window.start_ms,
+            end_ms=item.window.end_ms,
+        )
+        logprobs = [sum(math.log(max(probabilities[i], 1e-10)) for i in group) for group in groups]
+        return Forced(tuple(words), tuple(logprobs), tuple(map(len, pieces)))
 
     # --- tokens -------------------------------------------------------------------------------
 
