@@ -9,12 +9,13 @@ Sequences" (NAACL 2000): letters become few classes of sounds, and near sounds a
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fold", "likeness", "likenesses", "weight"]
+__all__ = ["Sounds", "fold", "likeness", "likenesses", "plausible_pairs"]
 
 _SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"e?aux?", "o"),
@@ -49,6 +50,9 @@ _SWAPS: tuple[tuple[float, str], ...] = (
     (0.4, "bv ij ej dZ iu ei ou ae ao"),
     (0.3, "bp dt gk fv sz SZ Ss Zz Zs Sz gZ mn kS tS"),
 )
+_CLASSES = ("aeiouj", "bpfv", "tdszSZkg", "mn", "lr")
+"""Sounds of two classes are never near, but l and j."""
+_CLASS_NUMBERS = range(len(_CLASSES) + 1)
 _VOWEL_SWAP = 0.5
 _VOWEL_GAP = 0.5
 _GAP = 0.8
@@ -66,57 +70,91 @@ def fold(text: str) -> str:
     return _DOUBLE.sub(r"\1", sounds)
 
 
-def weight(sounds: str) -> float:
-    """What it costs to leave out every one of `sounds`."""
-    return sum(_VOWEL_GAP if sound in _VOWELS else _GAP for sound in sounds)
+@dataclass(frozen=True, slots=True, eq=False)
+class Sounds:
+    """Foldings as numbers, one a row, to be compared many at a time."""
+
+    codes: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    """What it costs to leave out every sound of each."""
+    counts: NDArray[np.int16]
+    """Sounds of each class in each."""
+
+    @classmethod
+    def of(cls, foldings: Sequence[str]) -> "Sounds":
+        """Encode `foldings`."""
+        lengths = np.array([len(text) for text in foldings], np.int64)
+        codes = np.full((len(foldings), int(lengths.max(initial=0))), _OTHER, np.int32)
+        for place, text in enumerate(foldings):
+            codes[place, : len(text)] = [_code(sound) for sound in text]
+        there = np.arange(codes.shape[1]) < lengths[:, None]
+        kinds = np.minimum(codes, _OTHER)
+        weights = np.where(there, _costs()[1][kinds], np.float32(0)).sum(axis=1, dtype=np.float32)
+        classes = _class_of()[kinds]
+        counts = np.stack([((classes == kind) & there).sum(axis=1) for kind in _CLASS_NUMBERS], 1)
+        return cls(codes, lengths, weights, counts.astype(np.int16))
+
+    def take(self, places: NDArray[np.int64]) -> "Sounds":
+        """The rows at `places`."""
+        lengths = self.lengths[places]
+        codes = self.codes[places, : int(lengths.max(initial=0))]
+        return Sounds(codes, lengths, self.weights[places], self.counts[places])
 
 
 def likeness(one: str, other: str) -> float:
     """1 for foldings that are equal, 0 for such as have nothing in common."""
-    return float(likenesses([one], [other])[0])
+    return float(likenesses(Sounds.of([one]), Sounds.of([other]))[0])
 
 
-def likenesses(some: Sequence[str], others: Sequence[str]) -> NDArray[np.float32]:
-    """`likeness` of each pair, all at once: 1 less weighted edit distance by the heavier one."""
-    if not some:
-        return np.zeros(0, np.float32)
-    ones, one_ends = _codes(some)
-    twos, two_ends = _codes(others)
+def plausible_pairs(some: Sounds, others: Sounds, least: float) -> NDArray[np.int64]:
+    """Rows of `some` and of `others`, two columns, whose counts of sounds allow that likeness."""
+    surplus = some.counts[:, None, :] - others.counts[None, :, :]
+    more = np.maximum(surplus, 0).sum(axis=2)
+    less = np.maximum(-surplus, 0).sum(axis=2)
+    # What one has too many of and the other too few of can be swapped, at best; the rest is gaps.
+    cost = np.minimum(more, less) + _VOWEL_GAP * np.abs(more - less)
+    heavier = np.maximum(some.weights[:, None], others.weights[None, :])
+    return np.argwhere(cost <= (1 - least) * heavier)
+
+
+def likenesses(some: Sounds, others: Sounds) -> NDArray[np.float32]:
+    """`likeness` of each pair of rows: 1 less the weighted edit distance by the heavier one."""
     swaps, gaps = _costs()
+    ones, twos = some.codes.T, others.codes.T  # one sound of every pair at a time
     one_kinds, two_kinds = np.minimum(ones, _OTHER), np.minimum(twos, _OTHER)
     two_gaps = gaps[two_kinds]
-    first = np.zeros((len(some), 1), np.float32)
-    row = np.concatenate([first, np.cumsum(two_gaps, axis=1)], axis=1)
-    places = np.arange(len(some))
-    two_weights = row[places, two_ends]
-    one_weights = np.zeros(len(some), np.float32)
-    found = np.where(one_ends == 0, two_weights, np.float32(0))
-    for step in range(ones.shape[1]):
-        gap = gaps[one_kinds[:, step]]
-        swap = swaps[one_kinds[:, step, None], two_kinds]
-        swap = np.where(ones[:, step, None] == twos, np.float32(0), swap)
+    row = np.zeros((len(twos) + 1, len(others.lengths)), np.float32)
+    np.cumsum(two_gaps, axis=0, out=row[1:])
+    places = np.arange(len(others.lengths))
+    found = row[others.lengths, places]
+    for step in range(len(ones)):
+        gap = gaps[one_kinds[step]]
+        swap = swaps[one_kinds[step], two_kinds]
+        swap[ones[step] == twos] = 0
         before, row = row, np.empty_like(row)
-        row[:, 0] = before[:, 0] + gap
-        for place in range(twos.shape[1]):
-            best = np.minimum(before[:, place] + swap[:, place], before[:, place + 1] + gap)
-            row[:, place + 1] = np.minimum(best, row[:, place] + two_gaps[:, place])
-        ended = one_ends == step + 1
-        found[ended] = row[places, two_ends][ended]
-        one_weights[ended] = row[ended, 0]
-    heavier = np.maximum(np.maximum(one_weights, two_weights), np.float32(1e-6))
-    alike = 1 - found / heavier
-    return np.where((one_ends > 0) & (two_ends > 0), np.maximum(alike, 0), 0).astype(np.float32)
+        row[0] = before[0] + gap
+        best = np.minimum(before[:-1] + swap, before[1:] + gap)
+        for place in range(len(twos)):
+            np.minimum(best[place], row[place] + two_gaps[place], out=row[place + 1])
+        found = np.where(some.lengths == step + 1, row[others.lengths, places], found)
+    heavier = np.maximum(np.maximum(some.weights, others.weights), np.float32(1e-6))
+    alike = np.maximum(1 - found / heavier, 0)
+    return np.where((some.lengths > 0) & (others.lengths > 0), alike, 0).astype(np.float32)
 
 
-def _codes(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Sounds as numbers, one row a text, and the length of each."""
-    ends = np.array([len(text) for text in texts], np.int64)
-    codes = np.zeros((len(texts), int(ends.max(initial=0))), np.int32)
-    for place, text in enumerate(texts):
-        for step, sound in enumerate(text):
-            known = _SOUNDS.find(sound)
-            codes[place, step] = known if known >= 0 else _OTHER + ord(sound)
-    return codes, ends
+def _code(sound: str) -> int:
+    known = _SOUNDS.find(sound)
+    return known if known >= 0 else _OTHER + ord(sound)
+
+
+@cache
+def _class_of() -> NDArray[np.int64]:
+    """The class of each sound, by its code."""
+    classes = np.full(_OTHER + 1, len(_CLASSES), np.int64)
+    for kind, members in enumerate(_CLASSES):
+        classes[[_SOUNDS.index(sound) for sound in members]] = kind
+    return classes
 
 
 @cache

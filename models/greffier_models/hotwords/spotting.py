@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from greffier_models.hotwords.sounds import fold, likenesses, weight
+from greffier_models.hotwords.sounds import Sounds, fold, likenesses, plausible_pairs
 from greffier_models.types import Word
 
 __all__ = ["LEAST_LIKENESS", "MAX_TERM_CHARS", "Spotted", "TermIndex"]
@@ -25,11 +24,11 @@ _DOUBT_WEIGHT = 0.25
 _MAX_WORDS = 4
 _MORE_WORDS = 2
 """A term may be heard as so many words more than it has."""
+_PAIRS_AT_ONCE = 2_048
+"""What fits a processor's cache: two and a half times as fast as all at once."""
 _HEAD = re.compile(r"^\s*[\"'«“(¿¡]*(?:(?:[cdjlmnst]|qu)['’])?", re.IGNORECASE)
 _TAIL = re.compile(r"(?:['’]s)?[\s\"'»”).,;:!?…]*$")
-_CLASSES = ("aeiouj", "bpfv", "tdszSZkg", "mn", "l", "r")
-_CLASS_COST = 0.4
-"""Least cost of a difference of one in the count of a class: half of a swap, rounded down."""
+_APOSTROPHES = ("'", "’")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,17 @@ class Spotted:
         return f"{self.head}{self.term}{self.tail}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Words of a hypothesis that may be one term."""
+
+    first: int
+    count: int
+    head: str
+    core: str
+    tail: str
+
+
 class TermIndex:
     """The terms of one glossary by their sound; immutable.
 
@@ -64,10 +74,7 @@ class TermIndex:
         folded = {term: fold(term) for term in map(_tidy, terms) if len(term) <= MAX_TERM_CHARS}
         kept = {term: sounds for term, sounds in folded.items() if len(sounds) >= _LEAST_SOUNDS}
         self._terms = tuple(kept)
-        self._sounds = tuple(kept.values())
-        self._counts = _class_counts(self._sounds)
-        self._weights = np.array([weight(sounds) for sounds in self._sounds], np.float32)
-        self._lengths = np.array([len(sounds) for sounds in self._sounds], np.int64)
+        self._sounds = Sounds.of(list(kept.values()))
         self._words = np.array([len(term.split()) for term in self._terms], np.int64)
         self._known = frozenset(map(str.casefold, folded))
         # "Rose" must not put capitals on every rose; "TEMIS" and "TeamViewer" are names anywhere.
@@ -86,14 +93,24 @@ class TermIndex:
         runs = self._runs(words)
         if not runs or not self._terms:
             return []
-        sounds = [fold(core) for _, _, _, core, _ in runs]
-        pairs = self._plausible(sounds, np.array([run[1] for run in runs], np.int64))
-        alike = likenesses([sounds[a] for a, _ in pairs], [self._sounds[b] for _, b in pairs])
+        sounds = Sounds.of([fold(run.core) for run in runs])
+        counts = np.array([run.count for run in runs], np.int64)
+        pairs = plausible_pairs(sounds, self._sounds, LEAST_LIKENESS)
+        pairs = pairs[
+            (sounds.lengths[pairs[:, 0]] > 1)
+            & (counts[pairs[:, 0]] <= self._words[pairs[:, 1]] + _MORE_WORDS)
+        ]
+        alike = np.zeros(len(pairs), np.float32)
+        for at in range(0, len(pairs), _PAIRS_AT_ONCE):
+            some = pairs[at : at + _PAIRS_AT_ONCE]
+            ones, twos = sounds.take(some[:, 0]), self._sounds.take(some[:, 1])
+            alike[at : at + len(some)] = likenesses(ones, twos)
+        near = alike >= LEAST_LIKENESS
         found = [
-            Spotted(first, count, self._terms[b], round(float(like), 4), head, tail)
-            for (a, b), like in zip(pairs, alike, strict=True)
-            if like >= LEAST_LIKENESS
-            for first, count, head, _, tail in (runs[a],)
+            Spotted(run.first, run.count, term, round(float(like), 4), run.head, run.tail)
+            for (a, b), like in zip(pairs[near], alike[near], strict=True)
+            for run, term in ((runs[a], self._terms[b]),)
+            if not _inflected(run.core, term)
         ]
         found.sort(key=lambda spot: (_rank(spot, words), spot.count, spot.first))
         return _apart(found, limit)
@@ -103,9 +120,9 @@ class TermIndex:
         head, core, tail = _parts(word)
         return f"{head}{self._written.get(core.casefold(), core)}{tail}"
 
-    def _runs(self, words: Sequence[Word]) -> list[tuple[int, int, str, str, str]]:
-        """(first, count, head, core, tail) of each run of words that is not a term already."""
-        runs: list[tuple[int, int, str, str, str]] = []
+    def _runs(self, words: Sequence[Word]) -> list[_Run]:
+        """Each run of words that is doubtful enough, and not a term already."""
+        runs: list[_Run] = []
         longest = min(_MAX_WORDS, int(self._words.max(initial=0)) + _MORE_WORDS)
         said = self._said(words)
         for first in range(len(words)):
@@ -114,8 +131,11 @@ class TermIndex:
                     break
                 run = words[first : first + count]
                 head, core, tail = _parts("".join(word.text for word in run))
-                if core and _least(run) < _CERTAIN:
-                    runs.append((first, count, head, core, tail))
+                if not core or _least(run) >= _CERTAIN:
+                    continue
+                runs.append(_Run(first, count, head, core, tail))
+                if tail[:1] in _APOSTROPHES and tail[1:2] == "s":  # a plural, or a name's own s
+                    runs.append(_Run(first, count, head, core + tail[:2], tail[2:]))
         return runs
 
     def _said(self, words: Sequence[Word]) -> set[int]:
@@ -126,17 +146,6 @@ class TermIndex:
                 if _bare("".join(word.text for word in words[first:end])) in self._known:
                     said.update(range(first, end))
         return said
-
-    def _plausible(self, sounds: Sequence[str], counts: NDArray[np.int64]) -> list[tuple[int, int]]:
-        """Pairs (run, term) whose counts of sounds do not rule them out."""
-        heard = _class_counts(sounds)
-        lengths = np.array([len(text) for text in sounds], np.int64)
-        weights = np.array([weight(text) for text in sounds], np.float32)
-        apart = np.abs(heard[:, None, :] - self._counts[None, :, :]).sum(axis=2)
-        heavier = np.maximum(weights[:, None], self._weights[None, :])
-        fits = apart * _CLASS_COST <= (1 - LEAST_LIKENESS) * heavier
-        fits &= (lengths[:, None] > 1) & (counts[:, None] <= self._words[None, :] + _MORE_WORDS)
-        return [(int(a), int(b)) for a, b in np.argwhere(fits)]
 
 
 def _least(run: Sequence[Word]) -> float:
@@ -177,14 +186,14 @@ def _bare(text: str) -> str:
     return _parts(text)[1].casefold()
 
 
+def _inflected(core: str, term: str) -> bool:
+    """Whether a common word was heard in another form: a glossary does not settle its grammar."""
+    if not term.islower():
+        return False
+    heard = core.casefold()
+    stem = min(len(heard), len(term)) - 1
+    return heard[:stem] == term[:stem] and abs(len(heard) - len(term)) <= 2
+
+
 def _tidy(term: str) -> str:
     return " ".join(term.split())
-
-
-def _class_counts(sounds: Sequence[str]) -> NDArray[np.int16]:
-    counts = np.zeros((len(sounds), len(_CLASSES) + 1), np.int16)
-    for place, text in enumerate(sounds):
-        for sound in text:
-            kind = next((k for k, members in enumerate(_CLASSES) if sound in members), -1)
-            counts[place, kind] += 1
-    return counts

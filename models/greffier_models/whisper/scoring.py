@@ -16,8 +16,10 @@ from greffier_models.types import Word
 
 __all__ = ["Forced", "index_of", "margin_needed", "with_terms"]
 
-_MAX_SPOTS = 6
-"""Places looked at in one decode; each costs an `align()`."""
+_MAX_SPOTS = 8
+"""Places looked at in one decode."""
+_MAX_PASSES = 3
+"""Passes of `align()` they may take; places far enough apart share one."""
 _CONTEXT_WORDS = 2
 """Words behind the place whose probability counts too: a wrong word makes the next unlikely."""
 
@@ -31,6 +33,18 @@ class Forced:
     """Natural logarithm of the probability of each word after those before it."""
     tokens: tuple[int, ...]
     """Tokens of each word."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A term in one spelling in place of the words that sound like it."""
+
+    spot: Spotted
+    form: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.spot.head}{self.form}{self.spot.tail}"
 
 
 @lru_cache(maxsize=32)
@@ -57,19 +71,21 @@ def with_terms(
     if not spots:
         return words
     heard = force([word.text for word in words])
-    accepted: dict[tuple[int, int], tuple[float, Spotted]] = {}
-    for spot in spots:
-        margin = max(
-            _margin(spot, heard, force(_texts(words, [(spot, form)]))) for form in _forms(spot)
-        )
-        best = accepted.get((spot.first, spot.count))
-        if margin >= margin_needed(spot.likeness) and (best is None or margin > best[0]):
-            accepted[(spot.first, spot.count)] = (margin, spot)
-    if not accepted:
+    best: dict[tuple[int, int], tuple[float, Spotted]] = {}
+    for trials in _passes(spots):
+        forced = force(_texts(words, trials))
+        for trial, place in zip(trials, _places(trials), strict=True):
+            spot = trial.spot
+            margin = _margin(spot, heard, forced, place)
+            run = (spot.first, spot.count)
+            if margin >= margin_needed(spot.likeness) and (
+                run not in best or margin > best[run][0]
+            ):
+                best[run] = (margin, spot)
+    if not best:
         return words
-    chosen = [spot for _, spot in sorted(accepted.values(), key=lambda item: item[1].first)]
-    timed = force(_texts(words, [(spot, spot.term) for spot in chosen])).words
-    return _marked(timed, words, chosen)
+    chosen = [_Trial(spot, spot.term) for _, (_, spot) in sorted(best.items())]
+    return _marked(force(_texts(words, chosen)).words, words, chosen)
 
 
 def margin_needed(likeness: float) -> float:
@@ -80,43 +96,69 @@ def margin_needed(likeness: float) -> float:
     return -2.0 - 9.0 * (likeness - LEAST_LIKENESS)
 
 
-def _margin(spot: Spotted, heard: Forced, forced: Forced) -> float:
+def _margin(spot: Spotted, heard: Forced, forced: Forced, place: int) -> float:
     """How much more probable the text is with the term, in nats for each token of the term."""
     end = spot.first + spot.count
     before = sum(heard.logprobs[spot.first : end + _CONTEXT_WORDS])
-    after = sum(forced.logprobs[spot.first : spot.first + 1 + _CONTEXT_WORDS])
-    return (after - before) / max(forced.tokens[spot.first], 1)
+    after = sum(forced.logprobs[place : place + 1 + _CONTEXT_WORDS])
+    return (after - before) / max(forced.tokens[place], 1)
+
+
+def _passes(spots: Sequence[Spotted]) -> list[list[_Trial]]:
+    """Share out the trials: those of one pass do not touch each other's context."""
+    passes: list[list[_Trial]] = []
+    for trial in [_Trial(spot, form) for spot in spots for form in _forms(spot)]:
+        for others in passes:
+            if all(_far(trial.spot, other.spot) for other in others):
+                others.append(trial)
+                break
+        else:
+            if len(passes) < _MAX_PASSES:
+                passes.append([trial])
+    return [sorted(trials, key=lambda trial: trial.spot.first) for trials in passes]
+
+
+def _far(one: Spotted, other: Spotted) -> bool:
+    first, second = sorted((one, other), key=lambda spot: spot.first)
+    return first.first + first.count + _CONTEXT_WORDS <= second.first
 
 
 def _forms(spot: Spotted) -> list[str]:
     """Spellings the model may know the term by: it has seldom seen a name in capitals."""
-    return [spot.term, spot.term.title()] if spot.term.isupper() else [spot.term]
+    return [spot.term.title(), spot.term] if spot.term.isupper() else [spot.term]
 
 
-def _texts(words: Sequence[Word], chosen: Sequence[tuple[Spotted, str]]) -> list[str]:
+def _texts(words: Sequence[Word], trials: Sequence[_Trial]) -> list[str]:
     texts: list[str] = []
     at = 0
-    for spot, form in chosen:
-        texts += [word.text for word in words[at : spot.first]]
-        texts.append(f"{spot.head}{form}{spot.tail}")
-        at = spot.first + spot.count
+    for trial in trials:
+        texts += [word.text for word in words[at : trial.spot.first]]
+        texts.append(trial.text)
+        at = trial.spot.first + trial.spot.count
     return [*texts, *(word.text for word in words[at:])]
 
 
-def _marked(timed: Sequence[Word], words: Sequence[Word], chosen: Sequence[Spotted]) -> list[Word]:
+def _places(trials: Sequence[_Trial]) -> list[int]:
+    """Where each term stands in the text that has them all."""
+    places: list[int] = []
+    shift = 0
+    for trial in trials:
+        places.append(trial.spot.first - shift)
+        shift += trial.spot.count - 1
+    return places
+
+
+def _marked(timed: Sequence[Word], words: Sequence[Word], chosen: Sequence[_Trial]) -> list[Word]:
     """Say of each term what was heard, and be as sure of it as of that."""
     marked = list(timed)
-    shift = 0
-    for spot in chosen:
-        run = words[spot.first : spot.first + spot.count]
-        place = spot.first - shift
+    for trial, place in zip(chosen, _places(chosen), strict=True):
+        run = words[trial.spot.first : trial.spot.first + trial.spot.count]
         sure = sum(word.probability for word in run) / len(run)
         marked[place] = replace(
             marked[place],
             probability=round(max(sure, marked[place].probability), 4),
-            heard="".join(word.text for word in run),
+            heard="".join(word.heard or word.text for word in run),
         )
-        shift += spot.count - 1
     return marked
 
 

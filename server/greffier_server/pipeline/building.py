@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.events import SessionStarted
+from greffier_server.core.hotwords import choose_hotwords
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState
@@ -118,7 +119,7 @@ class SessionBuilder:
             vad=self._engines.vad.open(),
             frame_ms=self._engines.vad.frame_ms,
             start_ms=start_ms,
-            hotwords=tuple(term.term for term in started.glossary)[:50],
+            hotwords=choose_hotwords(started.glossary),
             finished=state.recognised,
             on_progress=progressed,
             on_commit=self._on_commit,
