@@ -46,9 +46,14 @@ class Spotted:
     """What stands behind it."""
 
     @property
-    def text(self) -> str:
-        """The term as it would stand in the text."""
-        return f"{self.head}{self.term}{self.tail}"
+    def run(self) -> tuple[int, int]:
+        """First word and count."""
+        return self.first, self.count
+
+    def overlaps(self, other: "Spotted", *, margin: int = 0) -> bool:
+        """Whether both have a word in common, or less than `margin` words between them."""
+        ends = self.first + self.count + margin, other.first + other.count + margin
+        return self.first < ends[1] and other.first < ends[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ class TermIndex:
         return len(self._terms)
 
     def near(self, words: Sequence[Word], *, limit: int = 6) -> list[Spotted]:
-        """The likeliest places, best first; no two overlap but for the same words.
+        """The likeliest places, best first; those that overlap are alternatives.
 
         Args:
             words: of a hypothesis.
@@ -158,16 +163,15 @@ def _rank(spot: Spotted, words: Sequence[Word]) -> float:
 
 
 def _apart(found: Sequence[Spotted], limit: int) -> list[Spotted]:
-    """Keep what does not overlap a likelier place, but two terms for the very same words."""
+    """Drop what overlaps a likelier place.
+
+    Other terms for the very same words stay, and the same term over more or fewer of them: the
+    audio tells whether a neighbour is part of the name.
+    """
     kept: list[Spotted] = []
     for spot in found:
-        clash = any(
-            spot.first < other.first + other.count
-            and other.first < spot.first + spot.count
-            and (spot.first, spot.count) != (other.first, other.count)
-            for other in kept
-        )
-        if not clash:
+        rivals = [other for other in kept if spot.overlaps(other)]
+        if all(spot.run == other.run or spot.term == other.term for other in rivals):
             kept.append(spot)
         if len(kept) == limit:
             break

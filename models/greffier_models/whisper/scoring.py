@@ -16,9 +16,9 @@ from greffier_models.types import Word
 
 __all__ = ["Forced", "index_of", "margin_needed", "with_terms"]
 
-_MAX_SPOTS = 8
+_MAX_SPOTS = 12
 """Places looked at in one decode."""
-_MAX_PASSES = 3
+_MAX_PASSES = 5
 """Passes of `align()` they may take; places far enough apart share one."""
 _CONTEXT_WORDS = 2
 """Words behind the place whose probability counts too: a wrong word makes the next unlikely."""
@@ -71,37 +71,42 @@ def with_terms(
     if not spots:
         return words
     heard = force([word.text for word in words])
-    best: dict[tuple[int, int], tuple[float, Spotted]] = {}
+    gains: list[tuple[float, Spotted]] = []
     for trials in _passes(spots):
         forced = force(_texts(words, trials))
         for trial, place in zip(trials, _places(trials), strict=True):
-            spot = trial.spot
-            margin = _margin(spot, heard, forced, place)
-            run = (spot.first, spot.count)
-            if margin >= margin_needed(spot.likeness) and (
-                run not in best or margin > best[run][0]
-            ):
-                best[run] = (margin, spot)
-    if not best:
+            gain = _gain(trial.spot, heard, forced, place)
+            least = margin_needed(trial.spot.likeness) * max(forced.tokens[place], 1)
+            if gain >= least:
+                gains.append((gain, trial.spot))
+    chosen = _best(gains)
+    if not chosen:
         return words
-    chosen = [_Trial(spot, spot.term) for _, (_, spot) in sorted(best.items())]
     return _marked(force(_texts(words, chosen)).words, words, chosen)
 
 
 def margin_needed(likeness: float) -> float:
-    """The least margin at which a term is believed: the more it sounds alike, the less it needs.
+    """The nats a token that a term may lack: the more it sounds alike, the less it must prove.
 
     Fitted on read English and French (ADR 0014).
     """
     return -2.0 - 9.0 * (likeness - LEAST_LIKENESS)
 
 
-def _margin(spot: Spotted, heard: Forced, forced: Forced, place: int) -> float:
-    """How much more probable the text is with the term, in nats for each token of the term."""
+def _gain(spot: Spotted, heard: Forced, forced: Forced, place: int) -> float:
+    """How much more probable the text is with the term, in nats."""
     end = spot.first + spot.count
     before = sum(heard.logprobs[spot.first : end + _CONTEXT_WORDS])
-    after = sum(forced.logprobs[place : place + 1 + _CONTEXT_WORDS])
-    return (after - before) / max(forced.tokens[place], 1)
+    return sum(forced.logprobs[place : place + 1 + _CONTEXT_WORDS]) - before
+
+
+def _best(gains: Sequence[tuple[float, Spotted]]) -> list[_Trial]:
+    """The most probable of the places that overlap, in the order of the text."""
+    chosen: list[Spotted] = []
+    for _, spot in sorted(gains, key=lambda item: -item[0]):
+        if not any(spot.overlaps(other) for other in chosen):
+            chosen.append(spot)
+    return [_Trial(spot, spot.term) for spot in sorted(chosen, key=lambda spot: spot.first)]
 
 
 def _passes(spots: Sequence[Spotted]) -> list[list[_Trial]]:
@@ -109,18 +114,13 @@ def _passes(spots: Sequence[Spotted]) -> list[list[_Trial]]:
     passes: list[list[_Trial]] = []
     for trial in [_Trial(spot, form) for spot in spots for form in _forms(spot)]:
         for others in passes:
-            if all(_far(trial.spot, other.spot) for other in others):
+            if not any(trial.spot.overlaps(o.spot, margin=_CONTEXT_WORDS) for o in others):
                 others.append(trial)
                 break
         else:
             if len(passes) < _MAX_PASSES:
                 passes.append([trial])
     return [sorted(trials, key=lambda trial: trial.spot.first) for trials in passes]
-
-
-def _far(one: Spotted, other: Spotted) -> bool:
-    first, second = sorted((one, other), key=lambda spot: spot.first)
-    return first.first + first.count + _CONTEXT_WORDS <= second.first
 
 
 def _forms(spot: Spotted) -> list[str]:
