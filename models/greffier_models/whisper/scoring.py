@@ -71,15 +71,15 @@ def with_terms(
     if not spots:
         return words
     heard = force([word.text for word in words])
-    gains: list[tuple[float, Spotted]] = []
+    believed: list[tuple[float, Spotted]] = []
     for trials in _passes(spots):
         forced = force(_texts(words, trials))
         for trial, place in zip(trials, _places(trials), strict=True):
             gain = _gain(trial.spot, heard, forced, place)
             least = margin_needed(trial.spot.likeness) * max(forced.tokens[place], 1)
             if gain >= least:
-                gains.append((gain, trial.spot))
-    chosen = _best(gains)
+                believed.append((gain - least, trial.spot))
+    chosen = _best(believed)
     if not chosen:
         return words
     return _marked(force(_texts(words, chosen)).words, words, chosen)
@@ -100,10 +100,10 @@ def _gain(spot: Spotted, heard: Forced, forced: Forced, place: int) -> float:
     return sum(forced.logprobs[place : place + 1 + _CONTEXT_WORDS]) - before
 
 
-def _best(gains: Sequence[tuple[float, Spotted]]) -> list[_Trial]:
-    """The most probable of the places that overlap, in the order of the text."""
+def _best(believed: Sequence[tuple[float, Spotted]]) -> list[_Trial]:
+    """Of places that overlap the one best borne out, in the order of the text."""
     chosen: list[Spotted] = []
-    for _, spot in sorted(gains, key=lambda item: -item[0]):
+    for _, spot in sorted(believed, key=lambda item: -item[0]):
         if not any(spot.overlaps(other) for other in chosen):
             chosen.append(spot)
     return [_Trial(spot, spot.term) for spot in sorted(chosen, key=lambda spot: spot.first)]
