@@ -164,8 +164,8 @@ def _costs() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     vowels = len(_VOWELS)
     swaps[:vowels, :vowels] = _VOWEL_SWAP
     for cost, pairs in _SWAPS:
-        for one, other in pairs.split():
-            a, b = _SOUNDS.index(one), _SOUNDS.index(other)
+        for pair in pairs.split():
+            a, b = _SOUNDS.index(pair[0]), _SOUNDS.index(pair[1])
             swaps[a, b] = swaps[b, a] = cost
     gaps = np.full(_OTHER + 1, _GAP, np.float32)
     gaps[:vowels] = _VOWEL_GAP

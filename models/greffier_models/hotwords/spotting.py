@@ -111,12 +111,12 @@ class TermIndex:
             ones, twos = sounds.take(some[:, 0]), self._sounds.take(some[:, 1])
             alike[at : at + len(some)] = likenesses(ones, twos)
         near = alike >= LEAST_LIKENESS
-        found = [
-            Spotted(run.first, run.count, term, round(float(like), 4), run.head, run.tail)
-            for (a, b), like in zip(pairs[near], alike[near], strict=True)
-            for run, term in ((runs[a], self._terms[b]),)
-            if not _inflected(run.core, term)
-        ]
+        found: list[Spotted] = []
+        for place in np.flatnonzero(near).tolist():
+            run, term = runs[int(pairs[place, 0])], self._terms[int(pairs[place, 1])]
+            if not _inflected(run.core, term):
+                like = round(float(alike[place]), 4)
+                found.append(Spotted(run.first, run.count, term, like, run.head, run.tail))
         found.sort(key=lambda spot: (_rank(spot, words), spot.count, spot.first))
         return _apart(found, limit)
 

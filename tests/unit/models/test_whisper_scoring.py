@@ -13,16 +13,28 @@ pytestmark = pytest.mark.unit
 
 
 class Audio:
-    """Audio in which some words are said: those cost little, any other costs a lot."""
+    """Audio in which certain words follow each other: those are likely, any others are not.
 
-    def __init__(self, *said: str, cost: float = -1.0) -> None:
-        self._said = set(said)
-        self._cost = cost
+    Args:
+        said: what each place of the audio can be written as.
+    """
+
+    def __init__(self, *said: str | tuple[str, ...]) -> None:
+        self._places = {
+            text: place
+            for place, texts in enumerate(said)
+            for text in ([texts] if isinstance(texts, str) else texts)
+        }
         self.asked: list[list[str]] = []
 
     def __call__(self, texts: Sequence[str]) -> Forced:
         self.asked.append(list(texts))
-        logprobs = [self._cost if text in self._said else -30.0 for text in texts]
+        logprobs: list[float] = []
+        before = -1
+        for text in texts:
+            place = self._places.get(text)
+            logprobs.append(-1.0 if place == before + 1 else -30.0)
+            before = before + 1 if place is None else place
         words = [
             Word(text, place * 400, place * 400 + 300, math.exp(logprob))
             for place, (text, logprob) in enumerate(zip(texts, logprobs, strict=True))
@@ -38,7 +50,7 @@ def heard(text: str, probability: float = 0.5) -> list[Word]:
 
 
 def test_a_term_that_was_said_takes_the_place_of_what_was_heard():
-    audio = Audio(" the", " town", " of", " Sintra,", " Sinatra,", " in")
+    audio = Audio(" the", " town", " of", (" Sintra,", " Sinatra,"), " in")
     words = with_terms(heard("the town of Sinatra, in"), TermIndex(["Sintra"]), audio)
     assert [word.text for word in words] == [" the", " town", " of", " Sintra,", " in"]
     assert [word.heard for word in words] == ["", "", "", " Sinatra,", ""]
@@ -62,7 +74,7 @@ def test_two_words_become_one_name_that_is_one_word():
 
 
 def test_the_audio_says_whether_a_neighbour_belongs_to_the_name():
-    audio = Audio(" Codis", " CODIS", " ici,", " parlez.")
+    audio = Audio((" Codis", " CODIS"), " ici,", " parlez.")
     words = with_terms(heard("Cody ici, parlez."), TermIndex(["CODIS"]), audio)
     assert [word.text for word in words] == [" CODIS", " ici,", " parlez."]
 
@@ -75,7 +87,8 @@ def test_of_two_terms_that_sound_alike_the_audio_chooses():
 
 
 def test_several_names_in_one_answer():
-    audio = Audio(" Codis", " ici", " le", " groupe", " de", " Privas", " et", " Voltaire")
+    codis = (" Codis", " CODIS", " Cody")
+    audio = Audio(codis, " ici", " le", " groupe", " de", " Privas", " et", " Voltaire")
     words = with_terms(
         heard("Cody ici le groupe de Privat et Volter"),
         TermIndex(["CODIS", "Privas", "Voltaire"]),
@@ -105,7 +118,7 @@ def test_only_capitals_need_no_audio():
 
 
 def test_the_same_words_give_the_same_answer():
-    audio = Audio(" the", " town", " of", " Sintra,", " Sinatra,", " in")
+    audio = Audio(" the", " town", " of", (" Sintra,", " Sinatra,"), " in")
     index = TermIndex(["Sintra", "Cintra", "Sumatra"])
     once = with_terms(heard("the town of Sinatra, in"), index, audio)
     assert once == with_terms(heard("the town of Sinatra, in"), index, audio)
