@@ -46,7 +46,8 @@ _TOKENS_PER_SECOND = 7
 """Fast speech; more is a loop. With `_TOKENS_EXTRA`, the limit of new tokens."""
 _TOKENS_EXTRA = 6
 _PROMPT_TOKENS = 223
-_MAX_WORD_TOKENS = 60
+_MAX_FORCED_TOKENS = 440
+"""The decoder has 448 places, of which the prompt takes a few."""
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -277,13 +278,15 @@ class WhisperEngine:
             end_ms=item.window.end_ms,
         )
 
-    def _force(self, item: _Encoded, texts: Sequence[str]) -> Forced:
-        """Hold `texts`, one a word, against the window's audio."""
+    def _force(self, item: _Encoded, texts: Sequence[str]) -> Forced | None:
+        """Hold `texts`, one a word, against the window's audio; None where they are too long."""
         start = [self._sot]
         if self._multilingual:
             start += [self._token(f"<|{item.language}|>"), self._token(f"<|{item.options.task}|>")]
-        pieces = [self._encode_text(text)[:_MAX_WORD_TOKENS] for text in texts]
+        pieces = [self._encode_text(text) for text in texts]
         everything = [*item.prefix_tokens, *itertools.chain.from_iterable(pieces)]
+        if len(everything) > _MAX_FORCED_TOKENS or not all(pieces):
+            return None
         (aligned,) = self._model.align(item.output, start, [everything], item.frames)
         frames = _first_frames(aligned.alignments, len(everything), item.frames // 2)
         skipped = len(item.prefix_tokens)

@@ -54,14 +54,14 @@ def index_of(terms: tuple[str, ...]) -> TermIndex:
 
 
 def with_terms(
-    words: Sequence[Word], index: TermIndex, force: Callable[[Sequence[str]], Forced]
+    words: Sequence[Word], index: TermIndex, force: Callable[[Sequence[str]], Forced | None]
 ) -> list[Word]:
     """Put terms in the place of what sounds like them, where the audio agrees.
 
     Args:
         words: as decoded.
         index: of the terms.
-        force: holds a text, given as words, against the audio of `words`.
+        force: holds a text, given as words, against the audio of `words`; None where it cannot.
 
     Returns:
         The words; each replaced run is one word, whose `heard` says what it was.
@@ -71,18 +71,21 @@ def with_terms(
     if not spots:
         return words
     heard = force([word.text for word in words])
+    if heard is None:
+        return words
     believed: list[tuple[float, Spotted]] = []
     for trials in _passes(spots):
         forced = force(_texts(words, trials))
+        if forced is None:
+            continue
         for trial, place in zip(trials, _places(trials), strict=True):
             gain = _gain(trial.spot, heard, forced, place)
             least = margin_needed(trial.spot.likeness) * max(forced.tokens[place], 1)
             if gain >= least:
                 believed.append((gain - least, trial.spot))
     chosen = _best(believed)
-    if not chosen:
-        return words
-    return _marked(force(_texts(words, chosen)).words, words, chosen)
+    written = force(_texts(words, chosen)) if chosen else None
+    return words if written is None else _marked(written.words, words, chosen)
 
 
 def margin_needed(likeness: float) -> float:

@@ -110,6 +110,17 @@ def test_the_cost_is_bounded():
     assert len(audio.asked) <= 7
 
 
+def test_what_cannot_be_held_against_the_audio_stays():
+    before = heard("the town of Sinatra, in")
+    assert with_terms(before, TermIndex(["Sintra"]), lambda texts: None) == before
+    audio = Audio(" the", " town", " of", (" Sintra,", " Sinatra,"), " in")
+
+    def shorter(texts: Sequence[str]) -> Forced | None:
+        return None if " Sintra," in texts else audio(texts)
+
+    assert with_terms(before, TermIndex(["Sintra"]), shorter) == before
+
+
 def test_only_capitals_need_no_audio():
     audio = Audio()
     (word,) = with_terms(heard("temis,"), TermIndex(["TEMIS"]), audio)
