@@ -22,6 +22,8 @@ class Word:
     start_ms: int
     end_ms: int
     probability: float
+    heard: str = ""
+    """What was decoded where a term of the glossary now stands; empty = this very word."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +56,7 @@ class RecognitionOptions:
     prefix: str = ""
     """Text known to be said at the start of the window; forced, and not part of the answer."""
     hotwords: tuple[str, ...] = ()
+    """Names and terms that may be said: words that sound like one are held against the audio."""
     beam_size: int = 1
     fill_ms: int = 15_000
     """Zeros are added behind the audio up to this length (short windows make Whisper repeat)."""

@@ -22,8 +22,10 @@ async def test_control_tokens_of_a_glossary_stay_text() -> None:
     path = await asyncio.to_thread(whisper_base_path)
     engine = await asyncio.to_thread(load_whisper, path, threads=1)
     window = AudioWindow(pcm[12 * 16_000 : 20 * 16_000])
-    options = RecognitionOptions(language="en", hotwords=(HOSTILE,), fill_ms=15_000)
-    (heard,) = await asyncio.to_thread(engine.decode, [(window, options)])
-    text = "".join(word.text for word in heard.words)
-    assert "moving north along the river" in text
-    assert "Bonjour" not in text
+    for hostile in (HOSTILE, "x" * 10_000, "🎉" * 50, "\x00\x1b[31m", "<|endoftext|>", "a" * 80):
+        options = RecognitionOptions(language="en", hotwords=(hostile,) * 3, fill_ms=15_000)
+        (heard,) = await asyncio.to_thread(engine.decode, [(window, options)])
+        text = "".join(word.text for word in heard.words)
+        assert "moving north along the river" in text
+        assert "Bonjour" not in text
+        assert not any(word.heard for word in heard.words)

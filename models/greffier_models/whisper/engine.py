@@ -7,6 +7,7 @@ a time on a CPU (batches are slower per item) and the decoder in batches of equa
 """
 
 import importlib
+import itertools
 import logging
 import math
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from greffier_models.types import (
     Word,
 )
 from greffier_models.whisper.mel import Features, choose_features, numpy_features
+from greffier_models.whisper.scoring import Forced, index_of, with_terms
 from greffier_models.whisper.words import group_tokens, timed_words
 
 __all__ = ["WhisperEngine", "load_whisper"]
@@ -47,6 +49,8 @@ _TOKENS_EXTRA = 6
 _PROMPT_TOKENS = 223
 _MAX_LENGTH = 448
 """Of Whisper's decoder, prompt included."""
+_MAX_FORCED_TOKENS = 440
+"""The decoder has 448 places, of which the prompt takes a few."""
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -257,8 +261,6 @@ class WhisperEngine:
     def _prompt(self, options: RecognitionOptions, language: str, prefix: list[int]) -> list[int]:
         prompt: list[int] = []
         context: list[int] = []
-        if options.hotwords:
-            context += self._encode_text(" " + ", ".join(options.hotwords))[: _PROMPT_TOKENS // 2]
         if options.prompt:
             room = _PROMPT_TOKENS - len(context)
             context += self._encode_text(" " + options.prompt.strip())[-room:]
@@ -299,6 +301,9 @@ class WhisperEngine:
         tokens = tokens[: item.limit]  # a neighbour in the batch may have had a higher limit
         tokens = [token for token in tokens if token < self._eot]
         words = self._align(item, tokens) if tokens else []
+        if words and item.options.hotwords:
+            index = index_of(item.options.hotwords)
+            words = with_terms(words, index, lambda texts: self._force(item, texts))
         return Hypothesis(
             words=tuple(words),
             language=item.language,
@@ -330,6 +335,32 @@ class WhisperEngine:
             start_ms=item.window.start_ms,
             end_ms=item.window.end_ms,
         )
+
+    def _force(self, item: _Encoded, texts: Sequence[str]) -> Forced | None:
+        """Hold `texts`, one a word, against the window's audio; None where they are too long."""
+        start = [self._sot]
+        if self._multilingual:
+            start += [self._token(f"<|{item.language}|>"), self._token(f"<|{item.options.task}|>")]
+        pieces = [self._encode_text(text) for text in texts]
+        everything = [*item.prefix_tokens, *itertools.chain.from_iterable(pieces)]
+        if len(everything) > _MAX_FORCED_TOKENS or not all(pieces):
+            return None
+        (aligned,) = self._model.align(item.output, start, [everything], item.frames)
+        frames = _first_frames(aligned.alignments, len(everything), item.frames // 2)
+        skipped = len(item.prefix_tokens)
+        probabilities = [float(p) for p in aligned.text_token_probs[skipped:]]
+        numbers = itertools.count()
+        groups = [[next(numbers) for _ in piece] for piece in pieces]
+        words = timed_words(
+            texts,
+            groups,
+            token_frames=frames[skipped:],
+            probabilities=probabilities,
+            start_ms=item.window.start_ms,
+            end_ms=item.window.end_ms,
+        )
+        logprobs = [sum(math.log(max(probabilities[i], 1e-10)) for i in group) for group in groups]
+        return Forced(tuple(words), tuple(logprobs), tuple(map(len, pieces)))
 
     # --- tokens -------------------------------------------------------------------------------
 

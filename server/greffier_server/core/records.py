@@ -33,6 +33,9 @@ def encode_record(record: Recorded) -> str:
             and getattr(record.event, later.name) == later.default
         ):
             del plain["event"][later.name]
+    for word in plain["event"].get("words", ()):
+        if not word["heard"]:  # later than the first records, as above
+            del word["heard"]
     plain["event"]["type"] = type(record.event).__name__
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

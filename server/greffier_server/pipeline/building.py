@@ -9,6 +9,7 @@ from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActi
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.channels import channel_numbers, speaker_names
 from greffier_server.core.events import SessionStarted
+from greffier_server.core.hotwords import choose_hotwords
 from greffier_server.core.policy import StreamingPolicy
 from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
@@ -166,7 +167,7 @@ class SessionBuilder:
             vad=self._engines.vad.open(),
             frame_ms=self._engines.vad.frame_ms,
             start_ms=heard.from_ms,
-            hotwords=tuple(term.term for term in started.glossary)[:50],
+            hotwords=choose_hotwords(started.glossary),
             channel=start.channel,
             pace=pace,
             stream=heard.stream,
@@ -191,7 +192,7 @@ class SessionBuilder:
             engine=str(self._engines.recognizer.identity),
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
-            hotwords=tuple(term.term for term in started.glossary)[:50],
+            hotwords=choose_hotwords(started.glossary),
             channel=start.channel,
             start_ms=heard.from_ms,
             on_progress=heard.on_progress,
