@@ -23,6 +23,8 @@ from greffier_server.core.events import (
     SegmentTranslated,
     SessionFinished,
     SessionStarted,
+    SpeakerRevised,
+    SpeakersSettled,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -143,6 +145,7 @@ class _Growing:
                 WordsCommitted()
                 | TailRevised()
                 | SegmentClosed()
+                | SpeakerRevised()
                 | SegmentTranslated()
                 | TranslationRevised()
             ):
@@ -168,6 +171,7 @@ def _apply_to_rest(
     | QualityChanged
     | InputEnded
     | RecognitionFinished
+    | SpeakersSettled
     | MinutesWritten
     | SessionFinished
     | ClientAttached
@@ -189,7 +193,7 @@ def _apply_to_rest(
             return replace(state, minutes=event.minutes)
         case SessionFinished():
             return replace(state, finished=event)
-        case ClientAttached() | ClientDetached():
+        case ClientAttached() | ClientDetached() | SpeakersSettled():
             return state
         case _:
             assert_never(event)
@@ -197,7 +201,12 @@ def _apply_to_rest(
 
 def _apply_to_segment(
     segment: Segment,
-    event: WordsCommitted | TailRevised | SegmentClosed | SegmentTranslated | TranslationRevised,
+    event: WordsCommitted
+    | TailRevised
+    | SegmentClosed
+    | SpeakerRevised
+    | SegmentTranslated
+    | TranslationRevised,
 ) -> Segment:
     match event:
         case WordsCommitted(words=words, tail=tail):
@@ -207,6 +216,8 @@ def _apply_to_segment(
             return replace(segment, tail=tail)
         case SegmentClosed(end_ms=end_ms):
             return replace(segment, closed=True, tail="", end_ms=max(segment.end_ms, end_ms))
+        case SpeakerRevised(speaker=speaker):
+            return replace(segment, speaker=speaker)
         case SegmentTranslated(language=language, text=text, closed=closed):
             before = segment.translations.get(language, TranslatedText())
             after = TranslatedText(text=before.text + text, tail="", closed=closed)
