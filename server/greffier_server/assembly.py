@@ -13,7 +13,12 @@ from pathlib import Path
 
 from greffier_models.catalog import InstalledModel, locate
 from greffier_models.errors import EngineError, WeightsMissing
-from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActivityDetector
+from greffier_models.protocols import (
+    BatchRecognizer,
+    TextGenerator,
+    VoiceActivityDetector,
+    VoiceEmbedder,
+)
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.core.events import Recorded
@@ -124,8 +129,9 @@ async def build_engines(
         vad = await asyncio.to_thread(load_silero)
     recognizer = RecognitionRuntime(engine, observe=observe)
     await stack.enter_async_context(recognizer)
+    voices = await asyncio.to_thread(_load_voices, settings)
     generator = _language_model(settings, found)
-    loaded = _Loaded(Engines(recognizer, vad, generator))
+    loaded = _Loaded(Engines(recognizer, vad, generator, voices))
     loaded.identities["recognition"] = recognizer.identity
     if generator is not None:
         stack.push_async_callback(generator.close)
@@ -175,6 +181,19 @@ def _load_whisper(settings: Settings) -> BatchRecognizer:
         compute_type=wanted.compute_type,
         threads=wanted.threads,
     )
+
+
+def _load_voices(settings: Settings) -> VoiceEmbedder | None:
+    wanted = settings.recognition
+    if wanted.speakers == "off":
+        return None
+    from greffier_models.speakers import load_campplus
+
+    try:
+        found = locate(wanted.speaker_model, settings.models_path)
+    except WeightsMissing as error:
+        raise WeightsMissing(f"{error.message} Or set recognition.speakers to off.") from error
+    return load_campplus(Path(found.path), name=found.name, digest=found.digest)
 
 
 def _find_language_model(settings: Settings) -> InstalledModel | None:
@@ -260,6 +279,18 @@ def _descriptions(loaded: _Loaded) -> list[ModelDescription]:
             languages=tuple(sorted(recognizer.languages)),
         )
     ]
+    if loaded.engines.voices is not None:
+        voices = loaded.engines.voices.identity
+        described.append(
+            ModelDescription(
+                name=voices.model,
+                role="speakers",
+                state="loaded",
+                engine=voices.engine,
+                digest=voices.digest,
+                settings=voices.settings,
+            )
+        )
     if loaded.engines.generator is not None:
         language = loaded.identities["language"]
         described.append(

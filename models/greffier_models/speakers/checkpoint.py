@@ -7,7 +7,7 @@ none of which can do anything, and refuses every other.
 
 import collections
 import io
-import pickle  # noqa: S403 - restricted below to four harmless names
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -42,11 +42,8 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[np.float32]]:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith(_PICKLE))
             reader = _TensorReader(archive, name.removesuffix(_PICKLE))
-            state = cast("dict[object, object]", reader.load())
-        tensors: dict[str, NDArray[np.float32]] = {}
-        for key, value in state.items():
-            if isinstance(value, np.ndarray) and value.dtype == np.float32:
-                tensors[str(key)] = value
+            state = cast("dict[str, NDArray[Any]]", reader.load())
+        tensors = {key: value for key, value in state.items() if value.dtype == np.float32}
     except (
         *(zipfile.BadZipFile, pickle.UnpicklingError, StopIteration, EOFError, OSError),
         *(LookupError, ValueError, TypeError, AttributeError, struct.error),

@@ -1,10 +1,10 @@
 """Who speaks when, from vectors of voices as they come: clusters with labels that hold still.
 
-Every window of speech joins a bounded set of groups of like voices. The groups are clustered anew as
-speech comes in (agglomerative, average linkage: the mean similarity of all pairs of windows), and the
-clusters take over the labels that most of their speech had before. So a mistake of the first seconds
-is put right later, and labels ("1", "2", ... in order of appearance) stay with their voices. The same
-vectors in the same order always give the same labels.
+Every window of speech joins a bounded set of groups of like voices. The groups are clustered anew
+as speech comes in (agglomerative, average linkage: the mean similarity of all pairs of windows),
+and the clusters take over the labels that most of their speech had before. So a mistake of the
+first seconds is put right later, and labels ("1", "2", ... in order of appearance) stay with their
+voices. The same vectors in the same order always give the same labels.
 """
 
 from collections import deque

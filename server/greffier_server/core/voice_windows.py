@@ -1,8 +1,8 @@
 """Which stretches of audio are shown to the model of voices: whole windows of speech.
 
 A stretch is speech without a longer pause; windows are cut from it at even steps, and each answers
-for the part of the stretch that lies nearest to its middle. Time comes from the frames alone, so the
-same audio always gives the same windows.
+for the part of the stretch that lies nearest to its middle. Time comes from the frames alone, so
+the same audio always gives the same windows.
 """
 
 from collections.abc import Sequence

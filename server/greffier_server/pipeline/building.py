@@ -3,18 +3,25 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
+from greffier_models.protocols import (
+    SpeechRecognizer,
+    TextGenerator,
+    VoiceActivityDetector,
+    VoiceEmbedder,
+)
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
-from greffier_server.core.events import SessionStarted
+from greffier_server.core.events import SessionStarted, SpeakersSettled
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState
+from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.session import Session, SessionLimits
 from greffier_server.pipeline.stages import downstream_stages
-from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.journal import AudioJournal, SessionJournal
 
 __all__ = ["Engines", "SessionBuilder", "SessionSettings"]
 
@@ -29,6 +36,8 @@ class Engines:
     recognizer: SpeechRecognizer
     vad: VoiceActivityDetector
     generator: TextGenerator | None = None
+    voices: VoiceEmbedder | None = None
+    """Tells speakers apart; None = segments have no speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +140,29 @@ class SessionBuilder:
             journal=journal,
             feed=feed,
             recognition=recognition,
-            stages=downstream_stages(started, self._engines.generator),
+            stages=self._stages(started, journal),
             limits=self._settings.limits,
             resume_from_byte=from_byte,
             input_ended=state.ended.reason if state.ended else None,
         )
         return session
+
+    def _stages(self, started: SessionStarted, journal: SessionJournal) -> list[Stage]:
+        voices = self._engines.voices
+        if voices is None:
+            return [*downstream_stages(started, self._engines.generator)]
+        diarize = DiarizeStage(
+            journal=journal,
+            form=started.format,
+            vad=self._engines.vad,
+            embedder=voices,
+            speech=self._settings.speech,
+        )
+        minutes_after = SpeakersSettled
+        return [
+            diarize,
+            *downstream_stages(started, self._engines.generator, minutes_after=minutes_after),
+        ]
 
 
 def _decided_ms(state: SessionState) -> int:
