@@ -117,7 +117,8 @@ class DiarizeStage:
             done = self._ended and self._recognised and self._at_byte == upto
             if done:
                 self._changed(await asyncio.to_thread(self._finish))
-            if done or self._at_byte >= heard_before:  # what was said before a restart stands
+            # Until all is heard again that was heard before a restart, what was said then stands.
+            if done or self._at_byte + self._step_bytes > heard_before:
                 await self._revise(log)
             if done:
                 return

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greffier.protocol import Caption, Error, Finished, Gap, Minutes, Quality, Translation, Withheld
+from greffier.protocol import (
+    Caption,
+    Error,
+    Finished,
+    Gap,
+    Minutes,
+    Quality,
+    Speaker,
+    Translation,
+    Withheld,
+)
 from greffier_models.types import Word
 from greffier_server.core.events import (
     ClientDetached,
@@ -22,6 +32,7 @@ from greffier_server.core.events import (
     SegmentTranslated,
     SessionFinished,
     SessionStarted,
+    SpeakerRevised,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -152,3 +163,23 @@ def test_a_resumed_reader_hears_exactly_the_rest(after: int) -> None:
     everything = said(*events)
     rest = [m for m in everything if m.seq > after or isinstance(m, Finished)]  # type: ignore[attr-defined]
     assert said(*events, after_seq=after) == rest
+
+
+def test_a_revised_speaker_is_said_at_once_and_repeated_by_later_captions() -> None:
+    messages = said(
+        SegmentOpened(1, 0, "en"),
+        WordsCommitted(1, (ONE,)),
+        SpeakerRevised(1, "1"),
+        WordsCommitted(1, (TWO,)),
+        SegmentClosed(1, 0, 700),
+        SpeakerRevised(1, "2"),
+    )
+    speakers = [(type(m).__name__, getattr(m, "speaker", "")) for m in messages]
+    assert speakers == [
+        ("Caption", None),
+        ("Speaker", "1"),
+        ("Caption", "1"),
+        ("Caption", "1"),
+        ("Speaker", "2"),
+    ]
+    assert messages[-1] == Speaker(6, 1, "2")
