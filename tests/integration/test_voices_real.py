@@ -22,7 +22,7 @@ def embedder() -> CampPlusEmbedder:
     return voices()
 
 
-def _chirp() -> NDArray[np.int16]
+def _chirp() -> NDArray[np.int16]:
     times = np.arange(24_000) / 16_000
     wave = np.sin(2 * np.pi * (200 * times + 400 * times**2)) * np.sin(2 * np.pi * 3 * times)
     return (wave * 8_000).astype(np.int16)

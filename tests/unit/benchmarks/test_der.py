@@ -65,8 +65,9 @@ def test_the_pairing_is_the_best(gains: NDArray[np.int64]) -> None:
     pairs = assign(gains)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
     wide = gains if gains.shape[0] <= gains.shape[1] else gains.T
+    rows = range(wide.shape[0])
     best = max(
-        sum(int(wide[row, column]) for row, column in enumerate(columns))
-        for columns in itertools.permutations(range(wide.shape[1]), wide.shape[0])
+        sum(int(wide[row, columns[row]]) for row in rows)
+        for columns in itertools.permutations(range(wide.shape[1]), len(rows))
     )
     assert sum(int(gains[row, column]) for row, column in pairs) == best

@@ -1,4 +1,4 @@
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -20,7 +20,7 @@ def test_a_graph_computes_what_it_says() -> None:
     model = graph.model(takes=("in", ["batch", 3, "time"]), gives=(out, ["all"]))
     session: Any = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     values = np.random.default_rng(0).standard_normal((2, 3, 301)).astype(np.float32)
-    result = cast("Any", session).run(None, {"in": values})[0]
+    result = session.run(None, {"in": values})[0]
     padded = np.pad(values, ((0, 0), (0, 0), (1, 1)))[..., ::2]
     product = np.einsum("oc,bct->bot", weights[..., 0], padded)
     expected = np.where(product < 0, -2.0 * product, product).mean(axis=2).reshape(-1)
