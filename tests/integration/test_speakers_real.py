@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import soundfile
 
+from benchmarks.corpora import RATE, read_pcm
 from greffier.protocol import AudioFormat, Resume
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.silero import load_silero
@@ -35,21 +36,20 @@ async def test_a_meeting_of_four_has_four_speakers_before_and_after_a_stop(
     runtime: RecognitionRuntime, tmp_path: Path
 ) -> None:
     scene = load_scene("meeting-fr")
-    samples, rate = soundfile.read(scene.audio, dtype="int16")
-    audio = samples.astype("<i2").tobytes()
+    audio = read_pcm(scene.audio)
     vad = await asyncio.to_thread(load_silero)
     embedder = await asyncio.to_thread(voices)
     store = MemoryStore()
     journal = DiskJournal(tmp_path)
-    engines = {"recognizer": runtime, "vad": vad, "voices": embedder}
-    async with desk_kit(store=store, journal=journal, **engines) as kit:
-        session, token = await kit.open(format=AudioFormat(rate=rate))
+    kit_of = partial(desk_kit, store=store, recognizer=runtime, vad=vad, voices=embedder)
+    async with kit_of(journal=journal) as kit:
+        session, token = await kit.open(format=AudioFormat(rate=RATE))
         await session.push(audio[: len(audio) // 4 * 2])
         await until(lambda: _labels(fold(session.log.records).segments) >= {"1", "2"})
         at_stop = fold(session.log.records).segments
     await journal.close()
     journal = DiskJournal(tmp_path)
-    async with desk_kit(store=store, journal=journal, **engines) as kit:
+    async with kit_of(journal=journal) as kit:
         assert await kit.desk.recover() == 1
         again = await kit.desk.resume(TENANT, Resume(session.id, token, 0))
         await again.push(audio[again.durable_samples * 2 :])

@@ -23,7 +23,7 @@ Vectors = NDArray[np.float32]
 class SpeakerSettings:
     """The dials; similarities are cosines."""
 
-    same_voice: float = 0.42
+    same_voice: float = 0.40
     """Mean similarity from which two clusters are one voice."""
     habit: float = 0.03
     """Added for speech that had one label before, taken off where it had two."""
