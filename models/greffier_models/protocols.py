@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from greffier_models.types import (
     AudioWindow,
     EngineIdentity,
@@ -26,6 +29,7 @@ __all__ = [
     "TextGenerator",
     "VadStream",
     "VoiceActivityDetector",
+    "VoiceEmbedder",
 ]
 
 
@@ -47,6 +51,26 @@ class VoiceActivityDetector(Protocol):
 
     def open(self) -> VadStream:
         """Begin a stream at silence."""
+        ...
+
+
+class VoiceEmbedder(Protocol):
+    """Turns speech into vectors that tell voices apart."""
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """What is written into events."""
+        ...
+
+    def embed(self, windows: Sequence[Pcm]) -> NDArray[np.float32]:
+        """Return a vector of unit length for each window, as rows. Blocks.
+
+        Args:
+            windows: 100 ms to 2 s of speech each, all of one length.
+
+        Raises:
+            EngineError: the model could not be run.
+        """
         ...
 
 

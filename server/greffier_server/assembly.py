@@ -14,7 +14,12 @@ from pathlib import Path
 from greffier_models.catalog import InstalledModel, locate
 from greffier_models.devices import DeviceGroup
 from greffier_models.errors import EngineError, WeightsMissing
-from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActivityDetector
+from greffier_models.protocols import (
+    BatchRecognizer,
+    TextGenerator,
+    VoiceActivityDetector,
+    VoiceEmbedder,
+)
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.capacity import (
@@ -181,8 +186,11 @@ async def build_engines(
         runtime = RecognitionRuntime(engine, workers=_workers(engine), observe=observe)
         runtimes.append(await stack.enter_async_context(runtime))
     recognizer = runtimes[0] if len(runtimes) == 1 else DeviceGroup(runtimes)
+    voices = await asyncio.to_thread(_load_voices, settings)
     generator = _language_model(settings, found)
-    loaded = _Loaded(Engines(recognizer, vad, generator, load=lambda: recognizer.load))
+    loaded = _Loaded(
+        Engines(recognizer, vad, generator, load=lambda: recognizer.load, voices=voices)
+    )
     loaded.identities["recognition"] = recognizer.identity
     loaded.workers, loaded.engine = sum(map(_workers, engines)), engines[0]
     if generator is not None:
@@ -245,6 +253,19 @@ def _workers(engine: BatchRecognizer) -> int:
     """Calls that `engine` can run at once; one where it does not say."""
     workers = getattr(engine, "workers", 1)
     return workers if isinstance(workers, int) else 1
+
+
+def _load_voices(settings: Settings) -> VoiceEmbedder | None:
+    wanted = settings.recognition
+    if wanted.speakers == "off":
+        return None
+    from greffier_models.speakers import load_campplus
+
+    try:
+        found = locate(wanted.speaker_model, settings.models_path)
+    except WeightsMissing as error:
+        raise WeightsMissing(f"{error.message} Or set recognition.speakers to off.") from error
+    return load_campplus(Path(found.path), name=found.name, digest=found.digest)
 
 
 def _find_language_model(settings: Settings) -> InstalledModel | None:
@@ -353,6 +374,18 @@ def _descriptions(loaded: _Loaded) -> list[ModelDescription]:
             languages=tuple(sorted(recognizer.languages)),
         )
     ]
+    if loaded.engines.voices is not None:
+        voices = loaded.engines.voices.identity
+        described.append(
+            ModelDescription(
+                name=voices.model,
+                role="speakers",
+                state="loaded",
+                engine=voices.engine,
+                digest=voices.digest,
+                settings=voices.settings,
+            )
+        )
     if loaded.engines.generator is not None:
         language = loaded.identities["language"]
         described.append(

@@ -28,7 +28,7 @@ class ModelDescription:
     """A model that is loaded, or that the catalogue knows."""
 
     name: str
-    role: Literal["recognition", "language", "voice-activity"]
+    role: Literal["recognition", "language", "voice-activity", "speakers"]
     state: ModelState
     engine: str = ""
     """Implementation and version, when loaded."""

@@ -113,6 +113,10 @@ class RecognitionSettings(_Section):
     profile: Literal["wide", "telephone", "radio"] = "wide"
     """Kind of audio the voice detector expects: band-limited speech looks less like speech to it,
     so ``telephone`` and ``radio`` ask for less."""
+    speakers: Literal["off", "auto"] = "off"
+    """``auto``: tell the voices of one microphone apart and label segments "1", "2" and so on."""
+    speaker_model: str = "campplus-zh-en"
+    """Catalogue name of the model that tells voices apart."""
 
     @model_validator(mode="after")
     def _devices_are_gpus(self) -> Self:

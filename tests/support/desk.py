@@ -8,7 +8,12 @@ from pathlib import Path
 
 from greffier.protocol import Resume, Start
 from greffier_models.fakes import FakeVad
-from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
+from greffier_models.protocols import (
+    SpeechRecognizer,
+    TextGenerator,
+    VoiceActivityDetector,
+    VoiceEmbedder,
+)
 from greffier_models.types import Pcm
 from greffier_server.core.events import Event, Recorded
 from greffier_server.errors import SessionClosed, StorageFailed
@@ -180,6 +185,7 @@ async def desk_kit(
     disk: Disk | None = None,
     journal: AudioJournal | None = None,
     vad: VoiceActivityDetector | None = None,
+    voices: VoiceEmbedder | None = None,
     max_sessions: int = 4,
 ) -> AsyncGenerator[DeskKit]:
     """Run a desk; at the end it is closed as at a stop of the server."""
@@ -196,7 +202,7 @@ async def desk_kit(
         store=store,
         sink=sink,
         journal=journal or MemoryJournal(disk),
-        engines=Engines(recognizer or Listener(), vad or FakeVad(), generator),
+        engines=Engines(recognizer or Listener(), vad or FakeVad(), generator, voices),
         clock=ManualClock(),
         settings=DeskSettings(
             sessions=SessionSettings(limits=limits or SessionLimits()), max_sessions=max_sessions

@@ -7,8 +7,9 @@ model is there already.
 from pathlib import Path
 
 from greffier_models.catalog import pull
+from greffier_models.speakers import CampPlusEmbedder, load_campplus
 
-__all__ = ["llm_path", "whisper_base_path", "whisper_tiny_path"]
+__all__ = ["llm_path", "voices", "whisper_base_path", "whisper_tiny_path"]
 
 
 def whisper_base_path() -> Path:
@@ -24,3 +25,9 @@ def whisper_tiny_path() -> Path:
 def llm_path() -> Path:
     """Return the GGUF file of a small instruct language model."""
     return pull("qwen2.5-coder-1.5b-instruct-q4_k_m").path
+
+
+def voices() -> CampPlusEmbedder:
+    """Return the model that tells voices apart."""
+    found = pull("campplus-zh-en")
+    return load_campplus(found.path, name=found.name, digest=found.digest)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Minutes,
         MinutesItem,
         Quality,
+        Speaker,
         Translation,
         Withheld,
     )
@@ -74,6 +75,7 @@ __all__ = [
     "RetryPolicy",
     "ServerRefused",
     "SourceFailed",
+    "Speaker",
     "Transcript",
     "Translation",
     "Withheld",
@@ -113,6 +115,7 @@ _HOMES = {
         "Minutes",
         "MinutesItem",
         "Quality",
+        "Speaker",
         "Translation",
         "Withheld",
     ),

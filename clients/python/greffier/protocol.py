@@ -151,6 +151,15 @@ class Caption:
 
 
 @dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks a segment, as far as voices can be told apart by now; replaces what was said."""
+
+    seq: int
+    segment: int
+    speaker: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """A translated segment: `committed` is added for good, `tail` replaces the last tail."""
 
@@ -240,5 +249,15 @@ class Error:
 
 ClientMessage = Start | Watch | Finish
 ServerMessage = (
-    Started | Ack | Caption | Translation | Gap | Withheld | Quality | Minutes | Finished | Error
+    Started
+    | Ack
+    | Caption
+    | Speaker
+    | Translation
+    | Gap
+    | Withheld
+    | Quality
+    | Minutes
+    | Finished
+    | Error
 )

@@ -18,6 +18,7 @@ from greffier.protocol import (
     Minutes,
     Quality,
     ServerMessage,
+    Speaker,
     Translation,
     Withheld,
 )
@@ -140,6 +141,8 @@ class Transcript:
         match message:
             case Caption():
                 self._caption(message)
+            case Speaker():
+                self._speaker(message)
             case Translation():
                 self._translation(message)
             case Gap():
@@ -202,6 +205,11 @@ class Transcript:
             speaker=caption.speaker or known.speaker,
             closed=known.closed or caption.closed,
         )
+
+    def _speaker(self, message: Speaker) -> None:
+        known = self.segments.get(message.segment)
+        if known is not None:
+            self.segments[message.segment] = replace(known, speaker=message.speaker)
 
     def _translation(self, message: Translation) -> None:
         known = self.segments.get(message.segment)

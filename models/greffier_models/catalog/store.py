@@ -46,7 +46,7 @@ class InstalledModel:
     digest: str
     """SHA-256 of the main weights, hexadecimal."""
     engine: str
-    """``whisper-ct2`` or ``gguf``."""
+    """``whisper-ct2``, ``gguf`` or ``campplus``."""
     entry: Entry | None = None
     """None for weights that are not in the catalogue."""
 
@@ -210,7 +210,7 @@ def _checked(manifest: Manifest, folder: Path) -> InstalledModel:
         path = folder / file.name
         if not path.is_file() or path.stat().st_size != file.size:
             raise damaged(manifest.name, f"{file.name} is missing or has another size")
-    single = manifest.engine == "gguf"
+    single = manifest.engine in ("gguf", "campplus")
     return InstalledModel(
         name=manifest.name,
         path=folder / manifest.files[0].name if single else folder,

@@ -41,6 +41,8 @@ __all__ = [
     "SessionFinished",
     "SessionStarted",
     "SilencePassed",
+    "SpeakerRevised",
+    "SpeakersSettled",
     "StageFailed",
     "TailRevised",
     "TextWithheld",
@@ -207,6 +209,22 @@ class RecognitionFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerRevised:
+    """Who speaks the segment, as voices are told apart by now; replaces what was said before."""
+
+    durable: ClassVar[bool] = True
+    segment: int
+    speaker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakersSettled:
+    """All speech has been looked at: the speakers of segments will not change any more."""
+
+    durable: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentTranslated:
     """Translated text added to a segment for good; `closed` = the whole segment is translated."""
 
@@ -284,6 +302,8 @@ Event = (
     | QualityChanged
     | InputEnded
     | RecognitionFinished
+    | SpeakerRevised
+    | SpeakersSettled
     | SegmentTranslated
     | TranslationRevised
     | NotesTaken

@@ -24,6 +24,8 @@ from greffier_server.core.events import (
     SessionFinished,
     SessionStarted,
     SilencePassed,
+    SpeakerRevised,
+    SpeakersSettled,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -152,6 +154,7 @@ class _Growing:
                 WordsCommitted()
                 | TailRevised()
                 | SegmentClosed()
+                | SpeakerRevised()
                 | SegmentTranslated()
                 | TranslationRevised()
             ):
@@ -178,6 +181,7 @@ def _apply_to_rest(
     | QualityChanged
     | InputEnded
     | RecognitionFinished
+    | SpeakersSettled
     | MinutesWritten
     | SessionFinished
     | ClientAttached
@@ -201,7 +205,7 @@ def _apply_to_rest(
             return replace(state, minutes=event.minutes)
         case SessionFinished():
             return replace(state, finished=event)
-        case ClientAttached() | ClientDetached():
+        case ClientAttached() | ClientDetached() | SpeakersSettled():
             return state
         case _:
             assert_never(event)
@@ -209,7 +213,12 @@ def _apply_to_rest(
 
 def _apply_to_segment(
     segment: Segment,
-    event: WordsCommitted | TailRevised | SegmentClosed | SegmentTranslated | TranslationRevised,
+    event: WordsCommitted
+    | TailRevised
+    | SegmentClosed
+    | SpeakerRevised
+    | SegmentTranslated
+    | TranslationRevised,
 ) -> Segment:
     match event:
         case WordsCommitted(words=words, tail=tail):
@@ -219,6 +228,8 @@ def _apply_to_segment(
             return replace(segment, tail=tail)
         case SegmentClosed(end_ms=end_ms):
             return replace(segment, closed=True, tail="", end_ms=max(segment.end_ms, end_ms))
+        case SpeakerRevised(speaker=speaker):
+            return replace(segment, speaker=speaker)
         case SegmentTranslated(language=language, text=text, closed=closed):
             before = segment.translations.get(language, TranslatedText())
             after = TranslatedText(text=before.text + text, tail="", closed=closed)

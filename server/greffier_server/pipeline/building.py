@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from greffier_models.load import DeviceLoad
-from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
+from greffier_models.protocols import (
+    SpeechRecognizer,
+    TextGenerator,
+    VoiceActivityDetector,
+    VoiceEmbedder,
+)
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
 from greffier_server.core.channels import channel_numbers, speaker_names
-from greffier_server.core.events import SessionStarted
+from greffier_server.core.events import SessionStarted, SpeakersSettled
 from greffier_server.core.hotwords import choose_hotwords
 from greffier_server.core.policy import StreamingPolicy
 from greffier_server.core.resumption import ChannelStart
@@ -16,16 +21,17 @@ from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import PROFILES, SpeechSettings
 from greffier_server.core.state import SessionState
 from greffier_server.pipeline.channels import Channels
+from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.feed import AudioFeed, ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.pace import Pace
-from greffier_server.pipeline.ports import Hearing
+from greffier_server.pipeline.ports import Hearing, Stage
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.recording import RecordingRecognition
 from greffier_server.pipeline.session import Session, SessionLimits
 from greffier_server.pipeline.stages import downstream_stages
 from greffier_server.pipeline.transcribe import RecordingTranscriber, TranscribeSettings
-from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.journal import AudioJournal, SessionJournal
 
 __all__ = ["Engines", "SessionBuilder", "SessionSettings"]
 
@@ -42,6 +48,8 @@ class Engines:
     generator: TextGenerator | None = None
     load: Callable[[], DeviceLoad] | None = None
     """What the recogniser's device bears; None = not known (the ladder sees its own lag only)."""
+    voices: VoiceEmbedder | None = None
+    """Tells speakers apart; None = segments have no speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,7 @@ class SessionBuilder:
             decoder=ChannelDecoder(form, separate=started.channels == "separate"),
             feed=ChannelFeeds(feeds, start_ms=start_ms),
             recognition=Channels(recognitions, pace=pace, finished=state.recognised),
-            stages=downstream_stages(started, self._engines.generator),
+            stages=self._stages(started, journal),
             limits=self._settings.limits,
             resume_from_byte=from_byte,
             input_ended=state.ended.reason if state.ended else None,
@@ -174,6 +182,23 @@ class SessionBuilder:
             on_progress=heard.on_progress,
             on_commit=self._on_commit,
         )
+
+    def _stages(self, started: SessionStarted, journal: SessionJournal) -> list[Stage]:
+        voices = self._engines.voices
+        if voices is None or started.channels == "separate":  # then a channel is a speaker
+            return [*downstream_stages(started, self._engines.generator)]
+        diarize = DiarizeStage(
+            journal=journal,
+            form=started.format,
+            vad=self._engines.vad,
+            embedder=voices,
+            speech=self._speech(started),
+        )
+        minutes_after = SpeakersSettled
+        return [
+            diarize,
+            *downstream_stages(started, self._engines.generator, minutes_after=minutes_after),
+        ]
 
     def _recording(
         self, started: SessionStarted, start: ChannelStart, heard: _Heard, segmenter: Segmenter

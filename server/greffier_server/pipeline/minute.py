@@ -21,6 +21,8 @@ from greffier_server.core.events import (
     SegmentOpened,
     SegmentTranslated,
     SessionStarted,
+    SpeakerRevised,
+    SpeakersSettled,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -69,6 +71,7 @@ class MinuteStage:
     Args:
         generator: the language model, shared between sessions.
         language: of the minutes where the session does not say; its main language when absent.
+        after: the event after which the record is complete and the minutes are written.
         sleep: waits between retries.
     """
 
@@ -85,6 +88,8 @@ class MinuteStage:
             GapFound,
             InputEnded,
             RecognitionFinished,
+            SpeakerRevised,
+            SpeakersSettled,
         }
     )
     writes: frozenset[type[Event]] = frozenset({NotesTaken, MinutesWritten, StageFailed})
@@ -94,10 +99,12 @@ class MinuteStage:
         generator: TextGenerator,
         *,
         language: str | None = None,
+        after: type[Event] = RecognitionFinished,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._generator = generator
         self._given_language = language
+        self._after = after
         self._sleep = sleep
         self._engine = str(generator.capabilities.identity)
         self._notes: list[tuple[NotesTaken, Notes]] = []
@@ -125,7 +132,7 @@ class MinuteStage:
                 self._recall(record.event)
             if isinstance(record.event, SegmentClosed):
                 await self._take_due_notes(log, state)
-            elif isinstance(record.event, RecognitionFinished):
+            elif isinstance(record.event, self._after):
                 await self._finish(log)
                 return
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from greffier_models.protocols import TextGenerator
-from greffier_server.core.events import Event, SessionStarted, StageFailed
+from greffier_server.core.events import Event, RecognitionFinished, SessionStarted, StageFailed
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.minute import MinuteStage
 from greffier_server.pipeline.ports import Stage
@@ -30,7 +30,12 @@ class AbsentModel:
             await log.append(failed)
 
 
-def downstream_stages(started: SessionStarted, generator: TextGenerator | None) -> Sequence[Stage]:
+def downstream_stages(
+    started: SessionStarted,
+    generator: TextGenerator | None,
+    *,
+    minutes_after: type[Event] = RecognitionFinished,
+) -> Sequence[Stage]:
     """Stages of one session; each language is translated once, whatever the number of viewers."""
     if generator is None:
         return [AbsentModel()] if started.translate_to else []
@@ -39,5 +44,5 @@ def downstream_stages(started: SessionStarted, generator: TextGenerator | None) 
         for language in started.translate_to
     ]
     if started.minutes:
-        stages.append(MinuteStage(generator))
+        stages.append(MinuteStage(generator, after=minutes_after))
     return stages

@@ -89,7 +89,7 @@ class ModelBody(_Body):
     """A model that is loaded, or that the catalogue knows."""
 
     name: str
-    role: Literal["recognition", "language", "voice-activity"]
+    role: Literal["recognition", "language", "voice-activity", "speakers"]
     state: Literal["loaded", "loading", "installed", "missing", "failed", "off"]
     engine: str
     digest: str

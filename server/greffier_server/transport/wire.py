@@ -14,6 +14,7 @@ from greffier.protocol import (
     Gap,
     Quality,
     ServerMessage,
+    Speaker,
     Translation,
     Withheld,
 )
@@ -30,6 +31,7 @@ from greffier_server.core.events import (
     SegmentTranslated,
     SessionFinished,
     SessionStarted,
+    SpeakerRevised,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -97,6 +99,8 @@ class WireMapping:
                 return self._tail(seq, event)
             case SegmentClosed() as event:
                 return self._closed(seq, event)
+            case SpeakerRevised() as event:
+                return self._speaker(seq, event)
             case SegmentTranslated() as event if self._wants(event.language):
                 return Translation(
                     seq, event.segment, event.language, event.text, closed=event.closed
@@ -174,6 +178,12 @@ class WireMapping:
             speaker=known.speaker,
             closed=True,
         )
+
+    def _speaker(self, seq: int, event: SpeakerRevised) -> Speaker:
+        known = self._open.get(event.segment)
+        if known is not None:  # later captions of the segment say it, too
+            self._open[event.segment] = replace(known, speaker=event.speaker)
+        return Speaker(seq, event.segment, event.speaker)
 
     def _unopened(self, start_ms: int) -> _OpenSegment:
         return _OpenSegment(start_ms, start_ms, self._language)

@@ -10,6 +10,7 @@ from greffier.protocol import (
     Minutes,
     MinutesItem,
     Quality,
+    Speaker,
     Translation,
     Withheld,
 )
@@ -99,3 +100,14 @@ def test_an_empty_session_has_an_empty_object() -> None:
         "translations": {},
         "minutes": None,
     }
+
+
+def test_the_last_word_on_who_speaks_counts() -> None:
+    transcript = Transcript([Caption(1, 1, 0, 400, " Oui", "", language="fr")])
+    transcript.add(Speaker(2, 1, "1"))
+    transcript.add(Caption(3, 1, 0, 600, " non", "", language="fr", speaker="1", closed=True))
+    assert transcript.segments[1].speaker == "1"
+    transcript.add(Speaker(4, 1, "2"))
+    transcript.add(Speaker(4, 7, "2"))  # of a segment that is not known here
+    assert {number: s.speaker for number, s in transcript.segments.items()} == {1: "2"}
+    assert transcript.to_object()["segments"][0]["speaker"] == "2"

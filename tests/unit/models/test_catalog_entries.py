@@ -22,13 +22,16 @@ def test_names_and_checksums_are_well_formed(entry: Entry) -> None:
         assert safe_name(file.name)
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert file.size > 0
-    assert len(set(entry.languages)) == len(entry.languages) > 0
+    assert len(set(entry.languages)) == len(entry.languages)
+    assert bool(entry.languages) == (entry.task != "voices")  # a voice has no language
 
 
 @ENTRIES
 def test_the_main_file_is_what_the_engine_opens(entry: Entry) -> None:
     if entry.engine == "gguf":
         assert [file.name.endswith(".gguf") for file in entry.files] == [True]
+    elif entry.engine == "campplus":
+        assert [file.name.endswith(".pt") for file in entry.files] == [True]
     else:
         assert entry.main.name == "model.bin"
         assert {"config.json", "tokenizer.json"} <= {file.name for file in entry.files}

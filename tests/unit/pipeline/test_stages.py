@@ -26,6 +26,7 @@ from greffier_server.core.events import (
     TextWithheld,
     WordsCommitted,
 )
+from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.stages import AbsentModel, downstream_stages
 
@@ -74,7 +75,7 @@ def test_data_runs_one_way() -> None:
     """Failures are read by people, and by a stage only as its own."""
     writers: dict[str, frozenset[type[Event]]] = {"recognise": RECOGNITION_WRITES}
     readers: dict[str, frozenset[type[Event]]] = {"recognise": frozenset()}
-    for stage in [*_stages("en", "de"), AbsentModel()]:
+    for stage in [*_stages("en", "de"), AbsentModel(), DiarizeStage]:
         writers[stage.name], readers[stage.name] = stage.writes, stage.reads
         assert StageFailed not in stage.reads
     follows = {
@@ -82,7 +83,7 @@ def test_data_runs_one_way() -> None:
         for name, reads in readers.items()
     }
     assert _is_acyclic(follows)
-    assert follows["minutes"] >= {"recognise"}
+    assert follows["minutes"] >= {"recognise", "speakers"}
 
 
 def _is_acyclic(follows: Mapping[str, Iterable[str]]) -> bool:
@@ -99,7 +100,7 @@ def test_the_check_itself_can_fail() -> None:
 
 
 def test_every_event_has_a_writer() -> None:
-    writes = SESSION_WRITES | RECOGNITION_WRITES
+    writes = SESSION_WRITES | RECOGNITION_WRITES | DiarizeStage.writes
     for stage in _stages("en"):
         writes |= stage.writes
     assert writes == frozenset(get_args(Event))

@@ -12,6 +12,7 @@ from greffier.protocol import (
     Gap,
     Minutes,
     Quality,
+    Speaker,
     Translation,
     Withheld,
 )
@@ -33,6 +34,7 @@ from greffier_server.core.events import (
     SessionFinished,
     SessionStarted,
     SilencePassed,
+    SpeakerRevised,
     StageFailed,
     TailRevised,
     TextWithheld,
@@ -189,3 +191,23 @@ def test_what_is_lost_on_one_channel_names_its_speaker() -> None:
         Gap(3, 0, 10, "client_lost_audio"),
         Withheld(4, 10, 20, "loop", "Claire"),
     ]
+
+
+def test_a_revised_speaker_is_said_at_once_and_repeated_by_later_captions() -> None:
+    messages = said(
+        SegmentOpened(1, 0, "en"),
+        WordsCommitted(1, (ONE,)),
+        SpeakerRevised(1, "1"),
+        WordsCommitted(1, (TWO,)),
+        SegmentClosed(1, 0, 700),
+        SpeakerRevised(1, "2"),
+    )
+    speakers = [(type(m).__name__, getattr(m, "speaker", "")) for m in messages]
+    assert speakers == [
+        ("Caption", None),
+        ("Speaker", "1"),
+        ("Caption", "1"),
+        ("Caption", "1"),
+        ("Speaker", "2"),
+    ]
+    assert messages[-1] == Speaker(6, 1, "2")
