@@ -17,6 +17,7 @@ from greffier_models.protocols import BatchRecognizer, TextGenerator, VoiceActiv
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.core.events import Recorded
+from greffier_server.core.policies import default_dials
 from greffier_server.core.speech import PROFILES
 from greffier_server.jobs import Retention
 from greffier_server.pipeline.building import Engines, SessionSettings
@@ -232,6 +233,7 @@ def _desk_settings(settings: Settings) -> DeskSettings:
                 idle_s=limits.idle_timeout_s + limits.grace_s,
                 max_hours=limits.max_session_hours,
             ),
+            policy=default_dials(settings.recognition.policy),
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
         ),

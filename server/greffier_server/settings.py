@@ -109,6 +109,9 @@ class RecognitionSettings(_Section):
     profile: Literal["wide", "telephone", "radio"] = "wide"
     """Kind of audio the voice detector expects: band-limited speech looks less like speech to it,
     so ``telephone`` and ``radio`` ask for less."""
+    policy: Literal["alignatt", "local-agreement", "utterance"] = "alignatt"
+    """What decides when words are for good: ``alignatt`` (the earliest at equal accuracy),
+    ``local-agreement`` (two decodes must agree) or ``utterance`` (at each pause)."""
 
 
 class LanguageModelSettings(_Section):

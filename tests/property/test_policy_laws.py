@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from greffier_models.fakes import FakeRecognizer, RecognitionDials
 from greffier_models.types import AudioWindow, Hypothesis, Pcm, RecognitionOptions, Word
-from greffier_server.core.alignatt import AlignAttPolicy
 from greffier_server.core.events import (
     RecognitionFinished,
     SegmentClosed,
@@ -17,6 +16,7 @@ from greffier_server.core.events import (
     TextWithheld,
     WordsCommitted,
 )
+from greffier_server.core.policies import POLICY_NAMES, PolicyName, build_policy, default_dials
 from tests.support.recordings import (
     Listener,
     Recognised,
@@ -31,6 +31,8 @@ from tests.support.virtual_time import run
 pytestmark = pytest.mark.property
 
 Cut = Literal["garbled", "dropped"]
+
+every_policy = pytest.mark.parametrize("name", POLICY_NAMES)
 
 
 def _paced(pcm: Pcm, chunk_ms: int) -> list[Pcm]:
@@ -69,6 +71,7 @@ def _check_segments(result: Recognised) -> None:
     assert all(segment.closed and segment.words for segment in result.state.segments.values())
 
 
+@every_policy
 @given(
     recording=recordings(),
     cut=st.sampled_from(["garbled", "dropped"]),
@@ -78,14 +81,23 @@ def _check_segments(result: Recognised) -> None:
 @example(recording=Recording((), 0), cut="garbled", language=None, real_time=False)
 @example(recording=Recording((), 7_013), cut="garbled", language="fr", real_time=True)
 def test_every_word_is_committed_once_in_order(
-    recording: Recording, cut: Cut, language: str | None, real_time: bool
+    name: PolicyName, recording: Recording, cut: Cut, language: str | None, real_time: bool
 ) -> None:
     listener = Listener(FakeRecognizer(RecognitionDials(cut_words=cut)))
     chunks = _paced(recording.pcm, 100)
-    result = run(recognise(chunks, recognizer=listener, language=language, real_time=real_time))
+    result = run(
+        recognise(
+            chunks,
+            recognizer=listener,
+            dials=default_dials(name),
+            language=language,
+            real_time=real_time,
+        )
+    )
     _check(recording, result)
 
 
+@every_policy
 @given(
     recording=recordings(least_end_ms=700),
     unstable_ms=st.integers(0, 240),
@@ -93,15 +105,28 @@ def test_every_word_is_committed_once_in_order(
     language=st.sampled_from(["fr", None]),
 )
 def test_misheard_last_words_are_never_committed(
-    recording: Recording, unstable_ms: int, instability: float, language: str | None
+    name: PolicyName,
+    recording: Recording,
+    unstable_ms: int,
+    instability: float,
+    language: str | None,
 ) -> None:
     dials = RecognitionDials(unstable_ms=unstable_ms, instability=instability)
     listener = Listener(FakeRecognizer(dials))
     chunks = _paced(recording.pcm, 100)
-    result = run(recognise(chunks, recognizer=listener, language=language, real_time=True))
+    result = run(
+        recognise(
+            chunks,
+            recognizer=listener,
+            dials=default_dials(name),
+            language=language,
+            real_time=True,
+        )
+    )
     _check(recording, result)
 
 
+@every_policy
 @given(
     data=st.data(),
     recording=recordings(),
@@ -109,13 +134,21 @@ def test_misheard_last_words_are_never_committed(
     delay_s=st.sampled_from([0.0, 0.1, 1.5]),
 )
 def test_any_arrival_of_the_same_audio_gives_the_same_segments(
-    data: st.DataObject, recording: Recording, ms_between: int, delay_s: float
+    name: PolicyName, data: st.DataObject, recording: Recording, ms_between: int, delay_s: float
 ) -> None:
     pcm = recording.pcm
     chunks: list[Pcm] = data.draw(chunkings(pcm))
-    whole = run(recognise([pcm]))
+    whole = run(recognise([pcm], dials=default_dials(name)))
     slow = Listener(FakeRecognizer(RecognitionDials(delay_s=delay_s)))
-    parts = run(recognise(chunks, recognizer=slow, ms_between=ms_between, real_time=True))
+    parts = run(
+        recognise(
+            chunks,
+            recognizer=slow,
+            dials=default_dials(name),
+            ms_between=ms_between,
+            real_time=True,
+        )
+    )
     _check(recording, parts)
     assert parts.segments == whole.segments
     assert parts.words == whole.words
@@ -125,14 +158,20 @@ def _long_speech(words: int, *, pause_ms: int = 30, length_ms: int = 300) -> Rec
     return recording_of([(pause_ms, length_ms)] * words)
 
 
+@every_policy
 @pytest.mark.parametrize("pause_ms", [0, 30, 200])
 @pytest.mark.parametrize("language", ["fr", None])
-def test_speech_longer_than_any_window(pause_ms: int, language: str | None) -> None:
+def test_speech_longer_than_any_window(
+    name: PolicyName, pause_ms: int, language: str | None
+) -> None:
     recording = _long_speech(300, pause_ms=pause_ms)
     assert recording.duration_ms > 60_000
-    _check(recording, run(recognise([recording.pcm], language=language)))
+    _check(recording, run(recognise([recording.pcm], dials=default_dials(name), language=language)))
     chunks = _paced(recording.pcm, 480)
-    _check(recording, run(recognise(chunks, language=language, real_time=True)))
+    _check(
+        recording,
+        run(recognise(chunks, dials=default_dials(name), language=language, real_time=True)),
+    )
 
 
 class _Nonsense:
@@ -178,6 +217,7 @@ arbitrary_words = st.lists(
 )
 
 
+@every_policy
 @given(
     recording=recordings(max_words=80),
     answers=st.lists(arbitrary_words, min_size=1, max_size=6),
@@ -185,6 +225,7 @@ arbitrary_words = st.lists(
     real_time=st.booleans(),
 )
 def test_nonsense_ends_in_an_orderly_log(
+    name: PolicyName,
     recording: Recording,
     answers: Sequence[Sequence[Word]],
     language: str | None,
@@ -195,6 +236,7 @@ def test_nonsense_ends_in_an_orderly_log(
         recognise(
             _paced(recording.pcm, 480),
             recognizer=_Nonsense(answers),
+            dials=default_dials(name),
             language=language,
             real_time=real_time,
         )
@@ -203,15 +245,17 @@ def test_nonsense_ends_in_an_orderly_log(
     _check_segments(result)
 
 
-def test_a_voice_without_words_is_passed_over() -> None:
+@every_policy
+def test_a_voice_without_words_is_passed_over(name: PolicyName) -> None:
     recording = _long_speech(400)
-    result = run(recognise([recording.pcm], recognizer=_Nonsense([[]])))
+    result = run(recognise([recording.pcm], recognizer=_Nonsense([[]]), dials=default_dials(name)))
     assert result.texts == []
     assert isinstance(result.events[-1], RecognitionFinished)
 
 
-def test_an_hour_of_silence_is_not_kept() -> None:
-    policy = AlignAttPolicy(frame_ms=32, language="fr")
+@every_policy
+def test_an_hour_of_silence_is_not_kept(name: PolicyName) -> None:
+    policy = build_policy(default_dials(name), frame_ms=32, language="fr")
     for to_ms in range(96, 3_600_000, 96):
         policy.hear(to_ms, [0.0] * 3)
     assert policy.keep_from_ms > 3_500_000

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from greffier_models.protocols import SpeechRecognizer, TextGenerator, VoiceActivityDetector
-from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
+from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.events import SessionStarted
+from greffier_server.core.policies import PolicySettings, build_policy
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import SessionState
@@ -38,7 +39,8 @@ class SessionSettings:
     limits: SessionLimits = field(default_factory=SessionLimits)
     expected_languages: tuple[str, ...] = ()
     """Spoken here; where the language is detected, others need far more evidence."""
-    policy: AlignAttSettings = field(default_factory=AlignAttSettings)
+    policy: PolicySettings = field(default_factory=AlignAttSettings)
+    """Its type says which policy; see `core/policies.py`."""
     speech: SpeechSettings = field(default_factory=SpeechSettings)
 
 
@@ -86,11 +88,11 @@ class SessionBuilder:
         from_byte *= form.frame_bytes
         start_ms = from_byte // form.frame_bytes * 1000 // form.rate
         feed = AudioFeed(start_ms)
-        policy = AlignAttPolicy(
+        policy = build_policy(
+            self._settings.policy,
             frame_ms=self._engines.vad.frame_ms,
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
-            settings=self._settings.policy,
             speech=self._settings.speech,
             start_ms=start_ms,
             decided_ms=decided_ms,
