@@ -17,12 +17,11 @@ from dataclasses import dataclass
 
 from greffier_models.types import Word
 from greffier_server.core.growing_window import GrowingWindowPolicy, WindowSettings
+from greffier_server.core.sentences import split_sentences
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.word_times import same_word
 
 __all__ = ["LocalAgreementPolicy", "LocalAgreementSettings"]
-
-_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,6 @@ class LocalAgreementPolicy(GrowingWindowPolicy):
         begins_ms = self._words[0].start_ms if self._words else self._committed_ms
         if self._heard_ms - max(self._buffer_ms, begins_ms) <= self._agreement.buffer_ms:
             return
-        for word in reversed(self._words):
-            if word.text.rstrip().endswith(_SENTENCE_ENDS):
-                self._buffer_ms = max(self._buffer_ms, word.end_ms)
-                return
+        sentences = split_sentences(tuple(self._words), self.language or "")
+        if len(sentences) > 1:  # the last one may not have ended yet
+            self._buffer_ms = max(self._buffer_ms, sentences[-2][-1].end_ms)
