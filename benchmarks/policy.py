@@ -146,6 +146,11 @@ def _ask(
     """Put every question to the model, and keep the answers when they are to be recorded."""
     engine, vad = load_engine(Path(locate(options.model).path), name=options.model)
     answers = [RememberingAnswers(recording, engine, vad) for recording in recordings]
+    if options.add:
+        for recording, heard in zip(recordings, answers, strict=True):
+            path = stored_path(recording, options.store)
+            if path.exists():
+                heard.remember(load_recorded(path))
     listening = [
         Listening(recording, heard.probabilities, heard.frame_ms, heard)
         for recording, heard in zip(recordings, answers, strict=True)
@@ -269,6 +274,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--streams", type=int, action="append", help="at once (repeatable)")
     parser.add_argument("--real", action="store_true", help="ask the model, keep nothing")
     parser.add_argument("--record", action="store_true", help="ask the model, keep its answers")
+    parser.add_argument("--add", action="store_true", help="record, keeping what is there already")
     parser.add_argument(
         "--leave-out", action="store_true", help="replay each without its own recorded questions"
     )
@@ -286,6 +292,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder of the result")
     options = parser.parse_args(arguments)
     options.streams = options.streams or [1]
+    options.record = options.record or options.add
     if min(options.streams) < 1:
         parser.error("--streams: at least one")
     if options.accept and (options.policy or options.real or options.record or options.leave_out):

@@ -34,6 +34,11 @@ class RememberingAnswers:
         self.asker = ""
         """Who asks now; kept with each question."""
 
+    def remember(self, recorded: Recorded) -> None:
+        """Take over what the same model answered before."""
+        self._asked |= {key_of(asked.request): asked for asked in recorded.asked}
+        self._identified |= {(r.from_ms, r.to_ms): (r, s) for r, s in recorded.identified}
+
     def decode(self, request: DecodeRequest) -> Hypothesis:
         """What the model says of the window."""
         key = key_of(request)
