@@ -28,6 +28,8 @@ __all__ = ["BOUNDS_PATH", "STORE", "main", "replay", "run_variant"]
 STORE = Path(__file__).parent / "hypotheses"
 BOUNDS_PATH = STORE / "bounds.json"
 EXPECTED = ("fr", "en")
+LEAST_EXACT = 0.95
+"""A policy of which less was recorded is not bounded: its figures are guesses."""
 STAGGER_MS = 610
 """Streams begin so far apart: no multiple of a hop, so that they do not march in step."""
 
@@ -47,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nwritten to {path}")
     served = {run["policy"]: run["total"] for run in runs if run["served"]}
     if options.accept:
-        save_bounds(served, BOUNDS_PATH)
-        print(f"\nbounds written to {BOUNDS_PATH}")
+        known = {run["policy"] for run in runs if run["exact"] >= LEAST_EXACT}
+        save_bounds({name: f for name, f in served.items() if name in known}, BOUNDS_PATH)
+        print(f"\nbounds of {', '.join(sorted(known)) or 'nothing'} written to {BOUNDS_PATH}")
         return 0
     if options.check:
         worse = exceeded(served, load_bounds(BOUNDS_PATH))
