@@ -362,7 +362,7 @@ def _drive(
 ) -> list[str]:
     """Run a policy by itself over a recording, or a part of it; return the committed texts."""
     pcm = recording.pcm
-    listener = Listener()
+    listener = Listener(FakeRecognizer(RecognitionDials(cut_words="dropped")))
     vad = FakeVad().open()
     words = committed if committed is not None else []
     end_ms = len(pcm) // 16
