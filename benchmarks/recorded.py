@@ -11,7 +11,7 @@ as leaving a policy out and replaying it has shown (see ADR 0012).
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +23,11 @@ __all__ = ["Asked", "Recorded", "RecordedAnswers", "load_recorded", "save_record
 
 _STALE_MS = 1_500
 """A hypothesis that ends so much earlier says nothing about a request."""
+_EDGE_MS = 300
+"""A word that ends so near the end of the audio was perhaps cut; it is no longer near the end of a
+later request, so it is left out of the answer to that, as far as that is later."""
+_EARLIER = 40
+"""Among so many earlier answers the words of a prefix are looked for."""
 _MATCHED_WORDS = 8
 """So many last words of a prefix are looked for in a hypothesis."""
 _EDIT_MS = 250
@@ -69,7 +74,7 @@ class RecordedAnswers:
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         self._by_key = {key_of(asked.request): asked.hypothesis for asked in recorded.asked}
-        self._by_end = sorted(recorded.asked, key=lambda asked: asked.request.to_ms)
+        self._by_end = _heard_whole(recorded.asked)
         self.exact = 0
         """Requests answered with their own recorded hypothesis …"""
         self.near = 0
@@ -121,6 +126,9 @@ class RecordedAnswers:
             distance = stale_ms + edits * _EDIT_MS + abs(length_ms - other_ms) * _LENGTH_SHARE
             if best is None or distance < best[0]:
                 heard = asked.hypothesis
+                if not request.closing:  # what touched the end of the audio would pass any guard
+                    edge_ms = asked.request.to_ms - min(stale_ms, _EDGE_MS)
+                    words = tuple(word for word in words if word.end_ms <= edge_ms)
                 best = (
                     distance,
                     Hypothesis(
@@ -146,6 +154,42 @@ def key_of(request: DecodeRequest) -> _Key:
         request.fill_ms,
         request.beam_size,
     )
+
+
+def _heard_whole(asked: Sequence[Asked]) -> list[Asked]:
+    """Requests in the order of their ends, the words of their prefixes put before their answers.
+
+    The times of a prefix are those of the earlier answer that its words were committed from; a
+    request whose prefix is found in none keeps it.
+    """
+    whole: list[Asked] = []
+    for one in sorted(asked, key=lambda one: one.request.to_ms):
+        before = next(
+            (
+                found
+                for earlier in reversed(whole[-_EARLIER:])
+                if (found := _run_of(earlier.hypothesis.words, one.request.prefix))
+            ),
+            (),
+        )
+        if before:
+            heard = replace(one.hypothesis, words=(*before, *one.hypothesis.words))
+            one = replace(one, request=replace(one.request, prefix=""), hypothesis=heard)
+        whole.append(one)
+    return whole
+
+
+def _run_of(words: Sequence[Word], text: str) -> tuple[Word, ...]:
+    """The words in a row that make up `text`; empty when there are none."""
+    for first in range(len(words)):
+        rest = text
+        for place in range(first, len(words)):
+            if not rest or not rest.startswith(words[place].text):
+                break
+            rest = rest[len(words[place].text) :]
+            if not rest:
+                return tuple(words[first : place + 1])
+    return ()
 
 
 def _behind(
