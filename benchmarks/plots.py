@@ -18,18 +18,29 @@ __all__ = ["Axis", "Point", "Run", "draw", "main", "plotted_runs", "read_points"
 
 _WIDTH, _HEIGHT = 720, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 44, 56
-_STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #24292f; }
-.title { font-size: 15px; font-weight: 600; }
-.axis { stroke: #57606a; } .grid { stroke: #d0d7de; }
-.bar { stroke: #57606a; stroke-dasharray: 5 4; }
-.s0 { --c: #0072b2; } .s1 { --c: #d55e00; } .s2 { --c: #009e73; } .s3 { --c: #8250df; }
-.line { stroke: var(--c); fill: none; stroke-width: 2; } .mark { fill: var(--c); }
-.reach { stroke: var(--c); stroke-opacity: .45; stroke-width: 2; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3; } .axis, .bar { stroke: #9198a1; } .grid { stroke: #3d444d; }
-  .s0 { --c: #56b4e9; } .s1 { --c: #ff9e4a; } .s2 { --c: #3fc79a; } .s3 { --c: #c297ff; }
-}
+_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#8250df")
+_DARK = ("#56b4e9", "#ff9e4a", "#3fc79a", "#c297ff")
+
+
+def _colours(colours: Sequence[str]) -> str:
+    """One class a series: told apart by the colour-blind (Okabe and Ito's palette)."""
+    return " ".join(
+        f".s{n} .line, .s{n} .reach {{ stroke: {colour}; }} .s{n} .mark {{ fill: {colour}; }}"
+        for n, colour in enumerate(colours)
+    )
+
+
+_STYLE = f"""
+text {{ font: 12px system-ui, sans-serif; fill: #24292f; }}
+.title {{ font-size: 15px; font-weight: 600; }}
+.axis {{ stroke: #57606a; }} .grid {{ stroke: #d0d7de; }}
+.bar {{ stroke: #57606a; stroke-dasharray: 5 4; }}
+.line {{ fill: none; stroke-width: 2; }} .reach {{ stroke-opacity: .45; stroke-width: 2; }}
+{_colours(_LIGHT)}
+@media (prefers-color-scheme: dark) {{
+text {{ fill: #e6edf3; }} .axis, .bar {{ stroke: #9198a1; }} .grid {{ stroke: #3d444d; }}
+{_colours(_DARK)}
+}}
 """
 
 
