@@ -32,6 +32,7 @@ from greffier_server.capacity import (
 )
 from greffier_server.core.admission import Room
 from greffier_server.core.events import Recorded
+from greffier_server.core.policies import default_dials
 from greffier_server.core.speech import PROFILES
 from greffier_server.jobs import Retention
 from greffier_server.pipeline.building import Engines, SessionSettings
@@ -346,6 +347,7 @@ def _desk_settings(settings: Settings, room: Room) -> DeskSettings:
                 idle_s=limits.idle_timeout_s + limits.grace_s,
                 max_hours=limits.max_session_hours,
             ),
+            policy=default_dials(settings.recognition.policy),
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
         ),

@@ -113,6 +113,9 @@ class RecognitionSettings(_Section):
     profile: Literal["wide", "telephone", "radio"] = "wide"
     """Kind of audio the voice detector expects: band-limited speech looks less like speech to it,
     so ``telephone`` and ``radio`` ask for less."""
+    policy: Literal["alignatt", "local-agreement", "utterance"] = "alignatt"
+    """What decides when words are for good: ``alignatt`` (the earliest at equal accuracy),
+    ``local-agreement`` (two decodes must agree) or ``utterance`` (at each pause)."""
     speakers: Literal["off", "auto"] = "off"
     """``auto``: tell the voices of one microphone apart and label segments "1", "2" and so on."""
     speaker_model: str = "campplus-zh-en"

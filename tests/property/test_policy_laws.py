@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from greffier_models.fakes import FakeRecognizer, RecognitionDials
+from greffier.protocol import QualityLevel
+from greffier_models.fakes import FakeRecognizer, FakeVad, RecognitionDials
 from greffier_models.types import AudioWindow, Hypothesis, Pcm, RecognitionOptions, Word
-from greffier_server.core.alignatt import AlignAttPolicy
 from greffier_server.core.events import (
     RecognitionFinished,
     SegmentClosed,
@@ -17,10 +17,14 @@ from greffier_server.core.events import (
     TextWithheld,
     WordsCommitted,
 )
+from greffier_server.core.policies import POLICY_NAMES, PolicyName, build_policy, default_dials
+from greffier_server.core.policy import DecodeRequest
+from greffier_server.core.state import SessionState, fold
 from tests.support.recordings import (
     Listener,
     Recognised,
     Recording,
+    WatchedPolicy,
     chunkings,
     recognise,
     recording_of,
@@ -31,6 +35,8 @@ from tests.support.virtual_time import run
 pytestmark = pytest.mark.property
 
 Cut = Literal["garbled", "dropped"]
+
+every_policy = pytest.mark.parametrize("name", POLICY_NAMES)
 
 
 def _paced(pcm: Pcm, chunk_ms: int) -> list[Pcm]:
@@ -69,6 +75,7 @@ def _check_segments(result: Recognised) -> None:
     assert all(segment.closed and segment.words for segment in result.state.segments.values())
 
 
+@every_policy
 @given(
     recording=recordings(),
     cut=st.sampled_from(["garbled", "dropped"]),
@@ -78,14 +85,23 @@ def _check_segments(result: Recognised) -> None:
 @example(recording=Recording((), 0), cut="garbled", language=None, real_time=False)
 @example(recording=Recording((), 7_013), cut="garbled", language="fr", real_time=True)
 def test_every_word_is_committed_once_in_order(
-    recording: Recording, cut: Cut, language: str | None, real_time: bool
+    name: PolicyName, recording: Recording, cut: Cut, language: str | None, real_time: bool
 ) -> None:
     listener = Listener(FakeRecognizer(RecognitionDials(cut_words=cut)))
     chunks = _paced(recording.pcm, 100)
-    result = run(recognise(chunks, recognizer=listener, language=language, real_time=real_time))
+    result = run(
+        recognise(
+            chunks,
+            recognizer=listener,
+            dials=default_dials(name),
+            language=language,
+            real_time=real_time,
+        )
+    )
     _check(recording, result)
 
 
+@every_policy
 @given(
     recording=recordings(least_end_ms=700),
     unstable_ms=st.integers(0, 240),
@@ -93,15 +109,28 @@ def test_every_word_is_committed_once_in_order(
     language=st.sampled_from(["fr", None]),
 )
 def test_misheard_last_words_are_never_committed(
-    recording: Recording, unstable_ms: int, instability: float, language: str | None
+    name: PolicyName,
+    recording: Recording,
+    unstable_ms: int,
+    instability: float,
+    language: str | None,
 ) -> None:
     dials = RecognitionDials(unstable_ms=unstable_ms, instability=instability)
     listener = Listener(FakeRecognizer(dials))
     chunks = _paced(recording.pcm, 100)
-    result = run(recognise(chunks, recognizer=listener, language=language, real_time=True))
+    result = run(
+        recognise(
+            chunks,
+            recognizer=listener,
+            dials=default_dials(name),
+            language=language,
+            real_time=True,
+        )
+    )
     _check(recording, result)
 
 
+@every_policy
 @given(
     data=st.data(),
     recording=recordings(),
@@ -109,13 +138,21 @@ def test_misheard_last_words_are_never_committed(
     delay_s=st.sampled_from([0.0, 0.1, 1.5]),
 )
 def test_any_arrival_of_the_same_audio_gives_the_same_segments(
-    data: st.DataObject, recording: Recording, ms_between: int, delay_s: float
+    name: PolicyName, data: st.DataObject, recording: Recording, ms_between: int, delay_s: float
 ) -> None:
     pcm = recording.pcm
     chunks: list[Pcm] = data.draw(chunkings(pcm))
-    whole = run(recognise([pcm]))
+    whole = run(recognise([pcm], dials=default_dials(name)))
     slow = Listener(FakeRecognizer(RecognitionDials(delay_s=delay_s)))
-    parts = run(recognise(chunks, recognizer=slow, ms_between=ms_between, real_time=True))
+    parts = run(
+        recognise(
+            chunks,
+            recognizer=slow,
+            dials=default_dials(name),
+            ms_between=ms_between,
+            real_time=True,
+        )
+    )
     _check(recording, parts)
     assert parts.segments == whole.segments
     assert parts.words == whole.words
@@ -125,14 +162,20 @@ def _long_speech(words: int, *, pause_ms: int = 30, length_ms: int = 300) -> Rec
     return recording_of([(pause_ms, length_ms)] * words)
 
 
+@every_policy
 @pytest.mark.parametrize("pause_ms", [0, 30, 200])
 @pytest.mark.parametrize("language", ["fr", None])
-def test_speech_longer_than_any_window(pause_ms: int, language: str | None) -> None:
+def test_speech_longer_than_any_window(
+    name: PolicyName, pause_ms: int, language: str | None
+) -> None:
     recording = _long_speech(300, pause_ms=pause_ms)
     assert recording.duration_ms > 60_000
-    _check(recording, run(recognise([recording.pcm], language=language)))
+    _check(recording, run(recognise([recording.pcm], dials=default_dials(name), language=language)))
     chunks = _paced(recording.pcm, 480)
-    _check(recording, run(recognise(chunks, language=language, real_time=True)))
+    _check(
+        recording,
+        run(recognise(chunks, dials=default_dials(name), language=language, real_time=True)),
+    )
 
 
 class _Nonsense:
@@ -190,6 +233,7 @@ arbitrary_words = st.lists(
 )
 
 
+@every_policy
 @given(
     recording=recordings(max_words=80),
     answers=st.lists(arbitrary_words, min_size=1, max_size=6),
@@ -197,6 +241,7 @@ arbitrary_words = st.lists(
     real_time=st.booleans(),
 )
 def test_nonsense_ends_in_an_orderly_log(
+    name: PolicyName,
     recording: Recording,
     answers: Sequence[Sequence[Word]],
     language: str | None,
@@ -207,6 +252,7 @@ def test_nonsense_ends_in_an_orderly_log(
         recognise(
             _paced(recording.pcm, 480),
             recognizer=_Nonsense(answers),
+            dials=default_dials(name),
             language=language,
             real_time=real_time,
         )
@@ -215,15 +261,151 @@ def test_nonsense_ends_in_an_orderly_log(
     _check_segments(result)
 
 
-def test_a_voice_without_words_is_passed_over() -> None:
+@every_policy
+def test_a_voice_without_words_is_passed_over(name: PolicyName) -> None:
     recording = _long_speech(400)
-    result = run(recognise([recording.pcm], recognizer=_Nonsense([[]])))
+    result = run(recognise([recording.pcm], recognizer=_Nonsense([[]]), dials=default_dials(name)))
     assert result.texts == []
     assert isinstance(result.events[-1], RecognitionFinished)
 
 
-def test_an_hour_of_silence_is_not_kept() -> None:
-    policy = AlignAttPolicy(frame_ms=32, language="fr")
+@every_policy
+def test_an_hour_of_silence_is_not_kept(name: PolicyName) -> None:
+    policy = build_policy(default_dials(name), frame_ms=32, language="fr")
     for to_ms in range(96, 3_600_000, 96):
         policy.hear(to_ms, [0.0] * 3)
     assert policy.keep_from_ms > 3_500_000
+
+
+@every_policy
+@given(
+    recording=recordings(max_words=80),
+    answers=st.lists(arbitrary_words, min_size=1, max_size=6),
+    language=st.sampled_from(["fr", None]),
+)
+def test_committed_text_is_never_taken_back(
+    name: PolicyName,
+    recording: Recording,
+    answers: Sequence[Sequence[Word]],
+    language: str | None,
+) -> None:
+    """Erasure is 0 whatever the engine says: text on the record only ever gets longer."""
+    result = run(
+        recognise(
+            _paced(recording.pcm, 480),
+            recognizer=_Nonsense(answers),
+            dials=default_dials(name),
+            language=language,
+            real_time=True,
+        )
+    )
+    before: dict[int, str] = {}
+    state = SessionState()
+    for record in result.records:
+        state = fold([record], state)
+        now = {segment.id: segment.text for segment in state.segments.values()}
+        assert all(now[segment].startswith(text) for segment, text in before.items())
+        assert list(now)[: len(before)] == list(before)
+        before = now
+    assert "".join(before.values()).replace(" ", "") == "".join(result.texts).replace(" ", "")
+
+
+@every_policy
+@given(
+    recording=recordings(),
+    levels=st.lists(
+        st.tuples(st.integers(0, 60_000), st.sampled_from(["full", "longer-hops", "finals-only"])),
+        max_size=6,
+    ),
+)
+def test_no_step_of_the_ladder_loses_a_word(
+    name: PolicyName, recording: Recording, levels: Sequence[tuple[int, QualityLevel]]
+) -> None:
+    policy = WatchedPolicy(build_policy(default_dials(name), frame_ms=32, language="fr"))
+    assert _drive(policy, recording, levels=levels) == recording.texts
+
+
+@every_policy
+@given(recording=recordings(), broken=st.sampled_from([1, 2, 3, 7]))
+def test_an_engine_that_fails_holds_nothing_up(
+    name: PolicyName, recording: Recording, broken: int
+) -> None:
+    """Every `broken`th decode is abandoned; order and times are checked by `WatchedPolicy`."""
+    policy = WatchedPolicy(build_policy(default_dials(name), frame_ms=32, language="fr"))
+    words = _drive(policy, recording, broken=broken)
+    assert set(words) <= set(recording.texts)
+    assert broken > 1 or not words
+
+
+@every_policy
+@given(recording=recordings(least_end_ms=1_000), stop_ms=st.integers(0, 60_000))
+def test_a_restart_at_any_moment_loses_no_word(
+    name: PolicyName, recording: Recording, stop_ms: int
+) -> None:
+    """The process stops and begins anew with what was committed."""
+    dials = default_dials(name)
+    heard_ms = min(stop_ms, recording.duration_ms)
+    committed: list[Word] = []
+    first = WatchedPolicy(build_policy(dials, frame_ms=32, language="fr"))
+    _drive(first, recording, until_ms=heard_ms, committed=committed)
+    decided_ms = committed[-1].end_ms if committed else 0
+    start_ms = max(0, decided_ms - dials.context_ms - 2_000)
+    second = build_policy(
+        dials,
+        frame_ms=32,
+        language="fr",
+        start_ms=start_ms,
+        decided_ms=decided_ms,
+        committed=committed,
+    )
+    _drive(WatchedPolicy(second), recording, start_ms=start_ms, committed=committed)
+    assert [word.text for word in committed] == recording.texts
+
+
+def _drive(
+    policy: WatchedPolicy,
+    recording: Recording,
+    *,
+    start_ms: int = 0,
+    until_ms: int | None = None,
+    levels: Sequence[tuple[int, QualityLevel]] = (),
+    broken: int = 0,
+    committed: list[Word] | None = None,
+) -> list[str]:
+    """Run a policy by itself over a recording, or a part of it; return the committed texts."""
+    pcm = recording.pcm
+    listener = Listener(FakeRecognizer(RecognitionDials(cut_words="dropped")))
+    vad = FakeVad().open()
+    words = committed if committed is not None else []
+    end_ms = len(pcm) // 16
+    decodes = 0
+
+    def answer() -> None:
+        nonlocal decodes
+        while (request := policy.request()) is not None:
+            assert isinstance(request, DecodeRequest)
+            decodes += 1
+            if broken and decodes % broken == 0:
+                words.extend(policy.abandon(request).committed)
+                continue
+            window = AudioWindow(pcm[request.from_ms * 16 : request.to_ms * 16], request.from_ms)
+            # What failed left holes: the prefix is then not all that the window holds.
+            prefix = "" if broken else request.prefix
+            options = RecognitionOptions(language=request.language, prefix=prefix)
+            heard = run(listener.transcribe(window, options))
+            words.extend(policy.accept(request, heard).committed)
+
+    at_ms = start_ms
+    while at_ms + 96 <= min(end_ms, until_ms if until_ms is not None else end_ms):
+        policy.hear(at_ms + 96, vad.push(pcm[at_ms * 16 : (at_ms + 96) * 16]))
+        at_ms += 96
+        for change_ms, level in levels:
+            if at_ms - 96 < change_ms <= at_ms:
+                policy.quicken(level)
+        answer()
+    if until_ms is None:
+        policy.hear(end_ms, vad.push(pcm[at_ms * 16 :]))
+        policy.end(end_ms)
+        answer()
+        assert policy.done
+    return [word.text for word in words]

@@ -202,7 +202,7 @@ async def desk_kit(
         store=store,
         sink=sink,
         journal=journal or MemoryJournal(disk),
-        engines=Engines(recognizer or Listener(), vad or FakeVad(), generator, voices),
+        engines=Engines(recognizer or Listener(), vad or FakeVad(), generator, voices=voices),
         clock=ManualClock(),
         settings=DeskSettings(
             sessions=SessionSettings(limits=limits or SessionLimits()), max_sessions=max_sessions

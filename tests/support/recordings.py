@@ -20,8 +20,9 @@ from greffier_models.types import (
     RecognitionOptions,
     Word,
 )
-from greffier_server.core.alignatt import AlignAttPolicy
+from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.events import Event, Recorded, SegmentClosed, WordsCommitted
+from greffier_server.core.policies import PolicySettings, build_policy
 from greffier_server.core.policy import DecodeRequest, IdentifyRequest, Outcome, StreamingPolicy
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.state import SessionState, fold
@@ -286,6 +287,7 @@ async def recognise(
     recognizer: SpeechRecognizer | None = None,
     vad: VoiceActivityDetector | None = None,
     policy: StreamingPolicy | None = None,
+    dials: PolicySettings | None = None,
     language: str | None = "fr",
     ms_between: int = 0,
     real_time: bool = False,
@@ -296,13 +298,15 @@ async def recognise(
         chunks: audio as it arrives.
         recognizer: a `Listener` when absent.
         vad: the fake one when absent.
-        policy: AlignAtt over `language` when absent.
+        policy: the one of `dials` over `language` when absent.
+        dials: of the policy; AlignAtt's when absent.
         language: None = followed.
         ms_between: (virtual) time between two chunks.
         real_time: each chunk takes as long as it lasts, too.
     """
     vad = vad or FakeVad()
-    watched = WatchedPolicy(policy or AlignAttPolicy(frame_ms=vad.frame_ms, language=language))
+    built = build_policy(dials or AlignAttSettings(), frame_ms=vad.frame_ms, language=language)
+    watched = WatchedPolicy(policy or built)
     log = EventLog("t", "s", clock=ManualClock(), sink=keep_in_memory)
     feed = AudioFeed()
     recognition = Recognition(

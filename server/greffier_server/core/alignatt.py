@@ -24,7 +24,7 @@ from greffier_server.core.policy import (
     Suspicion,
 )
 from greffier_server.core.speech import SpeechSettings, SpeechTracker
-from greffier_server.core.word_times import MendedWords, mend
+from greffier_server.core.word_times import MendedWords, mend, same_word
 
 __all__ = ["AlignAttPolicy", "AlignAttSettings"]
 
@@ -220,7 +220,7 @@ class AlignAttPolicy:
         settings = self.settings
         for index, word in enumerate(words):
             unsure = word.probability < settings.unsure
-            if index < len(self._tail) and _same(word, self._tail[index]):
+            if index < len(self._tail) and same_word(word, self._tail[index]):
                 guard = settings.guard_sure_ms if unsure else settings.guard_agreed_ms
             elif unsure:
                 guard = settings.guard_unsure_ms
@@ -363,12 +363,3 @@ def _unsounded(mended: MendedWords) -> Sequence[Suspicion]:
             text = "".join(word.text for word in words).strip()
             doubts.append(Suspicion(words[0].start_ms, words[-1].end_ms, reason, text))
     return doubts
-
-
-def _same(word: Word, other: Word) -> bool:
-    """Equal but for case and punctuation, and heard at about the same time."""
-    return _folded(word.text) == _folded(other.text) and abs(word.start_ms - other.start_ms) < 700
-
-
-def _folded(text: str) -> str:
-    return text.strip().casefold().strip('.,!?;:…"«»()-')

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from greffier_models.types import Word
 from greffier_server.core.speech import SpeechTracker
 
-__all__ = ["MendedWords", "mend", "without_loops"]
+__all__ = ["MendedWords", "fold_word", "mend", "same_word", "without_loops"]
 
 _STRETCHED_MS = 2_500
 _STRETCHED_PROBABILITY = 0.8
@@ -17,6 +17,8 @@ _LOOP_WORDS = 3
 """So many instant words in a row are a loop: the aligner found no audio for them."""
 _SILENT_MS = 300
 """A silence this long inside a word was before it: the aligner draws starts back over it."""
+_NEAR_MS = 700
+"""Two decodes that mean the same word place it no further apart."""
 _SLACK_MS = 120
 """How far the aligner and voice activity may differ about where a word ends."""
 
@@ -87,3 +89,14 @@ def without_loops(words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
         if word is not None:
             kept.append(word)
     return kept, looped
+
+
+def same_word(word: Word, other: Word) -> bool:
+    """Whether two decodes mean the same: equal when folded, and heard at about the same time."""
+    near = abs(word.start_ms - other.start_ms) < _NEAR_MS
+    return near and fold_word(word.text) == fold_word(other.text)
+
+
+def fold_word(text: str) -> str:
+    """A word without case and punctuation."""
+    return text.strip().casefold().strip('.,!?;:…"«»()-')

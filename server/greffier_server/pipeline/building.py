@@ -11,10 +11,11 @@ from greffier_models.protocols import (
     VoiceActivityDetector,
     VoiceEmbedder,
 )
-from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
+from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.channels import channel_numbers, speaker_names
 from greffier_server.core.events import SessionStarted, SpeakersSettled
 from greffier_server.core.hotwords import choose_hotwords
+from greffier_server.core.policies import PolicySettings, build_policy
 from greffier_server.core.policy import StreamingPolicy
 from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
@@ -59,7 +60,8 @@ class SessionSettings:
     limits: SessionLimits = field(default_factory=SessionLimits)
     expected_languages: tuple[str, ...] = ()
     """Spoken here; where the language is detected, others need far more evidence."""
-    policy: AlignAttSettings = field(default_factory=AlignAttSettings)
+    policy: PolicySettings = field(default_factory=AlignAttSettings)
+    """Its type says which policy; see `core/policies.py`."""
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     """Where a session does not name its profile."""
     recordings: TranscribeSettings | None = None
@@ -229,11 +231,11 @@ class SessionBuilder:
     def _policy(
         self, started: SessionStarted, start: ChannelStart, *, start_ms: int
     ) -> StreamingPolicy:
-        return AlignAttPolicy(
+        return build_policy(
+            self._settings.policy,
             frame_ms=self._engines.vad.frame_ms,
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
-            settings=self._settings.policy,
             speech=self._speech(started),
             start_ms=start_ms,
             decided_ms=start.decided_ms,

@@ -1,0 +1,89 @@
+"""The streaming policies by name: what a session is recognised with is a setting."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from greffier_models.types import Word
+from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
+from greffier_server.core.local_agreement import LocalAgreementPolicy, LocalAgreementSettings
+from greffier_server.core.policy import StreamingPolicy
+from greffier_server.core.speech import SpeechSettings
+from greffier_server.core.utterance import UtterancePolicy, UtteranceSettings
+
+__all__ = ["POLICY_NAMES", "PolicyName", "PolicySettings", "build_policy", "default_dials"]
+
+PolicyName: TypeAlias = Literal["alignatt", "local-agreement", "utterance"]
+POLICY_NAMES: tuple[PolicyName, ...] = ("alignatt", "local-agreement", "utterance")
+
+PolicySettings: TypeAlias = AlignAttSettings | LocalAgreementSettings | UtteranceSettings
+"""The dials of a policy; their type says which one it is."""
+
+
+def default_dials(name: PolicyName) -> PolicySettings:
+    """The dials of the policy of this name as it is served."""
+    match name:
+        case "alignatt":
+            return AlignAttSettings()
+        case "local-agreement":
+            return LocalAgreementSettings()
+        case "utterance":
+            return UtteranceSettings()
+
+
+def build_policy(
+    settings: PolicySettings,
+    *,
+    frame_ms: int,
+    language: str | None = None,
+    expected: Sequence[str] = (),
+    speech: SpeechSettings | None = None,
+    start_ms: int = 0,
+    decided_ms: int = 0,
+    committed: Sequence[Word] = (),
+) -> StreamingPolicy:
+    """Build one session's policy.
+
+    Args:
+        settings: the dials; their type chooses the policy.
+        frame_ms: what one probability of voice activity stands for.
+        language: spoken; None = detected and followed.
+        expected: languages likely to be spoken.
+        speech: thresholds of voice activity.
+        start_ms: where the audio begins on the session's clock.
+        decided_ms: up to here everything was decided before a restart.
+        committed: words of before the restart.
+    """
+    match settings:
+        case AlignAttSettings():
+            return AlignAttPolicy(
+                frame_ms=frame_ms,
+                language=language,
+                expected=expected,
+                settings=settings,
+                speech=speech,
+                start_ms=start_ms,
+                decided_ms=decided_ms,
+                committed=committed,
+            )
+        case LocalAgreementSettings():
+            return LocalAgreementPolicy(
+                frame_ms=frame_ms,
+                language=language,
+                expected=expected,
+                settings=settings,
+                speech=speech,
+                start_ms=start_ms,
+                decided_ms=decided_ms,
+                committed=committed,
+            )
+        case UtteranceSettings():
+            return UtterancePolicy(
+                frame_ms=frame_ms,
+                language=language,
+                expected=expected,
+                settings=settings,
+                speech=speech,
+                start_ms=start_ms,
+                decided_ms=decided_ms,
+                committed=committed,
+            )
