@@ -15,6 +15,7 @@ from greffier_server.app import create_app
 from greffier_server.errors import ServerError
 from greffier_server.services import Services
 from greffier_server.settings import Settings
+from greffier_server.transport.keepalive import PatientProtocol
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
@@ -117,17 +118,24 @@ async def run(
                 telling.cancel()
 
 
-def uvicorn_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
-    """Return how the application is served."""
+def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) -> uvicorn.Config:
+    """Return how the application is served.
+
+    Args:
+        settings: of this server.
+        app: served.
+        ping_s: between two pings, and the longest wait for an answer. Clients rely on the pings:
+            see "Pings" in the protocol's reference.
+    """
     tls = settings.tls
     return uvicorn.Config(
         app,
         loop="asyncio",  # others do not pass the socket guard's audit hook
-        ws="websockets-sansio",  # pauses reading when the application does not take frames
+        ws=PatientProtocol,  # pauses reading when the application does not take frames
         ws_max_size=4 * settings.limits.max_frame_bytes,  # above the limit, an error explains it
         ws_per_message_deflate=False,  # audio does not compress, captions are short
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=ping_s,
         lifespan="on",
         log_config=None,
         access_log=False,  # it would write tokens given as ?token=

@@ -75,6 +75,14 @@ class PeerConnection:
         """Wait until the client leaves."""
         await self._socket.wait_closed()
 
+    def freeze(self) -> None:
+        """Read nothing more, not even pings, with the connection left open."""
+        self._socket.transport.pause_reading()
+
+    async def ping(self) -> None:
+        """Send a ping; nobody waits for its answer."""
+        _ = await self._socket.ping()
+
     def drop(self) -> None:
         """Cut the connection without a closing handshake."""
         self._socket.transport.abort()

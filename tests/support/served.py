@@ -90,7 +90,11 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def served(
-    settings: Settings | None = None, *, routes: Any = (), journal: AudioJournal | None = None
+    settings: Settings | None = None,
+    *,
+    routes: Any = (),
+    journal: AudioJournal | None = None,
+    ping_s: float = 20.0,
 ) -> AsyncGenerator[Served, None]:
     """Serve until the block ends."""
     settings = settings or Settings()
@@ -108,7 +112,9 @@ async def served(
     app = create_app(settings, services, connections=connections, routes=routes)
     listener = socket.create_server(("127.0.0.1", 0))
     server = DrainingServer(
-        uvicorn_config(settings, app), connections=connections, drain_s=settings.limits.drain_s
+        uvicorn_config(settings, app, ping_s=ping_s),
+        connections=connections,
+        drain_s=settings.limits.drain_s,
     )
     running = asyncio.create_task(server.serve(sockets=[listener]))
     await until(lambda: server.started)

@@ -3,7 +3,7 @@
 import asyncio
 import ssl as tls
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
@@ -34,6 +34,9 @@ _OPEN_TIMEOUT_S: Final = 10.0
 _STARTED_TIMEOUT_S: Final = 60.0
 """A server may still be loading its models."""
 _CLOSE_TIMEOUT_S: Final = 2.0
+_PING_S: Final = 20.0
+_SILENCE_S: Final = 45.0
+"""A server pings every 20 s, whatever it is doing: two pings and some time for the way."""
 _AUTHENTICATION_CODES: Final = frozenset({"authentication_required", "authentication_failed"})
 _RETRYABLE_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BREAKS: Final = frozenset({1001, 1006, 1012})
@@ -59,11 +62,26 @@ class _WithoutRedirects(open_websocket):
         return exc
 
 
-class Wire:
-    """A connected socket that speaks ``greffier.v1``."""
+class _HeardConnection(ClientConnection):
+    """Knows when anything last came from the server, pings and pongs included."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    heard_at = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self.loop.time()
+        super().data_received(data)
+
+
+class Wire:
+    """A connected socket that speaks ``greffier.v1``.
+
+    A server that holds back a fast sender does not read, so it answers no ping, for minutes. It is
+    gone when it sends nothing at all, not even pings of its own.
+    """
+
+    def __init__(self, socket: _HeardConnection, *, silence_s: float = _SILENCE_S) -> None:
         self._socket = socket
+        self._silence_s = silence_s
         self._complaint: Error | None = None
 
     @classmethod
@@ -73,8 +91,17 @@ class Wire:
         *,
         token: str | None = None,
         ssl: tls.SSLContext | None = None,
+        ping_s: float = _PING_S,
+        silence_s: float = _SILENCE_S,
     ) -> "Wire":
         """Connect to the server's live endpoint.
+
+        Args:
+            address: of the server.
+            token: API token.
+            ssl: TLS settings.
+            ping_s: between two pings to the server.
+            silence_s: a server from which nothing came for so long is gone.
 
         Raises:
             ConnectionFailed: nobody answers there.
@@ -95,6 +122,9 @@ class Wire:
                 max_size=MAX_TEXT_BYTES,
                 open_timeout=_OPEN_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
+                ping_interval=ping_s,
+                ping_timeout=None,
+                create_connection=_HeardConnection,
                 proxy=None if address.is_loopback else True,
                 **options,
             )
@@ -107,7 +137,7 @@ class Wire:
         if socket.subprotocol != SUBPROTOCOL:
             await socket.close(1002)
             raise ProtocolViolation(f"the server at {where} does not speak {SUBPROTOCOL}")
-        return cls(socket)
+        return cls(cast("_HeardConnection", socket), silence_s=silence_s)
 
     async def greet(self, message: ClientMessage) -> Started:
         """Send the first message and wait for ``started``.
@@ -155,7 +185,7 @@ class Wire:
         """
         while True:
             try:
-                frame = await self._socket.recv()
+                frame = await self._next_frame()
             except ConnectionClosed as error:
                 raise self._ending(error) from error
             except OSError as error:
@@ -173,6 +203,20 @@ class Wire:
             # An error explains the close that follows it, and nothing later.
             self._complaint = message if isinstance(message, Error) else None
             return message
+
+    async def _next_frame(self) -> str | bytes:
+        """Return the next frame; cut the connection when nothing comes any more."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()  # before that, nothing may have been read for want of a reader
+        while True:
+            heard_at = self._socket.heard_at
+            try:
+                async with asyncio.timeout_at(max(begun, heard_at) + self._silence_s):
+                    return await self._socket.recv()  # cancelling it loses nothing
+            except TimeoutError:
+                if self._socket.heard_at == heard_at:
+                    self._socket.transport.abort()
+                    raise Dropped from None
 
     async def close(self) -> None:
         """Close the socket; never raises, and waits a short time for the peer."""

@@ -255,7 +255,8 @@ class Desk:
         if not history or not isinstance(history[0].event, SessionStarted):
             await self._forget(row.tenant, row.session)
             return False
-        log = EventLog(
+        log = await asyncio.to_thread(  # a long history is packed
+            EventLog,
             row.tenant,
             row.session,
             clock=self._clock,

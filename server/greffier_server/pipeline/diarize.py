@@ -94,8 +94,9 @@ class DiarizeStage:
 
     async def run(self, log: EventLog) -> None:
         """Follow the session to its end; the last event is `SpeakersSettled`, come what may."""
-        if any(isinstance(record.event, SpeakersSettled) for record in log.records):
-            return
+        async for record in log.past():
+            if isinstance(record.event, SpeakersSettled):
+                return
         try:
             await self._listen(log)
         except (EngineError, StorageFailed) as error:
@@ -110,7 +111,7 @@ class DiarizeStage:
         heard_before = self._journal.durable_bytes
         while True:
             # Taken in this order: what ends the input is recorded after its audio is durable.
-            self._read_log(log)
+            await self._read_log(log)
             upto = self._journal.durable_bytes
             upto -= upto % self._form.frame_bytes
             self._changed(await self._hear(upto))
@@ -129,9 +130,9 @@ class DiarizeStage:
     def _step_bytes(self) -> int:
         return _STEP_MS * self._form.rate // 1000 * self._form.frame_bytes
 
-    def _read_log(self, log: EventLog) -> None:
-        records = log.records
-        for record in records[self._seen :]:
+    async def _read_log(self, log: EventLog) -> None:
+        records = log.records  # after a restart there are hours of them to unpack
+        for record in await asyncio.to_thread(list, records[self._seen :]):
             self._labels.add(record.event)
             self._ended = self._ended or isinstance(record.event, InputEnded)
             self._recognised = self._recognised or isinstance(record.event, RecognitionFinished)

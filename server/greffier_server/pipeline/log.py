@@ -17,6 +17,7 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 from greffier_server.core.records import GENESIS, record_hash
+from greffier_server.pipeline.archive import BLOCK_RECORDS, RecordArchive, RecordView
 from greffier_server.pipeline.clock import Clock
 
 __all__ = ["EventLog", "LogClosed"]
@@ -53,7 +54,7 @@ class EventLog:
         self._session = session
         self._clock = clock
         self._sink = sink
-        self._records: list[Recorded] = list(history)
+        self._records = RecordArchive(history)
         self._hash = record_hash(history[-1]) if history else GENESIS
         self._visible = len(self._records)
         self._volatile: dict[tuple[str, str], tuple[int, Recorded]] = {}
@@ -70,8 +71,28 @@ class EventLog:
 
     @property
     def records(self) -> Sequence[Recorded]:
-        """Every durable record so far."""
-        return self._records[: self._visible]
+        """Every durable record so far.
+
+        Old ones are unpacked while they are read, some milliseconds for each 64: walk a long log
+        with `past`, or in a thread.
+        """
+        return RecordView(self._records, self._visible)
+
+    async def past(self) -> AsyncIterator[Recorded]:
+        """Yield every durable record so far; others run in between, however long the log."""
+        cursor, end = 0, self._visible
+        while cursor < end:
+            for record in (await self._read(cursor))[: end - cursor]:
+                cursor += 1
+                yield record
+
+    async def _read(self, cursor: int) -> Sequence[Recorded]:
+        """Return some records from `cursor` on."""
+        number, skip = divmod(cursor, BLOCK_RECORDS)
+        records, packed = self._records.block(number)
+        if packed:
+            await asyncio.sleep(0)
+        return records[skip:]
 
     async def append(
         self,
@@ -165,9 +186,9 @@ class EventLog:
         while True:
             changed = self._changed
             while cursor < self._visible:
-                record = self._records[cursor]
-                cursor += 1
-                yield record
+                for record in await self._read(cursor):
+                    cursor += 1
+                    yield record
             before, seen = seen, self._shown
             newer = sorted(
                 (entry for entry in self._volatile.values() if entry[0] > before),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from greffier.plain import PlainError, from_plain, to_plain
 from greffier_models.errors import EngineError, PromptTooLong
@@ -114,13 +115,15 @@ class MinuteStage:
 
     async def run(self, log: EventLog) -> None:
         """Follow the session to the end of its recognition; return when the minutes are written."""
-        if any(isinstance(record.event, MinutesWritten) for record in log.records):
-            return
-        for record in log.records:
+        written = False
+        async for record in log.past():
+            written = written or isinstance(record.event, MinutesWritten)
             if isinstance(record.event, StageFailed):
                 self._reported.add(record.event)
             elif isinstance(record.event, NotesTaken):
                 self._recall(record.event)
+        if written:
+            return
         state = SessionState()
         async for record in log.follow():
             if isinstance(record.event, TailRevised | TranslationRevised):
@@ -132,9 +135,17 @@ class MinuteStage:
                 self._recall(record.event)
             if isinstance(record.event, SegmentClosed):
                 await self._take_due_notes(log, state)
+                state = self._without_noted(state)
             elif isinstance(record.event, self._after):
                 await self._finish(log)
                 return
+
+    def _without_noted(self, state: SessionState) -> SessionState:
+        """Forget the segments that have their notes: hours of words would stay in memory."""
+        if self._noted.isdisjoint(state.segments):
+            return state
+        rest = {key: s for key, s in state.segments.items() if key not in self._noted}
+        return replace(state, segments=rest)
 
     def _recall(self, taken: NotesTaken) -> None:
         """Read notes of the log (our own come by here, too: they are known already)."""
@@ -161,12 +172,12 @@ class MinuteStage:
         spoken_ms = sum(segment.end_ms - segment.start_ms for segment in due)
         if len(due) >= STRETCH_SEGMENTS or spoken_ms >= STRETCH_MS:
             self._tried.update(segment.id for segment in due)
-            newest = fold(log.records).segments
+            newest = (await _newest(log, state)).segments
             stretch = [newest[segment.id] for segment in due]
             await self._take_notes(log, stretch, self._language(state))
 
     async def _finish(self, log: EventLog) -> None:
-        state = fold(log.records)
+        state = await _newest(log, SessionState())
         language = self._language(state)
         for stretch in _stretches([s for s in spoken_segments(state) if s.id not in self._noted]):
             if not await self._take_notes(log, stretch, language):
@@ -178,9 +189,11 @@ class MinuteStage:
         # Pure work that takes long in a long session: not on the event loop.
         taken = [notes for _, notes in self._notes]
         notes = await asyncio.to_thread(merge_notes, taken, language)
-        summary = await self._summarise(log, notes, fold(log.records), language)
+        state = await _newest(log, state)
+        summary = await self._summarise(log, notes, state, language)
+        state = await _newest(log, state)
         minutes = await asyncio.to_thread(
-            write_minutes, fold(log.records), notes, summary, language=language, unread=unread
+            write_minutes, state, notes, summary, language=language, unread=unread
         )
         until_ms = max((segment.end_ms for segment in segments), default=0)
         await log.append(MinutesWritten(minutes), audio_to_ms=until_ms, engine=self._engine)
@@ -255,6 +268,12 @@ class MinuteStage:
         if failure not in self._reported:
             self._reported.add(failure)
             await log.append(failure)
+
+
+async def _newest(log: EventLog, state: SessionState) -> SessionState:
+    """Return `state` with all that was recorded since; a long log takes a while to read."""
+    records = log.records
+    return await asyncio.to_thread(lambda: fold(records[state.seq :], state))
 
 
 def _stretches(segments: Sequence[Segment]) -> list[list[Segment]]:

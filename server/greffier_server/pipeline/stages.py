@@ -26,7 +26,8 @@ class AbsentModel:
             code="no_language_model",
             message="This server has no language model: captions only, no translation.",
         )
-        if all(record.event != failed for record in log.records):
+        known = [True async for record in log.past() if record.event == failed]
+        if not known:
             await log.append(failed)
 
 

@@ -92,7 +92,7 @@ class TranslateStage:
 
     async def run(self, log: EventLog) -> None:
         """Translate until recognition has finished and its last segment is done."""
-        done = self._history(log)
+        done = await self._history(log)
         state = SessionState()
         async for record in log.follow():
             event = record.event
@@ -104,7 +104,7 @@ class TranslateStage:
                 if segment is None:
                     continue
                 if event.segment in done:
-                    self._remember(segment, done[event.segment])
+                    self._remember(segment, done.pop(event.segment))
                 else:
                     await self._translate(log, segment)
                 rest = {key: s for key, s in state.segments.items() if key != event.segment}
@@ -112,10 +112,10 @@ class TranslateStage:
             elif isinstance(event, RecognitionFinished):
                 return
 
-    def _history(self, log: EventLog) -> dict[int, str]:
+    async def _history(self, log: EventLog) -> dict[int, str]:
         """Return what an earlier run has translated, and note what it has reported."""
         done: dict[int, str] = {}
-        for record in log.records:
+        async for record in log.past():
             event = record.event
             if isinstance(event, SegmentTranslated) and event.language == self._language:
                 if event.closed:
@@ -245,11 +245,11 @@ class TranslateStage:
 
     @staticmethod
     def _backlog(log: EventLog, segment: int) -> int:
-        records = log.records
+        """Closed segments behind this one, counted as far as it matters."""
         closed = 0
-        for record in reversed(records):
+        for record in reversed(log.records):
             if isinstance(record.event, SegmentClosed):
-                if record.event.segment == segment:
+                if record.event.segment == segment or closed == REPAIR_BACKLOG:
                     break
                 closed += 1
         return closed
