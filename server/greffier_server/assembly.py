@@ -18,11 +18,14 @@ from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.core.events import Recorded
 from greffier_server.core.speech import PROFILES
-from greffier_server.jobs import Retention
+from greffier_server.jobs import JobRunner, Retention
 from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
+from greffier_server.pipeline.second_pass import KIND, SecondPass, SecondPassOptions
 from greffier_server.pipeline.session import SessionLimits
+from greffier_server.pipeline.transcribe import TranscribeSettings
+from greffier_server.second_engine import Idle, second_engine
 from greffier_server.services import ModelDescription, ModelState, Readiness, Services
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
@@ -35,6 +38,8 @@ __all__ = ["build", "build_engines"]
 _log = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
+_SECOND_PASS_LEASE_MS = 6 * 3_600_000
+"""The longest recording on a slow machine, and live sessions in between."""
 
 
 @dataclass(slots=True)
@@ -68,6 +73,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(journal.close)
 
         async def sink(records: Sequence[Recorded]) -> None:
+            await second_pass.watch(records)
             await writer.append(records)
             for record in records:
                 metrics.observe(record)
@@ -80,12 +86,33 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             clock=SystemClock(),
             settings=_desk_settings(settings),
         )
+        second_pass = SecondPass(
+            store=store,
+            sink=sink,
+            journal=journal,
+            engine=second_engine(settings, loaded.engines.recognizer, load=_load_whisper),
+            detector=loaded.engines.vad,
+            clock=SystemClock(),
+            busy=lambda: desk.live_count > 0,
+            generator=loaded.engines.generator,
+            options=_second_pass_options(settings),
+        )
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(_end, sweeping)
         metrics.sessions_active.set_function(lambda: desk.live_count)
         stack.push_async_callback(desk.close)
         resumed = await desk.recover()
+        runner = JobRunner(
+            store,
+            clock=SystemClock(),
+            handlers={KIND: second_pass.do},
+            lease_ms=_SECOND_PASS_LEASE_MS,
+            backoff_ms=60_000,
+            abandoned=second_pass.abandon,
+            ready=Idle(lambda: desk.live_count, least_s=settings.second_pass.idle_s),
+        )
+        stack.push_async_callback(_end, asyncio.create_task(runner.run(), name="second-pass"))
         if resumed:
             _log.info("sessions of the last run go on", extra={"count": resumed})
         yield Services(
@@ -94,6 +121,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             metrics=metrics,
             readiness=lambda: _readiness(loaded),
             models=lambda: _descriptions(loaded),
+            second_pass=second_pass,
         )
 
 
@@ -237,6 +265,17 @@ def _desk_settings(settings: Settings) -> DeskSettings:
         ),
         max_sessions=limits.max_sessions,
         retention_ms=None if retention is None else round(retention * _DAY_MS),
+    )
+
+
+def _second_pass_options(settings: Settings) -> SecondPassOptions:
+    wanted = settings.second_pass
+    return SecondPassOptions(
+        automatic=wanted.enabled,
+        minutes=wanted.minutes,
+        expected_languages=settings.recognition.expected_languages,
+        speech=PROFILES[settings.recognition.profile],
+        reading=TranscribeSettings(beam_size=wanted.beam_size, in_flight=4),
     )
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "LogSettings",
     "NetworkSettings",
     "RecognitionSettings",
+    "SecondPassSettings",
     "Settings",
     "TenantToken",
     "TlsSettings",
@@ -109,6 +110,23 @@ class RecognitionSettings(_Section):
     profile: Literal["wide", "telephone", "radio"] = "wide"
     """Kind of audio the voice detector expects: band-limited speech looks less like speech to it,
     so ``telephone`` and ``radio`` ask for less."""
+
+
+class SecondPassSettings(_Section):
+    """The second reading of finished sessions."""
+
+    enabled: bool = False
+    """Every session is read again once it has finished and no session is live; one can be asked
+    for in any case (``greffier second-pass``)."""
+    model: str = "best"
+    """Catalogue name or folder of the model; ``best``: the largest installed that knows every
+    language."""
+    beam_size: int = Field(default=5, ge=1, le=20)
+    """Readings kept beside each other while decoding."""
+    idle_s: float = Field(default=30.0, ge=0)
+    """Time without a live session before a pass begins."""
+    minutes: bool = True
+    """Minutes that the session had are redone from the second reading."""
 
 
 class LanguageModelSettings(_Section):
@@ -225,6 +243,8 @@ class Settings(BaseSettings):
     """Encryption of the listening socket."""
     recognition: RecognitionSettings = RecognitionSettings()
     """The speech recogniser."""
+    second_pass: SecondPassSettings = SecondPassSettings()
+    """The second reading of finished sessions."""
     language_model: LanguageModelSettings = LanguageModelSettings()
     """The language model."""
     limits: LimitSettings = LimitSettings()

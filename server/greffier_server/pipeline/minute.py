@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from greffier.plain import PlainError, from_plain, to_plain
 from greffier_models.errors import EngineError, PromptTooLong
@@ -17,6 +17,7 @@ from greffier_server.core.events import (
     MinutesWritten,
     NotesTaken,
     RecognitionFinished,
+    Recorded,
     SegmentClosed,
     SegmentOpened,
     SegmentTranslated,
@@ -70,6 +71,7 @@ class MinuteStage:
         generator: the language model, shared between sessions.
         language: of the minutes where the session does not say; its main language when absent.
         sleep: waits between retries.
+        read: the text that minutes are written from, out of the log.
     """
 
     name = "minutes"
@@ -95,10 +97,12 @@ class MinuteStage:
         *,
         language: str | None = None,
         sleep: Sleep = asyncio.sleep,
+        read: Callable[[Sequence[Recorded]], SessionState] = fold,
     ) -> None:
         self._generator = generator
         self._given_language = language
         self._sleep = sleep
+        self._read = read
         self._engine = str(generator.capabilities.identity)
         self._notes: list[tuple[NotesTaken, Notes]] = []
         self._noted: set[int] = set()
@@ -129,6 +133,10 @@ class MinuteStage:
                 await self._finish(log)
                 return
 
+    async def rewrite(self, log: EventLog) -> None:
+        """Write the minutes of a finished session anew, notes and all; they replace the others."""
+        await self._finish(log)
+
     def _recall(self, taken: NotesTaken) -> None:
         """Read notes of the log (our own come by here, too: they are known already)."""
         if any(known == taken for known, _ in self._notes):
@@ -158,7 +166,7 @@ class MinuteStage:
             await self._take_notes(log, stretch, self._language(state))
 
     async def _finish(self, log: EventLog) -> None:
-        state = fold(log.records)
+        state = self._read(log.records)
         language = self._language(state)
         for stretch in _stretches([s for s in spoken_segments(state) if s.id not in self._noted]):
             if not await self._take_notes(log, stretch, language):
@@ -170,9 +178,9 @@ class MinuteStage:
         # Pure work that takes long in a long session: not on the event loop.
         taken = [notes for _, notes in self._notes]
         notes = await asyncio.to_thread(merge_notes, taken, language)
-        summary = await self._summarise(log, notes, fold(log.records), language)
+        summary = await self._summarise(log, notes, self._read(log.records), language)
         minutes = await asyncio.to_thread(
-            write_minutes, fold(log.records), notes, summary, language=language, unread=unread
+            write_minutes, self._read(log.records), notes, summary, language=language, unread=unread
         )
         until_ms = max((segment.end_ms for segment in segments), default=0)
         await log.append(MinutesWritten(minutes), audio_to_ms=until_ms, engine=self._engine)

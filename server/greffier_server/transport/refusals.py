@@ -6,6 +6,8 @@
     * ServerStopping (retryable): shutting down; the session is kept and can be resumed
     * NotTranslated: the session has no translation into that language
     * NoMinutes: the session has none, or none yet
+    * NoSecondPass: the session has none, or none yet
+    * NoSecondReader: this server makes none
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -22,6 +24,8 @@ __all__ = [
     "HostRefused",
     "IdleTimeout",
     "NoMinutes",
+    "NoSecondPass",
+    "NoSecondReader",
     "NotTranslated",
     "OriginRefused",
     "ServerStopping",
@@ -69,6 +73,20 @@ class NoMinutes(ServerError):
 
     code = "no_minutes"
     status = 404
+
+
+class NoSecondPass(ServerError):
+    """The session was not read a second time, or not yet."""
+
+    code = "no_second_pass"
+    status = 404
+
+
+class NoSecondReader(ServerError):
+    """This server makes no second passes."""
+
+    code = "no_second_reader"
+    status = 501
 
 
 class UnsupportedSubprotocol(BadRequest):
