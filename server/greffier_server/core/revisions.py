@@ -16,8 +16,9 @@ from greffier_server.core.state import Segment, SessionState
 
 __all__ = ["Heard", "align", "count", "differences", "revised"]
 
-_SAME_MS = 1_000
-"""The same word in both readings begins within this: both take times from attention."""
+_SAME_MS = 2_500
+"""The same word in both readings begins within this: live, a first word may be placed before the
+pause that precedes it."""
 _NEAR_MS = 700
 """Words this near to a segment belong to it; farther ones are new speech."""
 _PAUSE_MS = 1_500
@@ -64,6 +65,7 @@ def align(
     at: dict[int, list[_Said]] = defaultdict(list)
     for place, entry in zip(_places(spoken, said), said, strict=True):
         at[place].append(entry)
+    _fill(spoken, at)
     number = max((segment.id for segment in segments), default=0)
     revisions: list[PassageRevised] = []
     for place in range(-1, 2 * len(spoken)):
@@ -247,6 +249,36 @@ def _nearest(
     if best is not None:
         return best
     return min(max(2 * before + 1, lower), upper)
+
+
+def _fill(spoken: Sequence[Segment], at: dict[int, list[_Said]]) -> None:
+    """Give segments that got nothing the words heard in their time, from their neighbours.
+
+    Else a sentence that the second reading joins to the next one would stand there twice.
+    """
+    taken = sorted(at)
+    for index, segment in enumerate(spoken):
+        place = 2 * index
+        where = bisect_left(taken, place)
+        if taken[where : where + 1] == [place]:
+            continue
+        for near in (*taken[where : where + 1], *taken[max(0, where - 1) : where]):
+            theirs = at[near]
+            inside = [segment.start_ms <= _middle_ms(entry) <= segment.end_ms for entry in theirs]
+            if not any(inside) or len(theirs) < 2:
+                continue
+            if near > place:
+                cut = min(len(theirs) - inside[::-1].index(True), len(theirs) - 1)
+                at[place], at[near] = theirs[:cut], theirs[cut:]
+            else:
+                cut = max(inside.index(True), 1)
+                at[near], at[place] = theirs[:cut], theirs[cut:]
+            taken.insert(where, place)
+            break
+
+
+def _middle_ms(entry: _Said) -> int:
+    return (entry.word.start_ms + entry.word.end_ms) // 2
 
 
 def _anchors(spoken: Sequence[Segment], said: Sequence[_Said]) -> dict[int, int]:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from greffier_models.protocols import TextGenerator, VoiceActivityDetector
 from greffier_server.core.events import (
@@ -62,6 +62,16 @@ class SecondPassOptions:
     )
     poll_s: float = 0.5
     """How soon it gives way to a live session."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a job asks for, as its payload holds it."""
+
+    after: int = 0
+    """A pass recorded after this event is the one that was asked for."""
+    minutes: bool | None = None
+    """None: as the options say."""
 
 
 class SecondPass:
@@ -118,8 +128,8 @@ class SecondPass:
         row = await self._finished(tenant, session)
         if row.duration_ms and not await self._journal.size_bytes(tenant, session):
             raise _no_audio()
-        payload = json.dumps({"after": row.last_seq, "minutes": minutes})
-        await self._store.enqueue(KIND, tenant, session, payload)
+        order = _Order(after=row.last_seq, minutes=minutes)
+        await self._store.enqueue(KIND, tenant, session, json.dumps(asdict(order)))
 
     async def watch(self, records: Sequence[Recorded]) -> None:
         """Queue passes over sessions that these records end, where passes are automatic.
@@ -146,17 +156,17 @@ class SecondPass:
             ServerError, EngineError: it could not be done.
         """
         row = await self._finished(job.tenant, job.session)
-        order = json.loads(job.payload) if job.payload else {}
-        after = int(order.get("after", 0))
+        order = _Order(**json.loads(job.payload)) if job.payload else _Order()
         records = [record async for record in self._store.events(job.tenant, job.session)]
         state = await asyncio.to_thread(fold, records)
         log = EventLog(row.tenant, row.session, clock=self._clock, sink=self._sink, history=records)
         try:
             passed = _last(records, SecondPassFinished)
-            if passed <= after:
+            if passed <= order.after:
                 await self._pass(log, state)
                 passed = log.seq
-            wanted = order.get("minutes", self._options.minutes and state.minutes is not None)
+            redone = self._options.minutes and state.minutes is not None
+            wanted = redone if order.minutes is None else order.minutes
             if wanted and _last(records, MinutesWritten) < passed:
                 await self._write_minutes(log)
         finally:
