@@ -16,7 +16,7 @@ from greffier_server.core.state import Segment, SessionState
 
 __all__ = ["Heard", "align", "count", "differences", "revised"]
 
-_SAME_MS = 2_500
+_SAME_MS = 5_000
 """The same word in both readings begins within this: live, a first word may be placed before the
 pause that precedes it."""
 _NEAR_MS = 700
