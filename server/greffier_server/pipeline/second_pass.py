@@ -8,26 +8,29 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from greffier_models.protocols import TextGenerator, VoiceActivityDetector
 from greffier_server.core.events import (
     MinutesWritten,
+    PassageRevised,
     Recorded,
     SecondPassFinished,
     SecondPassStarted,
     SessionFinished,
     StageFailed,
 )
-from greffier_server.core.revisions import align, count, differences, revised
+from greffier_server.core.revisions import Heard, align, count, differences, revised
 from greffier_server.core.speech import SpeechSettings
-from greffier_server.core.state import SessionState, fold
+from greffier_server.core.state import Segment, SessionState, fold
 from greffier_server.errors import (
     AudioMissing,
     SecondPassFailed,
     ServerError,
     SessionNotFound,
     SessionUnfinished,
+    StorageFailed,
 )
 from greffier_server.pipeline.clock import Clock
 from greffier_server.pipeline.log import EventLog
@@ -205,7 +208,11 @@ class SecondPass:
             expected=self._options.expected_languages,
             hotwords=tuple(term.term for term in started.glossary)[:_HOTWORDS],
         )
-        await reading.run()
+        try:
+            await reading.run()
+        finally:
+            with suppress(StorageFailed):  # it is whole already; this lets go of it
+                await journal.seal()
         bytes_ms = started.format.rate * started.format.frame_bytes
         length_ms = journal.durable_bytes * 1000 // bytes_ms
         asked_ms = state.ended.duration_ms if state.ended is not None else length_ms
@@ -214,11 +221,10 @@ class SecondPass:
         if lost and not any(part.words for part in heard):
             raise SecondPassFailed("Nothing of the recording could be read again; try later.")
         segments = list(state.segments.values())
-        revisions = await asyncio.to_thread(align, segments, heard, lost=lost)
-        summed_up = count(segments, revisions)
+        revisions, summed_up = await asyncio.to_thread(_compared, segments, heard, lost)
         await log.append(
             SecondPassStarted(started.language, self._options.reading.beam_size),
-            *differences(segments, revisions),
+            *revisions,
             summed_up,
             audio_to_ms=asked_ms,
             engine=reading.engine,
@@ -252,6 +258,14 @@ _ADVICE = {
     "weights_missing": "The model of the second pass is not installed; see second_pass.model.",
     "no_language_model": "This server has no language model: minutes are not written.",
 }
+
+
+def _compared(
+    segments: Sequence[Segment], heard: Sequence[Heard], lost: Sequence[tuple[int, int]]
+) -> tuple[list[PassageRevised], SecondPassFinished]:
+    """Return what differs, and the sum of all."""
+    revisions = align(segments, heard, lost=lost)
+    return differences(segments, revisions), count(segments, revisions)
 
 
 def _as_revised(records: Sequence[Recorded]) -> SessionState:

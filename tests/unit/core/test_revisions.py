@@ -167,3 +167,16 @@ def test_a_later_pass_replaces_the_earlier() -> None:
         )
     )
     assert texts(revised(again)) == texts(fold(chain(*LIVE)))
+
+
+def test_a_segment_whose_time_holds_words_gets_them_from_its_neighbour() -> None:
+    live = session(("ah.", 1_000), ("well then.", 2_600))
+    words = (*said("well", 1_050, word_ms=200), *said("then.", 2_700))
+    state, total = passed(live, Heard("en", words))
+    assert total.unconfirmed == 0
+    assert texts(revised(state)) == {1: "well", 2: "then."}
+    before = session(("well then.", 1_000), ("ah.", 3_000))
+    words = (*said("well", 1_050), *said("then.", 3_050, word_ms=200))
+    state, total = passed(before, Heard("en", words))
+    assert total.unconfirmed == 0
+    assert texts(revised(state)) == {1: "well", 2: "then."}
