@@ -34,11 +34,14 @@ from greffier_server.core.admission import Room
 from greffier_server.core.events import Recorded
 from greffier_server.core.policies import default_dials
 from greffier_server.core.speech import PROFILES
-from greffier_server.jobs import Retention
+from greffier_server.jobs import JobRunner, Retention
 from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
+from greffier_server.pipeline.second_pass import KIND, SecondPass, SecondPassOptions
 from greffier_server.pipeline.session import SessionLimits
+from greffier_server.pipeline.transcribe import TranscribeSettings
+from greffier_server.second_engine import Idle, second_engine
 from greffier_server.services import ModelDescription, ModelState, Readiness, Services
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
@@ -54,6 +57,8 @@ _log = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 _UNWEIGHTED_STREAMS = 64
 """The fake engine's decodes cost nothing."""
+_SECOND_PASS_LEASE_MS = 6 * 3_600_000
+"""The longest recording on a slow machine, and live sessions in between."""
 
 
 @dataclass(slots=True)
@@ -91,6 +96,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(journal.close)
 
         async def sink(records: Sequence[Recorded]) -> None:
+            await second_pass.watch(records)
             await writer.append(records)
             for record in records:
                 metrics.observe(record)
@@ -103,12 +109,33 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             clock=SystemClock(),
             settings=_desk_settings(settings, await asyncio.to_thread(_room, settings, loaded)),
         )
+        second_pass = SecondPass(
+            store=store,
+            sink=sink,
+            journal=journal,
+            engine=second_engine(settings, loaded.engines.recognizer, load=_load_one_whisper),
+            detector=loaded.engines.vad,
+            clock=SystemClock(),
+            busy=lambda: desk.live_count > 0,
+            generator=loaded.engines.generator,
+            options=_second_pass_options(settings),
+        )
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(_end, sweeping)
         metrics.sessions_active.set_function(lambda: desk.live_count)
         stack.push_async_callback(desk.close)
         resumed = await desk.recover()
+        runner = JobRunner(
+            store,
+            clock=SystemClock(),
+            handlers={KIND: second_pass.do},
+            lease_ms=_SECOND_PASS_LEASE_MS,
+            backoff_ms=60_000,
+            abandoned=second_pass.abandon,
+            ready=Idle(lambda: desk.live_count, least_s=settings.second_pass.idle_s),
+        )
+        stack.push_async_callback(_end, asyncio.create_task(runner.run(), name="second-pass"))
         if resumed:
             _log.info("sessions of the last run go on", extra={"count": resumed})
         yield Services(
@@ -118,6 +145,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             readiness=lambda: _readiness(loaded),
             models=lambda: _descriptions(loaded),
             journal=journal,
+            second_pass=second_pass,
         )
 
 
@@ -250,6 +278,13 @@ def _load_whisper(settings: Settings) -> list[BatchRecognizer]:
     ]
 
 
+def _load_one_whisper(settings: Settings) -> BatchRecognizer:
+    """For work beside the live one: one device, one decode at a time."""
+    wanted = settings.recognition
+    alone = wanted.model_copy(update={"devices": wanted.devices[:1], "workers": 1})
+    return _load_whisper(settings.model_copy(update={"recognition": alone}))[0]
+
+
 def _workers(engine: BatchRecognizer) -> int:
     """Calls that `engine` can run at once; one where it does not say."""
     workers = getattr(engine, "workers", 1)
@@ -353,6 +388,17 @@ def _desk_settings(settings: Settings, room: Room) -> DeskSettings:
         ),
         max_sessions=room.streams,
         retention_ms=None if retention is None else round(retention * _DAY_MS),
+    )
+
+
+def _second_pass_options(settings: Settings) -> SecondPassOptions:
+    wanted = settings.second_pass
+    return SecondPassOptions(
+        automatic=wanted.enabled,
+        minutes=wanted.minutes,
+        expected_languages=settings.recognition.expected_languages,
+        speech=PROFILES[settings.recognition.profile],
+        reading=TranscribeSettings(beam_size=wanted.beam_size, in_flight=4),
     )
 
 

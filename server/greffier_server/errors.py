@@ -4,6 +4,9 @@
     * SettingsInvalid: the configuration cannot be used
     * AuthenticationRequired, AuthenticationFailed: no token, wrong token
     * SessionNotFound, SessionExists, SessionBusy (retryable), SessionClosed
+    * SessionUnfinished (retryable): what was asked needs a finished session
+    * AudioMissing: the session's audio is no longer kept
+    * SecondPassFailed (retryable): nothing could be read again
     * ServerBusy (retryable): no room for another session
     * BadRequest
         * MalformedMessage: not a message of the protocol
@@ -22,6 +25,7 @@ message that tells the user what to do (never content of a session), and `retrya
 from typing import ClassVar
 
 __all__ = [
+    "AudioMissing",
     "AudioTooFast",
     "AuthenticationFailed",
     "AuthenticationRequired",
@@ -29,12 +33,14 @@ __all__ = [
     "MalformedMessage",
     "MisalignedAudio",
     "ModelNotLoaded",
+    "SecondPassFailed",
     "ServerBusy",
     "ServerError",
     "SessionBusy",
     "SessionClosed",
     "SessionExists",
     "SessionNotFound",
+    "SessionUnfinished",
     "SettingsInvalid",
     "StorageFailed",
     "UnexpectedMessage",
@@ -109,6 +115,29 @@ class SessionClosed(ServerError):
     code = "session_closed"
     status = 409
     close_code = 4410
+
+
+class SessionUnfinished(ServerError):
+    """The session has not finished yet."""
+
+    code = "session_unfinished"
+    status = 409
+    retryable = True
+
+
+class AudioMissing(ServerError):
+    """The session's audio is no longer kept."""
+
+    code = "audio_missing"
+    status = 410
+
+
+class SecondPassFailed(ServerError):
+    """The second pass gave nothing."""
+
+    code = "second_pass_failed"
+    status = 503
+    retryable = True
 
 
 class ServerBusy(ServerError):

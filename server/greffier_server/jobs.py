@@ -41,6 +41,7 @@ class JobRunner:
         backoff_ms: delay after the first failure.
         poll_ms: how often an idle runner looks for work that nobody told it of (`wake`).
         abandoned: told of jobs given up.
+        ready: whether jobs may be begun now.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class JobRunner:
         backoff_ms: int = 5_000,
         poll_ms: int = 5_000,
         abandoned: Abandoned | None = None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -63,6 +65,7 @@ class JobRunner:
         self._backoff_ms = backoff_ms
         self._poll_ms = poll_ms
         self._abandoned = abandoned
+        self._ready = ready
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -82,11 +85,13 @@ class JobRunner:
                 await _pause(self._woken, self._poll_ms)
 
     async def run_once(self) -> bool:
-        """Claim a job and do it; False when there was none.
+        """Claim a job and do it; False when there was none, or none may begin.
 
         Raises:
             StorageFailed: the queue cannot be used.
         """
+        if not self._ready():
+            return False
         job = await self._store.claim(tuple(self._handlers), self._clock.now_ms(), self._lease_ms)
         if job is None:
             return False

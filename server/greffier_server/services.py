@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
 
-__all__ = ["ModelDescription", "ModelState", "Readiness", "Services"]
+__all__ = ["ModelDescription", "ModelState", "Readiness", "SecondReader", "Services"]
 
 ModelState = Literal["loaded", "loading", "installed", "missing", "failed", "off"]
 
@@ -42,6 +42,18 @@ class ModelDescription:
     licence: str = ""
 
 
+class SecondReader(Protocol):
+    """Takes requests for second passes."""
+
+    async def ask(self, tenant: str, session: str, *, minutes: bool = False) -> None:
+        """Queue a second pass over a finished session, and minutes from it.
+
+        Raises:
+            SessionNotFound, SessionUnfinished, AudioMissing, StorageFailed.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Built by the composition root from the settings; closed by it too."""
@@ -55,3 +67,5 @@ class Services:
     """Cheap: no hashing of weights."""
     journal: AudioJournal | None = None
     """Audio of every session; None = none can be heard again."""
+    second_pass: SecondReader | None = None
+    """None: this process makes no second passes."""

@@ -29,6 +29,7 @@ __all__ = [
     "LogSettings",
     "NetworkSettings",
     "RecognitionSettings",
+    "SecondPassSettings",
     "Settings",
     "TenantToken",
     "TlsSettings",
@@ -128,6 +129,23 @@ class RecognitionSettings(_Section):
         if min(self.devices, default=0) < 0 or len(set(self.devices)) < len(self.devices):
             raise ValueError("devices are indices from 0, each named once")
         return self
+
+
+class SecondPassSettings(_Section):
+    """The second reading of finished sessions."""
+
+    enabled: bool = False
+    """Every session is read again once it has finished and no session is live; one can be asked
+    for in any case (``greffier second-pass``)."""
+    model: str = "best"
+    """Catalogue name or folder of the model; ``best``: the largest installed that knows every
+    language."""
+    beam_size: int = Field(default=5, ge=1, le=20)
+    """Readings kept beside each other while decoding."""
+    idle_s: float = Field(default=30.0, ge=0)
+    """Time without a live session before a pass begins."""
+    minutes: bool = True
+    """Minutes that the session had are redone from the second reading."""
 
 
 class LanguageModelSettings(_Section):
@@ -245,6 +263,8 @@ class Settings(BaseSettings):
     """Encryption of the listening socket."""
     recognition: RecognitionSettings = RecognitionSettings()
     """The speech recogniser."""
+    second_pass: SecondPassSettings = SecondPassSettings()
+    """The second reading of finished sessions."""
     language_model: LanguageModelSettings = LanguageModelSettings()
     """The language model."""
     limits: LimitSettings = LimitSettings()

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "export": "greffier.commands.export",
     "listen": "greffier.commands.listen",
     "minutes": "greffier.commands.minutes",
+    "second-pass": "greffier.commands.second_pass",
     "sessions": "greffier.commands.sessions",
     "stream": "greffier.commands.stream",
     "transcribe": "greffier.commands.transcribe",

@@ -21,9 +21,10 @@ from greffier.errors import (
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Minutes
 
-__all__ = ["Archive", "CaptionFormat"]
+__all__ = ["Archive", "CaptionFormat", "Revision"]
 
 CaptionFormat = Literal["srt", "vtt", "txt", "json"]
+Revision = Literal["live", "second"]
 
 _TIMEOUT_S = 60.0
 _MAX_BYTES = 256 << 20
@@ -56,9 +57,13 @@ class Archive:
         """Return one session's description."""
         return _object(await self._json("GET", f"/v1/sessions/{_segment(session)}"))
 
-    async def captions(self, session: str, form: CaptionFormat) -> str:
-        """Return the captions as a file of that format."""
+    async def captions(
+        self, session: str, form: CaptionFormat, *, revision: Revision | None = None
+    ) -> str:
+        """Return the captions as a file of that format; of the second pass where there is one."""
         path = f"/v1/sessions/{_segment(session)}/captions?format={form}"
+        if revision is not None:
+            path += f"&revision={revision}"
         return await self._text("GET", path)
 
     async def translation(self, session: str, language: str, form: CaptionFormat) -> str:
@@ -79,6 +84,15 @@ class Archive:
     async def minutes_markdown(self, session: str) -> str:
         """Return the minutes as a Markdown document."""
         return await self._text("GET", f"/v1/sessions/{_segment(session)}/minutes?format=md")
+
+    async def ask_second_pass(self, session: str, *, minutes: bool = False) -> dict[str, object]:
+        """Have the recording read again when the server is idle, and the minutes redone."""
+        path = f"/v1/sessions/{_segment(session)}/second-pass"
+        return _object(await self._json("POST", f"{path}?minutes={str(minutes).lower()}"))
+
+    async def second_pass(self, session: str) -> dict[str, object]:
+        """Return what became of the second pass."""
+        return _object(await self._json("GET", f"/v1/sessions/{_segment(session)}/second-pass"))
 
     async def delete(self, session: str) -> None:
         """Delete a session and all that is kept of it."""

@@ -74,6 +74,19 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Export the captions of a session, or one of its translations.",
         "Exporter les sous-titres d'une session, ou l'une de ses traductions.",
     ),
+    "help.second-pass": (
+        "Have the recording of a session read again when the server is idle.",
+        "Faire relire l'enregistrement d'une session quand le serveur est libre.",
+    ),
+    "help.second-minutes": (
+        "Write the minutes anew from the second reading.",
+        "Rédiger à nouveau le compte rendu d'après la seconde lecture.",
+    ),
+    "help.status": ("Only show what became of it.", "Montrer seulement ce qu'il en est."),
+    "help.revision": (
+        "The live text, or the second reading; the second where there is one.",
+        "Le texte du direct, ou la seconde lecture ; la seconde quand elle existe.",
+    ),
     "help.delete": (
         "Delete a session and everything kept of it.",
         "Supprimer une session et tout ce qui en est conservé.",
@@ -168,6 +181,24 @@ _TABLE: dict[str, tuple[str, str]] = {
     "transcript.transcript": ("Transcript", "Transcription"),
     # --- results and questions ---
     "sessions.none": ("No session.", "Aucune session."),
+    "second-pass.queued": (
+        "Queued: {session} is read again when no session is live.",
+        "En file : {session} sera relue quand aucune session ne sera en cours.",
+    ),
+    "second-pass.none": (
+        "{session} was not read a second time, or not yet.",
+        "{session} n'a pas été relue, ou pas encore.",
+    ),
+    "second-pass.failed": (
+        "{session} could not be read again ({code}).",
+        "{session} n'a pas pu être relue ({code}).",
+    ),
+    "second-pass.done": (
+        "{session}: {words} words; segments changed {changed}, added {added}, "
+        "not heard again {unconfirmed}.",
+        "{session} : {words} mots ; segments modifiés {changed}, ajoutés {added}, "
+        "non réentendus {unconfirmed}.",
+    ),
     "delete.confirm": ("Delete session {session}?", "Supprimer la session {session} ?"),
     "delete.done": ("Deleted {session}.", "Session {session} supprimée."),
     # --- errors ---

@@ -46,7 +46,8 @@ def to_txt(state: SessionState, language: str | None = None) -> str:
         text = _text(segment, language)
         if text:
             speaker = f"{_one_line(segment.speaker)}: " if segment.speaker else ""
-            entries.append((segment.start_ms, speaker + text))
+            mark = "" if segment.confirmed else " [not heard again]"
+            entries.append((segment.start_ms, speaker + text + mark))
     entries += [(gap.from_ms, _named(names, gap.channel) + _gap(gap)) for gap in state.gaps]
     entries += [
         (
@@ -114,6 +115,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "text": segment.text,
         "speaker": segment.speaker,
         "language": segment.language,
+        **({} if segment.confirmed else {"confirmed": False}),
         "words": [
             {
                 "text": word.text,

@@ -32,9 +32,12 @@ __all__ = [
     "LanguageDetected",
     "MinutesWritten",
     "NotesTaken",
+    "PassageRevised",
     "QualityChanged",
     "RecognitionFinished",
     "Recorded",
+    "SecondPassFinished",
+    "SecondPassStarted",
     "SegmentClosed",
     "SegmentOpened",
     "SegmentTranslated",
@@ -281,10 +284,51 @@ class StageFailed:
 
 @dataclass(frozen=True, slots=True)
 class SessionFinished:
-    """Always the last event."""
+    """The last event of the session itself; only a second pass may follow, and what it redoes."""
 
     durable: ClassVar[bool] = True
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondPassStarted:
+    """The whole recording was read again; what follows replaces any earlier pass."""
+
+    durable: ClassVar[bool] = True
+    language: str
+    """As the session was asked for: a code, or ``auto``."""
+    beam_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassageRevised:
+    """What the second pass reads where a live segment is, when it is not the same text.
+
+    A segment number that the live session never gave: speech where the live text has nothing.
+    """
+
+    durable: ClassVar[bool] = True
+    segment: int
+    start_ms: int
+    end_ms: int
+    language: str
+    words: tuple[Word, ...]
+    """None: the second pass hears nothing there; the live text stands, unconfirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondPassFinished:
+    """All of the recording is read; before this event, no revision counts."""
+
+    durable: ClassVar[bool] = True
+    words: int
+    """In the second reading."""
+    changed: int
+    """Live segments whose words or language differ."""
+    added: int
+    """Passages where the live text has nothing."""
+    unconfirmed: int
+    """Live segments that were not heard again."""
 
 
 Event = (
@@ -310,6 +354,9 @@ Event = (
     | MinutesWritten
     | StageFailed
     | SessionFinished
+    | SecondPassStarted
+    | PassageRevised
+    | SecondPassFinished
 )
 
 

@@ -15,9 +15,12 @@ from greffier_server.core.events import (
     LanguageDetected,
     MinutesWritten,
     NotesTaken,
+    PassageRevised,
     QualityChanged,
     RecognitionFinished,
     Recorded,
+    SecondPassFinished,
+    SecondPassStarted,
     SegmentClosed,
     SegmentOpened,
     SegmentTranslated,
@@ -33,7 +36,7 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 
-__all__ = ["Segment", "SessionState", "TranslatedText", "apply", "fold"]
+__all__ = ["SecondReading", "Segment", "SessionState", "TranslatedText", "apply", "fold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,22 @@ class Segment:
     closed: bool = False
     channel: int = 0
     translations: Mapping[str, TranslatedText] = field(default_factory=dict[str, TranslatedText])
+    confirmed: bool = True
+    """False in a revised text (`core/revisions.py`) where the second pass hears nothing."""
 
     @property
     def text(self) -> str:
         """Committed text, without the leading space of its first word."""
         return "".join(word.text for word in self.words).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class SecondReading:
+    """The newest second pass; it counts once it is finished (see `core/revisions.py`)."""
+
+    started: SecondPassStarted
+    revisions: Mapping[int, PassageRevised] = field(default_factory=dict[int, PassageRevised])
+    finished: SecondPassFinished | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,9 @@ class SessionState:
     silent_to_ms: Mapping[int, int] = field(default_factory=dict[int, int])
     """By channel, up to where `SilencePassed` says that all is decided."""
     finished: SessionFinished | None = None
+    second_pass: SecondReading | None = None
+    minutes_revised: bool = False
+    """The minutes were written from the text of a second pass."""
 
     @property
     def text(self) -> str:
@@ -125,9 +142,13 @@ class _Growing:
         self._withheld = list(state.withheld)
         self._failures = list(state.failures)
         self._notes = list(state.notes)
+        self._revisions = dict(state.second_pass.revisions if state.second_pass else {})
 
     def state(self) -> SessionState:
         """The state so far; nothing may be added afterwards."""
+        second_pass = self._rest.second_pass
+        if second_pass is not None:
+            second_pass = replace(second_pass, revisions=self._revisions)
         return replace(
             self._rest,
             seq=self.seq,
@@ -136,6 +157,7 @@ class _Growing:
             withheld=tuple(self._withheld),
             failures=tuple(self._failures),
             notes=tuple(self._notes),
+            second_pass=second_pass,
         )
 
     def add(self, event: Event) -> None:
@@ -169,6 +191,12 @@ class _Growing:
                 self._notes.append(event)
             case StageFailed():
                 self._failures.append(event)
+            case SecondPassStarted():
+                self._revisions = {}
+                self._rest = replace(self._rest, second_pass=SecondReading(event))
+            case PassageRevised():
+                if self._rest.second_pass is not None:
+                    self._revisions[event.segment] = event
             case _:
                 self._rest = _apply_to_rest(self._rest, event)
 
@@ -184,6 +212,7 @@ def _apply_to_rest(
     | SpeakersSettled
     | MinutesWritten
     | SessionFinished
+    | SecondPassFinished
     | ClientAttached
     | ClientDetached,
 ) -> SessionState:
@@ -202,9 +231,15 @@ def _apply_to_rest(
         case RecognitionFinished():
             return replace(state, recognised=True)
         case MinutesWritten():
-            return replace(state, minutes=event.minutes)
+            second = state.second_pass
+            revised = second is not None and second.finished is not None
+            return replace(state, minutes=event.minutes, minutes_revised=revised)
         case SessionFinished():
             return replace(state, finished=event)
+        case SecondPassFinished():
+            if state.second_pass is None:
+                return state
+            return replace(state, second_pass=replace(state.second_pass, finished=event))
         case ClientAttached() | ClientDetached() | SpeakersSettled():
             return state
         case _:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from greffier.plain import PlainError, from_plain, to_plain
@@ -18,6 +18,7 @@ from greffier_server.core.events import (
     MinutesWritten,
     NotesTaken,
     RecognitionFinished,
+    Recorded,
     SegmentClosed,
     SegmentOpened,
     SegmentTranslated,
@@ -74,6 +75,7 @@ class MinuteStage:
         language: of the minutes where the session does not say; its main language when absent.
         after: the event after which the record is complete and the minutes are written.
         sleep: waits between retries.
+        read: the text that minutes are written from, out of the log.
     """
 
     name = "minutes"
@@ -102,11 +104,13 @@ class MinuteStage:
         language: str | None = None,
         after: type[Event] = RecognitionFinished,
         sleep: Sleep = asyncio.sleep,
+        read: Callable[[Sequence[Recorded]], SessionState] = fold,
     ) -> None:
         self._generator = generator
         self._given_language = language
         self._after = after
         self._sleep = sleep
+        self._read = read
         self._engine = str(generator.capabilities.identity)
         self._notes: list[tuple[NotesTaken, Notes]] = []
         self._noted: set[int] = set()
@@ -147,6 +151,10 @@ class MinuteStage:
         rest = {key: s for key, s in state.segments.items() if key not in self._noted}
         return replace(state, segments=rest)
 
+    async def rewrite(self, log: EventLog) -> None:
+        """Write the minutes of a finished session anew, notes and all; they replace the others."""
+        await self._finish(log)
+
     def _recall(self, taken: NotesTaken) -> None:
         """Read notes of the log (our own come by here, too: they are known already)."""
         if any(known == taken for known, _ in self._notes):
@@ -177,7 +185,7 @@ class MinuteStage:
             await self._take_notes(log, stretch, self._language(state))
 
     async def _finish(self, log: EventLog) -> None:
-        state = await _newest(log, SessionState())
+        state = await asyncio.to_thread(self._read, log.records)
         language = self._language(state)
         for stretch in _stretches([s for s in spoken_segments(state) if s.id not in self._noted]):
             if not await self._take_notes(log, stretch, language):
@@ -189,9 +197,9 @@ class MinuteStage:
         # Pure work that takes long in a long session: not on the event loop.
         taken = [notes for _, notes in self._notes]
         notes = await asyncio.to_thread(merge_notes, taken, language)
-        state = await _newest(log, state)
+        state = await asyncio.to_thread(self._read, log.records)
         summary = await self._summarise(log, notes, state, language)
-        state = await _newest(log, state)
+        state = await asyncio.to_thread(self._read, log.records)
         minutes = await asyncio.to_thread(
             write_minutes, state, notes, summary, language=language, unread=unread
         )

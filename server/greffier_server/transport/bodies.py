@@ -12,6 +12,7 @@ __all__ = [
     "Health",
     "ModelBody",
     "ModelList",
+    "SecondPassBody",
     "SessionBody",
     "SessionList",
     "WithheldBody",
@@ -83,6 +84,26 @@ class SessionList(_Body):
     sessions: tuple[SessionBody, ...]
     next_before_ms: int | None
     """Value of ``before_ms`` for the next page; null = this was the last one."""
+
+
+class SecondPassBody(_Body):
+    """How far the second pass over a session is."""
+
+    session: str
+    state: Literal["queued", "none", "done", "failed"]
+    """The newest outcome that is recorded; ``queued`` in answer to a request alone."""
+    code: str = ""
+    """Why it failed."""
+    engine: str = ""
+    """What read the recording, ``engine:model@digest:settings``."""
+    words: int = 0
+    """In the second reading."""
+    changed: int = 0
+    """Segments whose words or language differ from the live text."""
+    added: int = 0
+    """Passages where the live text has nothing."""
+    unconfirmed: int = 0
+    """Segments of the live text that were not heard again."""
 
 
 class ModelBody(_Body):

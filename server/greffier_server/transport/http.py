@@ -13,6 +13,7 @@ from greffier.plain import to_plain
 from greffier_server import schema
 from greffier_server.core import captions, minutes_document
 from greffier_server.core.records import encode_record
+from greffier_server.core.revisions import revised
 from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import ModelNotLoaded, SessionNotFound
 from greffier_server.services import Services
@@ -23,11 +24,19 @@ from greffier_server.transport.bodies import (
     Health,
     ModelBody,
     ModelList,
+    SecondPassBody,
     SessionBody,
     SessionList,
 )
 from greffier_server.transport.frames import closing
-from greffier_server.transport.refusals import NoMinutes, NotTranslated, ServerStopping
+from greffier_server.transport.refusals import (
+    NoMinutes,
+    NoSecondPass,
+    NoSecondReader,
+    NotTranslated,
+    ServerStopping,
+)
+from greffier_server.transport.second_pass import second_pass_of
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["CaptionFormat", "MinutesFormat", "add_http_routes"]
@@ -40,6 +49,13 @@ class CaptionFormat(StrEnum):
     VTT = "vtt"
     TXT = "txt"
     JSON = "json"
+
+
+class Revision(StrEnum):
+    """Which reading of the recording."""
+
+    LIVE = "live"
+    SECOND = "second"
 
 
 class MinutesFormat(StrEnum):
@@ -63,9 +79,12 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "No token was given.",
         403: "The token is not one of this server's.",
         404: "No such session, or no such text in it.",
+        409: "Not in the session's present state.",
+        410: "The session's audio is no longer kept.",
         421: "Not a name of this server.",
         422: "A parameter is out of range.",
         500: "The server failed.",
+        501: "Not a thing this server does.",
         507: "Storage failed.",
     }.items()
 }
@@ -140,12 +159,26 @@ async def delete_session(tenant: Tenant, parts: Parts, session: SessionId) -> No
     responses={200: {"content": _TEXTS}},
 )
 async def get_captions(
-    tenant: Tenant, parts: Parts, session: SessionId, kind: Format = CaptionFormat.VTT
+    tenant: Tenant,
+    parts: Parts,
+    session: SessionId,
+    kind: Format = CaptionFormat.VTT,
+    revision: Annotated[
+        Revision | None, Query(description="Which reading; the second where there is one.")
+    ] = None,
 ) -> Response:
     """Committed text so far, as subtitles, text or data."""
     _, state = await _state(parts, tenant, session)
+    second = state.second_pass is not None and state.second_pass.finished is not None
+    if revision is Revision.SECOND and not second:
+        raise NoSecondPass("the session was not read a second time, or not yet")
+    if revision is Revision.LIVE:
+        second = False
+    if second:
+        state = await asyncio.to_thread(revised, state)
     if kind is CaptionFormat.JSON:
-        return JSONResponse(await asyncio.to_thread(captions.to_json, state))
+        written = await asyncio.to_thread(captions.to_json, state)
+        return JSONResponse({**written, "revision": "second" if second else "live"})
     return await _written(state, None, kind)
 
 
@@ -204,9 +237,33 @@ async def get_minutes(
             "the session has no minutes" if done else "the minutes are written when it has ended"
         )
     if kind is MinutesFormat.MD:
-        text = await asyncio.to_thread(minutes_document.to_markdown, state.minutes, state)
+        # They quote what they were written from.
+        quoted = await asyncio.to_thread(revised, state) if state.minutes_revised else state
+        text = await asyncio.to_thread(minutes_document.to_markdown, state.minutes, quoted)
         return PlainTextResponse(text, media_type="text/markdown")
     return JSONResponse(to_plain(state.minutes))
+
+
+@_texts.post("/second-pass", status_code=202, summary="Read the recording again")
+async def ask_second_pass(
+    tenant: Tenant,
+    parts: Parts,
+    session: SessionId,
+    minutes: Annotated[bool, Query(description="Write the minutes anew from it.")] = False,
+) -> SecondPassBody:
+    """Queued; begun when no session is live. Ask with GET what became of it."""
+    if parts.second_pass is None:
+        raise NoSecondReader("this server makes no second passes")
+    await parts.second_pass.ask(tenant, session, minutes=minutes)
+    return SecondPassBody(session=session, state="queued")
+
+
+@_texts.get("/second-pass", summary="What became of the second pass")
+async def get_second_pass(tenant: Tenant, parts: Parts, session: SessionId) -> SecondPassBody:
+    """The newest outcome on record."""
+    await _row(parts, tenant, session)
+    async with closing(parts.store.events(tenant, session)) as records:
+        return await second_pass_of(session, records)
 
 
 @_texts.get(

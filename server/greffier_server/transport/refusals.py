@@ -7,6 +7,8 @@
     * NotTranslated: the session has no translation into that language
     * NoMinutes: the session has none, or none yet
     * NoAudio: the session has no recording, or none of that stretch
+    * NoSecondPass: the session has none, or none yet
+    * NoSecondReader: this server makes none
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -24,6 +26,8 @@ __all__ = [
     "IdleTimeout",
     "NoAudio",
     "NoMinutes",
+    "NoSecondPass",
+    "NoSecondReader",
     "NotTranslated",
     "OriginRefused",
     "ServerStopping",
@@ -78,6 +82,20 @@ class NoMinutes(ServerError):
 
     code = "no_minutes"
     status = 404
+
+
+class NoSecondPass(ServerError):
+    """The session was not read a second time, or not yet."""
+
+    code = "no_second_pass"
+    status = 404
+
+
+class NoSecondReader(ServerError):
+    """This server makes no second passes."""
+
+    code = "no_second_reader"
+    status = 501
 
 
 class UnsupportedSubprotocol(BadRequest):

@@ -14,8 +14,11 @@ from greffier_server.core.events import (
     GapFound,
     InputEnded,
     LanguageDetected,
+    PassageRevised,
     QualityChanged,
     RecognitionFinished,
+    SecondPassFinished,
+    SecondPassStarted,
     SegmentClosed,
     SegmentOpened,
     SessionFinished,
@@ -49,6 +52,10 @@ RECOGNITION_WRITES: frozenset[type[Event]] = frozenset(
 )
 SESSION_WRITES: frozenset[type[Event]] = frozenset(
     {SessionStarted, ClientAttached, ClientDetached, GapFound, InputEnded, SessionFinished}
+)
+
+SECOND_PASS_WRITES: frozenset[type[Event]] = frozenset(
+    {SecondPassStarted, PassageRevised, SecondPassFinished, StageFailed}
 )
 
 
@@ -100,7 +107,7 @@ def test_the_check_itself_can_fail() -> None:
 
 
 def test_every_event_has_a_writer() -> None:
-    writes = SESSION_WRITES | RECOGNITION_WRITES | DiarizeStage.writes
+    writes = SESSION_WRITES | RECOGNITION_WRITES | DiarizeStage.writes | SECOND_PASS_WRITES
     for stage in _stages("en"):
         writes |= stage.writes
     assert writes == frozenset(get_args(Event))

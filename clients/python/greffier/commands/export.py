@@ -7,7 +7,7 @@ from typing import cast
 import click
 
 from greffier.commands.options import output_file_option, server_option, token_option, write_text
-from greffier.http import Archive, CaptionFormat
+from greffier.http import Archive, CaptionFormat, Revision
 from greffier.messages import Messages
 
 __all__ = ["build"]
@@ -29,6 +29,7 @@ def build(say: Messages) -> click.Command:
         help=say("help.format"),
     )
     @click.option("--translation", metavar="LANG", help=say("help.export-language"))
+    @click.option("--revision", type=click.Choice(["live", "second"]), help=say("help.revision"))
     @output_file_option(say)
     def export(
         session: str,
@@ -36,12 +37,15 @@ def build(say: Messages) -> click.Command:
         token: str | None,
         form: str,
         translation: str | None,
+        revision: str | None,
         output: Path | None,
     ) -> None:
         archive = Archive(server, token)
         kind = cast("CaptionFormat", form)
         if translation is None:
-            text = asyncio.run(archive.captions(session, kind))
+            text = asyncio.run(
+                archive.captions(session, kind, revision=cast("Revision | None", revision))
+            )
         else:
             text = asyncio.run(archive.translation(session, translation, kind))
         write_text(output, text, say)
