@@ -139,7 +139,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--min-s", type=float, default=0.0, help="only recordings this long")
     parser.add_argument("--engine", nargs="*", default=list(ENGINES), choices=ENGINES)
     parser.add_argument("--model", default="whisper-base", help="speech model of all engines")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each engine")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="of faster-whisper"
+    )
     parser.add_argument("--machine", help="name of the machine in the result's folder")
     parser.add_argument("--name", default="files", help="name of the result")
     parser.add_argument("--out", type=Path, help="folder of the result")
@@ -161,7 +163,7 @@ async def _run(recordings: Sequence[Recording], options: argparse.Namespace) -> 
 async def _greffier(options: argparse.Namespace, stack: AsyncExitStack) -> Reader:
     """The engine as the server builds it, so that what is measured is what runs."""
     flags: dict[str, Any] = {
-        "recognition": {"model": options.model, "threads": options.threads},
+        "recognition": {"model": options.model},
         "language_model": {"engine": "none"},
     }
     settings = load_settings(flags=flags)

@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     settings = {
         "GREFFIER_RECOGNITION__MODEL": options.model,
+        "GREFFIER_RECOGNITION__LATENCY": options.latency,
         "GREFFIER_LANGUAGE_MODEL__ENGINE": "none" if options.llm == "none" else "llama",
         "GREFFIER_LIMITS__MAX_SESSIONS": str(max(options.streams, 8)),
     }
@@ -117,6 +118,7 @@ def _result(
         "what": "latency",
         "settings": {
             "model": options.model,
+            "latency": options.latency,
             "streams": options.streams,
             "translate": options.translate,
             "llm": options.llm,
@@ -219,6 +221,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="only the first so many")
     parser.add_argument("--streams", type=int, default=1, help="sessions at once")
     parser.add_argument("--model", default="whisper-base", help="speech model")
+    parser.add_argument("--latency", choices=("default", "fast"), default="default")
     parser.add_argument("--llm", default="none", help="language model, or none")
     parser.add_argument("--translate", action="append", default=[], help="language to translate to")
     parser.add_argument("--minutes", action="store_true", help="write minutes too")

@@ -382,7 +382,9 @@ def _desk_settings(settings: Settings, room: Room) -> DeskSettings:
                 idle_s=limits.idle_timeout_s + limits.grace_s,
                 max_hours=limits.max_session_hours,
             ),
-            policy=default_dials(settings.recognition.policy),
+            policy=default_dials(
+                settings.recognition.policy, fast=settings.recognition.latency == "fast"
+            ),
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
         ),

@@ -117,6 +117,8 @@ class RecognitionSettings(_Section):
     policy: Literal["alignatt", "local-agreement", "utterance"] = "alignatt"
     """What decides when words are for good: ``alignatt`` (the earliest at equal accuracy),
     ``local-agreement`` (two decodes must agree) or ``utterance`` (at each pause)."""
+    latency: Literal["default", "fast"] = "default"
+    """``fast``: words are for good about half a second sooner, and less accurate (``alignatt``)."""
     speakers: Literal["off", "auto"] = "off"
     """``auto``: tell the voices of one microphone apart and label segments "1", "2" and so on."""
     speaker_model: str = "campplus-zh-en"

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from greffier_models.types import Word
 from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
+from greffier_server.core.alignatt_settings import FAST
 from greffier_server.core.local_agreement import LocalAgreementPolicy, LocalAgreementSettings
 from greffier_server.core.policy import StreamingPolicy
 from greffier_server.core.speech import SpeechSettings
@@ -19,11 +20,16 @@ PolicySettings: TypeAlias = AlignAttSettings | LocalAgreementSettings | Utteranc
 """The dials of a policy; their type says which one it is."""
 
 
-def default_dials(name: PolicyName) -> PolicySettings:
-    """The dials of the policy of this name as it is served."""
+def default_dials(name: PolicyName, *, fast: bool = False) -> PolicySettings:
+    """The dials of the policy of this name as it is served.
+
+    Args:
+        name: of the policy.
+        fast: words sooner, at some cost in accuracy; only AlignAtt has such dials.
+    """
     match name:
         case "alignatt":
-            return AlignAttSettings()
+            return FAST if fast else AlignAttSettings()
         case "local-agreement":
             return LocalAgreementSettings()
         case "utterance":

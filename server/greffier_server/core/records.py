@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from greffier.plain import from_plain, to_plain
-from greffier_server.core.events import LATER, Event, Recorded
+from greffier_server.core.events import LATER, Event, PassageRevised, Recorded, WordsCommitted
 
 __all__ = ["GENESIS", "MalformedRecord", "decode_record", "encode_record", "record_hash"]
 
@@ -33,9 +33,10 @@ def encode_record(record: Recorded) -> str:
             and getattr(record.event, later.name) == later.default
         ):
             del plain["event"][later.name]
-    for word in plain["event"].get("words", ()):
-        if not word["heard"]:  # later than the first records, as above
-            del word["heard"]
+    if isinstance(record.event, WordsCommitted | PassageRevised):
+        for word in plain["event"]["words"]:
+            if not word["heard"]:  # later than the first records, as above
+                del word["heard"]
     plain["event"]["type"] = type(record.event).__name__
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
