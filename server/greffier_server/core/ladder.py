@@ -24,7 +24,7 @@ class LadderSettings:
     """Backlog under which a step up is considered …"""
     steady_ms: int = 10_000
     """… once it has stayed there for this much audio."""
-    busy_share: float = 0.7
+    busy_share: float = 0.95
     """Hops are kept long enough for so much of the device to be busy at most: the rest is for ends
     of segments, language detection, and streams that speak at the same moment."""
     max_hop_ms: int = 4_000

@@ -7,7 +7,7 @@ what is said in a window can be told in the recording's own time again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from greffier_models.types import Word
@@ -120,7 +120,7 @@ class PackedWindow:
             if end - begin > most_ms or (end == begin == at and most_ms == 0):
                 best, most_ms = Span(begin + shift, end + shift), end - begin
             at = behind
-        return Word(word.text, best.from_ms, best.to_ms, word.probability)
+        return replace(word, start_ms=best.from_ms, end_ms=best.to_ms)
 
     def halves(self, settings: PackingSettings) -> "tuple[PackedWindow, PackedWindow] | None":
         """Two windows, parted at the longest pause near the middle; None of a single stretch."""
@@ -141,6 +141,22 @@ class PackedWindow:
         return (
             PackedWindow(first, self.stretches[:cut], self.language),
             PackedWindow(second, self.stretches[cut:], self.language),
+        )
+
+    def parted(
+        self, at_ms: int, settings: PackingSettings
+    ) -> "tuple[PackedWindow, PackedWindow] | None":
+        """Two windows, parted at a time though speech goes on there; None where one were empty."""
+        before = [Stretch(s.from_ms, min(s.to_ms, at_ms)) for s in self.stretches]
+        after = [Stretch(max(s.from_ms, at_ms), s.to_ms) for s in self.stretches]
+        sides = [tuple(s for s in side if s.duration_ms > 0) for side in (before, after)]
+        if not all(sides):
+            return None
+        first = _spans(sides[0], self.from_ms, at_ms, settings)
+        second = _spans(sides[1], at_ms, self.to_ms, settings)
+        return (
+            PackedWindow(first, sides[0], self.language),
+            PackedWindow(second, sides[1], self.language),
         )
 
 

@@ -8,7 +8,7 @@ from greffier_models.types import Hypothesis, Word
 from greffier_server.core.defence import repetition_start
 from greffier_server.core.packing import PackedWindow
 
-__all__ = ["is_poor", "placed_words", "weight"]
+__all__ = ["hole_end_ms", "is_poor", "placed_words", "weight"]
 
 _INSTANT_MS = 40
 """No word is shorter."""
@@ -16,7 +16,7 @@ _LOOP_WORDS = 3
 """So many instant words in a row are a loop: the aligner found no audio for them."""
 _LOW_LOGPROB = -1.0
 """Under this Whisper itself decodes again (OpenAI's `logprob_threshold`)."""
-_HOLE_MS = 3_000
+_HOLE_MS = 2_000
 """Speech without a word, or with one word alone: the decoder skipped a sentence."""
 
 
@@ -40,7 +40,7 @@ def is_poor(window: PackedWindow, hypothesis: Hypothesis, words: Sequence[Word])
         return True
     if repetition_start([word.text for word in words]) is not None:
         return True
-    return _longest_hole_ms(window, words) >= _HOLE_MS
+    return hole_end_ms(window, words) is not None
 
 
 def weight(words: Sequence[Word]) -> float:
@@ -49,9 +49,12 @@ def weight(words: Sequence[Word]) -> float:
     return sum(word.probability for word in words[:loop])
 
 
-def _longest_hole_ms(window: PackedWindow, words: Sequence[Word]) -> int:
+def hole_end_ms(window: PackedWindow, words: Sequence[Word]) -> int | None:
+    """Where words begin again after the longest stretch of speech without; None of a small one."""
     edges = [window.from_ms, *(word.start_ms for word in words), window.to_ms]
-    return max(window.speech_ms(edge, following) for edge, following in pairwise(edges))
+    holes = [(window.speech_ms(edge, following), following) for edge, following in pairwise(edges)]
+    longest_ms, end_ms = max(holes)
+    return end_ms if longest_ms >= _HOLE_MS else None
 
 
 def _clipped(window: PackedWindow, words: Sequence[Word]) -> list[Word]:

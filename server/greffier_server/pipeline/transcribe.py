@@ -22,7 +22,7 @@ from greffier_server.core.defence import judge
 from greffier_server.core.packing import PackedWindow, PackingSettings
 from greffier_server.core.policy import Suspicion
 from greffier_server.core.speech import SpeechSettings
-from greffier_server.core.window_words import is_poor, placed_words, weight
+from greffier_server.core.window_words import hole_end_ms, is_poor, placed_words, weight
 from greffier_server.pipeline.windows import RecordingWindows
 
 __all__ = ["ENGINE_FAILED", "Passage", "RecordingTranscriber", "TranscribeSettings"]
@@ -179,7 +179,12 @@ class RecordingTranscriber:
         whole = await self._decode(window, buffer, hotwords)
         if whole is None or not is_poor(window, whole.hypothesis, whole.words):
             return None if whole is None else [whole]
-        halves = window.halves(self._settings.packing)
+        packing = self._settings.packing
+        halves = window.halves(packing)
+        if halves is None:  # no pause to part it at
+            middle_ms = (window.from_ms + window.to_ms) // 2
+            at_ms = hole_end_ms(window, whole.words) or middle_ms
+            halves = window.parted(at_ms, packing) or window.parted(middle_ms, packing)
         if halves is None:
             return [whole]
         first = await self._decode(halves[0], buffer, hotwords)

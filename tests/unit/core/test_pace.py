@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
 
 _STEP_S = 0.096
 _WORKERS = 2
+_SHARE = LadderSettings().busy_share
 
 
 @dataclass(slots=True)
@@ -89,14 +90,14 @@ def test_hops_meet_at_what_the_device_bears(count: int) -> None:
     streams = _simulate(count, seconds=60, cost_s=0.2)
     settled = [hop for stream in streams for hop in stream.hops_ms[len(stream.hops_ms) // 2 :]]
     # Batches make a decode cheaper: between a full batch's cost an item and that of one alone.
-    dearest = count * 0.2 / (_WORKERS * 0.7) * 1000
+    dearest = count * 0.2 / (_WORKERS * _SHARE) * 1000
     assert max(settled) <= max(1_000, dearest * 1.05)
     assert min(settled) >= max(1_000, dearest * 0.7 * 0.9)
     assert max(settled) - min(settled) <= 0.25 * max(settled)
     all_at_once_s = count * 0.2 / _WORKERS
     assert max(stream.worst_s for stream in streams) < max(0.5, all_at_once_s)
     changes = [len(stream.levels) for stream in streams]
-    assert max(changes) <= 1, "levels go up and down"
+    assert max(changes) <= 2, "levels go up and down"  # once, until batches have formed
     assert all("finals-only" not in stream.levels for stream in streams)
 
 
@@ -107,7 +108,7 @@ def test_hops_shrink_again_when_the_others_fall_silent() -> None:
 
 
 def test_a_device_that_bears_less_is_asked_less() -> None:
-    streams = _simulate(40, seconds=60, cost_s=0.2)
+    streams = _simulate(56, seconds=60, cost_s=0.2)
     assert {stream.hops_ms[-1] for stream in streams} == {4_000}
     assert all(stream.ladder.level != "full" for stream in streams)
 
@@ -116,18 +117,18 @@ def test_hop_rises_at_once_and_falls_slowly() -> None:
     ladder = Ladder()
     heavy, light = DeviceLoad(14, 2, 0.2), DeviceLoad(1, 2, 0.2)
     assert ladder.weigh(0, 0, load=heavy) is None
-    assert ladder.hop_ms == 2_000
+    assert ladder.hop_ms == heavy.interval_ms(_SHARE)
     ladder.weigh(0, 1_000, load=light)
-    assert ladder.hop_ms == 1_900
+    assert ladder.hop_ms == heavy.interval_ms(_SHARE) - 100
     for at_ms in range(1_096, 40_000, 96):
         ladder.weigh(0, at_ms, load=light)
-    assert ladder.hop_ms == light.interval_ms(0.7)
+    assert ladder.hop_ms == light.interval_ms(_SHARE)
 
 
 def test_long_hops_are_announced_before_anybody_lags() -> None:
     ladder = Ladder(LadderSettings(steady_ms=1_000, relax_ms=1_000))
-    assert ladder.weigh(0, 0, load=DeviceLoad(18, 2, 0.2)) == "longer-hops"
-    told = [ladder.weigh(0, at, load=DeviceLoad(15, 2, 0.2)) for at in range(0, 9_000, 100)]
+    assert ladder.weigh(0, 0, load=DeviceLoad(24, 2, 0.2)) == "longer-hops"
+    told = [ladder.weigh(0, at, load=DeviceLoad(20, 2, 0.2)) for at in range(0, 9_000, 100)]
     assert not any(told), "2.1 s is still called long"
     told = [ladder.weigh(0, at, load=DeviceLoad(2, 2, 0.2)) for at in range(9_000, 12_000, 100)]
     assert [level for level in told if level] == ["full"]
