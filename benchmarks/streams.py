@@ -142,7 +142,7 @@ def _figures(run: Run, alone: Run, options: argparse.Namespace) -> dict[str, Any
         ),
         "screen_lag_p50_ms": percentile(screens, 50),
         "wer": errors.rate,
-        "wer_alone": reference.rate,
+        "wer_alone": None if options.no_alone else reference.rate,
         "cpu_cores": run.cpu_s / max(run.elapsed_s, 1e-3),
         "levels": sorted({level for p in run.plays for level in p.levels} | {"full"}),
         "gap_ms": sum(gap.to_ms - gap.from_ms for p in run.plays for gap in p.gaps),
