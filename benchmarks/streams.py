@@ -177,12 +177,14 @@ def _result(
 
 def _print(figures: dict[str, Any], options: argparse.Namespace) -> None:
     verdict = "held" if figures["held"] else "not held"
+    alone = figures["wer_alone"]
+    beside = "no run alone" if alone is None else f"alone {alone:.1%}"
     print(
         f"{figures['streams']:>3} streams: commit p50 {figures['commit_lag_p50_ms'] / 1000:.1f} s, "
         f"p95 {figures['commit_lag_p95_ms'] / 1000:.1f} s "
         f"(worst stream {figures['worst_stream_p95_ms'] / 1000:.1f} s), "
         f"on screen p50 {figures['screen_lag_p50_ms'] / 1000:.1f} s, "
-        f"WER {figures['wer']:.1%} (alone {figures['wer_alone']:.1%}), "
+        f"WER {figures['wer']:.1%} ({beside}), "
         f"{figures['cpu_cores']:.2f} cores, {'/'.join(figures['levels'])}, "
         f"{figures['refused']} refused: {verdict} at p95 {options.max_lag_s:g} s",
         flush=True,
