@@ -1,8 +1,10 @@
 """The guards around every test catch what they are for, and only that."""
 
 import asyncio
+import gc
 import os
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,6 +43,20 @@ def test_computing_on_the_loop_is_caught() -> None:
 
     with pytest.raises(SlowCallback, match="compute"), no_slow_callbacks(cpu_limit_s=0.0):
         asyncio.run(compute())
+
+
+def test_collecting_garbage_is_not_computing() -> None:
+    async def collect() -> float:
+        kept = [[number] for number in range(100_000)]
+        began = time.thread_time()
+        for _ in range(20):
+            gc.collect()
+        return (time.thread_time() - began) if kept else 0.0
+
+    with no_slow_callbacks(cpu_limit_s=60, wall_limit_s=60):
+        needed_s = asyncio.run(collect())
+    with no_slow_callbacks(cpu_limit_s=needed_s / 2, wall_limit_s=60):
+        asyncio.run(collect())
 
 
 def test_waiting_is_not_computing() -> None:
