@@ -209,6 +209,10 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
     def abandon(self, request: DecodeRequest) -> Outcome:
         """The engine cannot answer the last request; what a closing window held is lost."""
         self._retried_ms = request.to_ms
+        if request.closing or request.full:
+            # A window that reached back over what is lost would hear it behind the forced prefix,
+            # and date it to where the loss ends.
+            self._left.forget()
         nothing = Hypothesis((), request.language or "")
         return replace(self.accept(request, nothing), withheld=())
 
