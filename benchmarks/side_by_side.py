@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "settings": {
             "weights": weights.name,
             "streams": options.streams,
+            "warm_up": options.warm_up,
             "recordings": [recording.id for recording in recordings],
         },
         "figures": {
@@ -159,7 +160,7 @@ async def _measure(
     with tempfile.TemporaryDirectory(prefix="greffier-rivals-") as scratch:
         folder = Path(scratch)
         with rival.serve(weights=weights, scratch=folder, streams=streams) as server:
-            if not options.no_warm_up:
+            if options.warm_up:
                 beginning = await asyncio.to_thread(_beginning, recordings[0], folder)
                 await rival.play(beginning, server.url)
             before = usage(server.pid)
@@ -239,7 +240,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="only the first so many")
     parser.add_argument("--model", default="whisper-base", help="our name of the weights")
     parser.add_argument("--weights", type=Path, help="the rivals' folder of the same weights")
-    parser.add_argument("--no-warm-up", action="store_true", help="measure from the first session")
+    parser.add_argument(
+        "--warm-up", action="store_true", help="play the first seconds before what is measured"
+    )
     parser.add_argument("--logs", type=Path, help="keep what the servers said in this folder")
     parser.add_argument("--machine", help="name of the machine in the result's folder")
     parser.add_argument("--name", default="side-by-side", help="name of the result file")

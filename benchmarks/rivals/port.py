@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +14,8 @@ from typing import Protocol, Self
 from benchmarks.corpora import RATE, Recording
 from benchmarks.lag import Playback
 from benchmarks.rivals.screens import Screen
+from greffier_server.child_process import LOOPBACK as HOST
+from greffier_server.child_process import ChildProcess, free_port
 
 __all__ = [
     "CHUNK_MS",
@@ -28,11 +29,10 @@ __all__ = [
     "speak",
 ]
 
-HOST = "127.0.0.1"
 CHUNK_MS = 40
 BYTES_PER_MS = RATE * 2 // 1000
 POLL_S = 0.2
-LOG_LINES_SHOWN = 12
+STOP_TIMEOUT_S = 10.0
 
 
 class Refused(Exception):
@@ -106,13 +106,15 @@ class RivalProcess:
             environment: variables besides the common ones.
             ready_timeout_s: it listens within this time.
         """
-        self._port = _free_port()
-        self._command = command(self._port)
-        self._log = log
+        self._port = free_port()
         self._path = scheme_path
-        self._environment = {**_offline_environment(), **(environment or {})}
         self._ready_timeout_s = ready_timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ChildProcess(
+            command(self._port),
+            log=log,
+            environment={**_offline_environment(), **(environment or {})},
+            stop_timeout_s=STOP_TIMEOUT_S,
+        )
 
     @property
     def url(self) -> str:
@@ -122,9 +124,9 @@ class RivalProcess:
     @property
     def pid(self) -> int:
         """Process id; the process runs."""
-        if self._process is None:
+        if (pid := self._process.pid) is None:
             raise RuntimeError("the server is not running")
-        return self._process.pid
+        return pid
 
     def __enter__(self) -> Self:
         """Start it and wait until it listens.
@@ -132,19 +134,11 @@ class RivalProcess:
         Raises:
             RuntimeError: it does not.
         """
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                process_group=0,
-            )
+        self._process.start()
         try:
             self._wait()
         except BaseException:
-            self._stop()
+            self._process.stop()
             raise
         return self
 
@@ -155,34 +149,19 @@ class RivalProcess:
         trace: TracebackType | None,
     ) -> None:
         """Stop it."""
-        self._stop()
+        self._process.stop()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._ready_timeout_s
         while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"the server ended at once:\n{self._last_lines()}")
+            if not self._process.running:
+                raise RuntimeError(f"the server ended at once:\n{self._process.last_lines()}")
             try:
                 with socket.create_connection((HOST, self._port), timeout=1):
                     return
             except OSError:
                 time.sleep(POLL_S)
-        raise RuntimeError(f"the server does not listen:\n{self._last_lines()}")
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def _last_lines(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-LOG_LINES_SHOWN:])
+        raise RuntimeError(f"the server does not listen:\n{self._process.last_lines()}")
 
 
 async def speak(
@@ -226,9 +205,3 @@ def _offline_environment() -> dict[str, str]:
         "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

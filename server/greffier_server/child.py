@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -13,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
+from greffier_server.child_process import LOOPBACK, ChildProcess, free_port
+
 __all__ = ["ChildServer", "ServerNotReady", "free_port", "port_is_free"]
 
-HOST = "127.0.0.1"
 POLL_S = 0.1
-LOG_LINES_SHOWN = 12
 INHERITED = ("GREFFIER_MODELS_", "GREFFIER_RECOGNITION__", "GREFFIER_LANGUAGE_MODEL__")
 
 
@@ -55,29 +54,33 @@ class ChildServer:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.log = data_dir / "server.log"
-        self._environment = {
+        environment = {
             **_inherited(os.environ),
-            "GREFFIER_HOST": HOST,
+            "GREFFIER_HOST": LOOPBACK,
             "GREFFIER_PORT": str(self.port),
             "GREFFIER_DATA_DIR": str(data_dir),
             **({} if models_dir is None else {"GREFFIER_MODELS_DIR": str(models_dir)}),
             **(settings or {}),
         }
         self._ready_timeout_s = ready_timeout_s
-        self._stop_timeout_s = stop_timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ChildProcess(
+            [sys.executable, "-m", "greffier", "serve"],
+            log=self.log,
+            environment=environment,
+            stop_timeout_s=stop_timeout_s,
+        )
 
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"ws://{HOST}:{self.port}"
+        return f"ws://{LOOPBACK}:{self.port}"
 
     @property
     def pid(self) -> int:
         """Process id; the process runs."""
-        if self._process is None:
+        if (pid := self._process.pid) is None:
             raise ServerNotReady("the server is not running")
-        return self._process.pid
+        return pid
 
     def __enter__(self) -> Self:
         """Start it and wait until it takes sessions.
@@ -105,16 +108,7 @@ class ChildServer:
     def start(self) -> None:
         """Start the process; its log grows in `log`."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "greffier", "serve"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                # Ctrl+C in a terminal is for the one who owns the server, not for the server.
-                process_group=0,
-            )
+        self._process.start()
 
     def wait_until_ready(self) -> None:
         """Return when ``/readyz`` says yes.
@@ -125,7 +119,7 @@ class ChildServer:
         deadline = time.monotonic() + self._ready_timeout_s
         reason = "it does not answer"
         while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
+            if not self._process.running:
                 raise ServerNotReady(f"the server ended at once.{self._last_words()}")
             ready, reason = self._ask()
             if ready:
@@ -138,25 +132,14 @@ class ChildServer:
 
     def kill(self) -> None:
         """End the process with SIGKILL, as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._process.kill()
 
     def stop(self) -> int | None:
         """End the process; returns its exit status, None when it was not running."""
-        process, self._process = self._process, None
-        if process is None:
-            return None
-        process.terminate()
-        try:
-            return process.wait(self._stop_timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
+        return self._process.stop()
 
     def _ask(self) -> tuple[bool, str]:
-        address = f"http://{HOST}:{self.port}/readyz"
+        address = f"http://{LOOPBACK}:{self.port}/readyz"
         try:
             with urllib.request.urlopen(address, timeout=5):
                 return True, ""
@@ -167,17 +150,8 @@ class ChildServer:
             return False, "it does not answer"
 
     def _last_words(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        if not lines:
-            return ""
-        return f" Its log ({self.log}) ends with:\n" + "\n".join(lines[-LOG_LINES_SHOWN:])
-
-
-def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+        lines = self._process.last_lines()
+        return f" Its log ({self.log}) ends with:\n{lines}" if lines else ""
 
 
 def port_is_free(port: int) -> bool:
@@ -186,7 +160,7 @@ def port_is_free(port: int) -> bool:
         # As servers do: a port whose last connection has just closed is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return False
     return True

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from greffier.errors import ServerRefused
-from greffier.protocol import ChannelUse, Start
+from greffier.protocol import AudioProfile, ChannelUse, Start
 from greffier.sources import FileSource, open_recording
 from greffier_models.errors import EngineError
 from greffier_server.assembly import build_engines
@@ -48,6 +48,7 @@ async def transcribe_file(
     progress: Callable[[float], None],
     channels: ChannelUse = "mix",
     speakers: tuple[str, ...] = (),
+    profile: AudioProfile | None = None,
 ) -> dict[str, Any]:
     """Transcribe the recording at `path` (any format that PyAV reads).
 
@@ -59,6 +60,7 @@ async def transcribe_file(
         progress: told the share done, 0 to 1.
         channels: ``separate`` where each channel is a speaker.
         speakers: names of the separate channels' speakers, in order.
+        profile: kind of audio; that of the settings when absent.
 
     Returns:
         One object with ``text, language, duration, segments, translations, minutes``; times in
@@ -77,6 +79,7 @@ async def transcribe_file(
         minutes=minutes,
         channels=channels,
         speakers=speakers,
+        profile=profile,
     )
     try:
         settings = _settings(needs_language_model=bool(translate_to) or minutes)

@@ -42,9 +42,10 @@ def test_names_of_the_net_are_written_as_the_glossary_does(base: WhisperEngine):
     assert "CODIS" not in plain.text
     heard = _hear(base, "radio-fr", (0, 9), ("CODIS", "Privas", *OTHERS))
     assert "CODIS ici" in heard.text, "the word behind the name is not eaten"
-    replaced = {word.text.strip(" .,"): word.heard for word in heard.words if word.heard}
+    # The net's other name is said twice, and heard as a word that sounds like none of them.
+    replaced = [word.text.strip(" .,") for word in heard.words if word.heard]
+    assert replaced.count("CODIS") == 2
     assert set(replaced) <= {"CODIS", "Privas"}
-    assert all(replaced.values())
     times = [(word.start_ms, word.end_ms) for word in heard.words]
     assert times == sorted(times)
 

@@ -82,5 +82,5 @@ async def test_the_second_reading_is_a_good_reading(name: str, tmp_path: Path) -
     again = count_errors(said, words_of(revised(state)), language=scene.language)
     assert state.second_pass is not None
     # By the same model the live text of a clean radio net can be the better one (ADR 0015).
-    assert again.rate <= (0.13 if name == "radio-en" else live.rate)
+    assert again.rate <= (0.12 if name == "radio-en" else live.rate)
     assert set(state.segments) <= set(revised(state).segments)

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from greffier.client import connect
 from greffier.errors import ExtraMissing
 from greffier.exchange import exchange
-from greffier.protocol import ChannelUse
+from greffier.protocol import AudioProfile, ChannelUse
 from greffier.sources import open_recording, paced
 from greffier.transcript import TranscribedObject, Transcript
 
@@ -29,6 +29,7 @@ class LocalTranscriber(Protocol):
         progress: Callable[[float], None],
         channels: ChannelUse = "mix",
         speakers: tuple[str, ...] = (),
+        profile: AudioProfile | None = None,
     ) -> Awaitable[TranscribedObject]:
         """Transcribe the file at `path`; `progress` is told the share done, 0 to 1."""
         ...
@@ -59,6 +60,7 @@ async def transcribe_on_server(
     progress: Callable[[float], None],
     channels: ChannelUse = "mix",
     speakers: tuple[str, ...] = (),
+    profile: AudioProfile | None = None,
 ) -> TranscribedObject:
     """Stream the file at `path` as fast as the server takes it; arguments as in `connect`.
 
@@ -78,6 +80,7 @@ async def transcribe_on_server(
         format=source.format,
         channels=channels,
         speakers=speakers,
+        profile=profile,
     ) as session:
         async for message in exchange(session, paced(source, None)):
             transcript.add(message)

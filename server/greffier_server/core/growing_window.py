@@ -1,106 +1,75 @@
 """What policies over a growing window share: when to decode, which window, the end of a stretch.
 
 A stretch begins where speech does and ends at a pause. In between the window grows and is decoded
-once a hop; which words of a running window are for good is the one thing left to the policy
-(`GrowingWindowPolicy._stable`), together with how much committed audio it keeps in front.
+once a hop; which words of a running window are for good is left to the policy
+(`GrowingWindowPolicy._stable`), together with how much committed audio it keeps in front, and what
+it asks for once more.
 """
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import ClassVar, Generic, TypeVar
 
 from greffier.protocol import QualityLevel
 from greffier_models.types import Hypothesis, Word
 from greffier_server.core.defence import confidence, judge
 from greffier_server.core.language_choice import LanguageChoice
+from greffier_server.core.left_context import LeftContext
 from greffier_server.core.policy import DecodeRequest, IdentifyRequest, Outcome, Suspicion
 from greffier_server.core.speech import SpeechSettings, SpeechTracker
-from greffier_server.core.word_times import mend
+from greffier_server.core.window_settings import WindowSettings
+from greffier_server.core.word_times import MendedWords, mend
 
-__all__ = ["GrowingWindowPolicy", "WindowSettings"]
+__all__ = ["GrowingWindowPolicy"]
 
-_MEMORY_CHARS = 2_000
-"""Committed text that is remembered: for the prompt, and to hear the decoder start over."""
+SettingsT = TypeVar("SettingsT", bound=WindowSettings)
+
 _LEAST_MOVE_MS = 1_000
 """A full window is followed by one that begins at least this much later."""
 _STIR_MS = 200
 """Sounds too short for speech put off the end of a stretch by this at most."""
 _BEFORE_WORD_MS = 60
-"""A window that begins with a committed word begins so much before it."""
+"""Sound of a word before the aligner's start of it."""
 _KEPT_MS = 2_000
 """Audio kept beyond what the next window can ask for."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSettings:
-    """Dials of windows and stretches; all times in milliseconds of audio."""
-
-    hop_ms: int = 1_000
-    """Least new audio between two decodes of running speech."""
-    pause_ms: int = 600
-    """Silence after which everything said is decoded and committed."""
-    turn_ms: int = 288
-    """The same where the language is followed: the next speaker may speak another."""
-    context_ms: int = 6_000
-    """Committed audio kept in the window, its text forced as prefix."""
-    context_gap_ms: int = 8_000
-    """After a longer silence the context is dropped."""
-    preroll_ms: int = 300
-    """Audio before the onset of speech that goes into the window."""
-    doubt: float = 0.45
-    """A decode whose first words are less probable than this is shown and not committed while the
-    language is followed: the language is detected anew first."""
-    fill_ms: int = 15_000
-    """Windows are filled with silence up to this length."""
-    max_window_ms: int = 28_000
-    """Longest window; what a full one holds is decided though speech goes on."""
-    full_guard_ms: int = 1_500
-    """Words of a full window that end so long before its end are committed whatever the rule."""
-    closing_beam: int = 1
-    """Beam of the decode that ends a stretch."""
-    unheard_ms: int = 600
-    """Speech at a pause that gave no words, and is asked for once more by itself."""
-    deaf_ms: int = 2_500
-    """The same in running speech: the context is dropped."""
-    prompt_chars: int = 0
-    """Characters of committed text before the window given as prompt."""
-    long_hop_ms: int = 2_500
-    """Hop one step down the ladder."""
-    max_hop_ms: int = 10_000
-    """Hop at ``finals-only``: pauses decide, and this at the latest."""
-
-
-class GrowingWindowPolicy(ABC):
+class GrowingWindowPolicy(ABC, Generic[SettingsT]):
     """One session's policy over a growing window; see `StreamingPolicy`.
 
     Args:
         frame_ms: what one probability stands for.
         language: spoken; None = detected and followed.
         expected: languages likely to be spoken.
-        settings: the dials.
+        settings: the dials; as served when absent.
         speech: thresholds of voice activity.
         start_ms: where the audio begins on the session's clock.
         decided_ms: up to here everything was decided before a restart; audio before it is context.
         committed: words of before the restart.
     """
 
+    _spare_context_ms: ClassVar[int] = 0
+    """Committed words are remembered for so much longer than they are context."""
+    _asked_again: ClassVar[frozenset[str]] = frozenset()
+    """Doubts at a pause that leave open what was said: speech under them is asked for once more."""
+
     def __init__(
         self,
         *,
         frame_ms: int,
-        settings: WindowSettings,
         language: str | None = None,
         expected: Sequence[str] = (),
+        settings: SettingsT | None = None,
         speech: SpeechSettings | None = None,
         start_ms: int = 0,
         decided_ms: int = 0,
         committed: Sequence[Word] = (),
     ) -> None:
-        self._settings = settings
+        self.settings: SettingsT = settings or self._served()
         self._tracker = SpeechTracker(frame_ms, speech, start_ms=start_ms)
         self._language = LanguageChoice(language, expected)
-        self._words: deque[Word] = deque()
+        self._left = LeftContext(self.settings.context_ms + self._spare_context_ms)
         self._first_ms = start_ms
         self._committed_ms = max(start_ms, decided_ms)
         self._decoded_ms = start_ms
@@ -108,9 +77,8 @@ class GrowingWindowPolicy(ABC):
         self._onset_ms = start_ms
         self._open = False
         self._ended = False
-        self._text = ""
         self._tail: tuple[Word, ...] = ()
-        self._hop_ms = self._level_hop_ms = settings.hop_ms
+        self._hop_ms = self._level_hop_ms = self.settings.hop_ms
         self._pace_ms = 0
         self._evidence_ms = start_ms - 1
         self._retried_ms = start_ms - 1
@@ -139,9 +107,9 @@ class GrowingWindowPolicy(ABC):
     @property
     def keep_from_ms(self) -> int:
         """Audio before this will not be asked for again."""
-        margin = self._settings.context_ms + self._settings.preroll_ms + _KEPT_MS
+        margin = self.settings.context_ms + self.settings.preroll_ms + _KEPT_MS
         if not self._open:  # after a long silence the context is dropped
-            decided = max(self._committed_ms, self._heard_ms - self._settings.context_gap_ms)
+            decided = max(self._committed_ms, self._heard_ms - self.settings.context_gap_ms)
             return max(0, min(decided, self._heard_ms) - margin)
         return max(0, min(self._committed_ms, self._onset_ms) - margin)
 
@@ -173,7 +141,7 @@ class GrowingWindowPolicy(ABC):
         if self._evidence_ms < self._heard_ms and self._language.wants_evidence(
             speech_ms, final=closing
         ):
-            earliest = self._heard_ms - self._settings.max_window_ms
+            earliest = self._heard_ms - self.settings.max_window_ms
             start = max(0, self._onset_ms - 100, earliest)
             return IdentifyRequest(start, self._heard_ms, closing, self._language.candidates)
         return self._window(closing=closing)
@@ -189,16 +157,16 @@ class GrowingWindowPolicy(ABC):
         if verdict != "switch":
             return Outcome()
         if before is not None:  # context in another language misleads the decoder
-            self._forget_context()
+            self._left.forget()
         self._tail = ()
         return Outcome(language=self._language.current)
 
     def quicken(self, level: QualityLevel) -> None:
         """Work at this level of the ladder from now on."""
         hops = {
-            "full": self._settings.hop_ms,
-            "longer-hops": max(self._settings.hop_ms, self._settings.long_hop_ms),
-            "finals-only": max(self._settings.hop_ms, self._settings.max_hop_ms),
+            "full": self.settings.hop_ms,
+            "longer-hops": max(self.settings.hop_ms, self.settings.long_hop_ms),
+            "finals-only": max(self.settings.hop_ms, self.settings.max_hop_ms),
         }
         self._level_hop_ms = hops[level]
         self._hop_ms = max(self._level_hop_ms, self._pace_ms)
@@ -211,24 +179,26 @@ class GrowingWindowPolicy(ABC):
     def accept(self, request: DecodeRequest, hypothesis: Hypothesis) -> Outcome:
         """Judge the answer to the last request."""
         self._decoded_ms = request.to_ms
-        words = mend(
+        mended = mend(
             hypothesis.words, self._tracker, after_ms=self._committed_ms, to_ms=request.to_ms
-        ).kept
+        )
+        words = mended.kept
         judged = judge(
             hypothesis,
             words,
             speech_ms=self._tracker.speech_ms,
-            committed=self._text,
+            committed=self._left.text,
             language=request.language or hypothesis.language,
         )
-        doubtful = bool(words) and confidence(words[:3]) < self._settings.doubt
+        doubtful = bool(words) and confidence(words[:3]) < self.settings.doubt
         if doubtful and not request.closing and self._language.doubt():
             self._tail = tuple(words)
             return Outcome(tail=self._tail)
         if request.closing:
-            return self._close(request, judged.kept, judged.withheld)
-        if not words and self._unheard_ms(request.to_ms) >= self._settings.deaf_ms:
-            self._forget_context()
+            doubts = (*judged.withheld, *self._unsounded(mended))
+            return self._close(request, judged.kept, doubts)
+        if not words and self._unheard_ms(request.to_ms) >= self.settings.deaf_ms:
+            self._left.forget()
         if request.full:
             return self._move_on(request, judged.kept, judged.withheld)
         keep = 0 if judged.withheld else self._stable(judged.kept, request.to_ms)
@@ -239,10 +209,19 @@ class GrowingWindowPolicy(ABC):
     def abandon(self, request: DecodeRequest) -> Outcome:
         """The engine cannot answer the last request; what a closing window held is lost."""
         self._retried_ms = request.to_ms
+        if request.closing or request.full:
+            # A window that reached back over what is lost would hear it behind the forced prefix,
+            # and date it to where the loss ends.
+            self._left.forget()
         nothing = Hypothesis((), request.language or "")
         return replace(self.accept(request, nothing), withheld=())
 
     # --- left to each policy ------------------------------------------------------------------
+
+    @staticmethod
+    @abstractmethod
+    def _served() -> SettingsT:
+        """The dials of this policy as it is served."""
 
     @abstractmethod
     def _stable(self, words: Sequence[Word], to_ms: int) -> int:
@@ -253,9 +232,22 @@ class GrowingWindowPolicy(ABC):
             to_ms: end of the audio they were heard in.
         """
 
+    @abstractmethod
+    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
+        """Of a full window: the number of leading words to commit, and until when it is decided."""
+
     def _context_from_ms(self) -> int:
         """Committed words that begin before this are left out of the next window."""
-        return self._committed_ms - self._settings.context_ms
+        return self._committed_ms - self.settings.context_ms
+
+    def _start_before(self, first: Word) -> int:
+        """Where a window that begins with the committed word `first` starts."""
+        return first.start_ms - _BEFORE_WORD_MS
+
+    def _unsounded(self, mended: MendedWords) -> Sequence[Suspicion]:
+        """What of the words at a pause is doubted because the aligner found no sound for it."""
+        del mended
+        return ()
 
     # --- windows ------------------------------------------------------------------------------
 
@@ -263,18 +255,18 @@ class GrowingWindowPolicy(ABC):
         if self._tracker.speaking:
             return False
         silent = self._heard_ms - self._tracker.last_speech_ms
-        settings = self._settings
+        settings = self.settings
         pause_ms = settings.turn_ms if self._language.following else settings.pause_ms
         # What stirs may be a word half heard; periodic clicks must not hold up the end.
         return silent >= pause_ms + (_STIR_MS if self._tracker.stirring else 0)
 
     def _window(self, *, closing: bool) -> DecodeRequest:
-        settings = self._settings
+        settings = self.settings
         context = self._context()
         fresh = max(self._committed_ms, self._onset_ms - settings.preroll_ms)
         start = fresh
         if context:
-            start = max(self._first_ms, context[0].start_ms - _BEFORE_WORD_MS)
+            start = max(self._first_ms, self._start_before(context[0]))
         last = self._heard_ms
         if closing and not self._ended:  # the last frame may hold the first instant of a word
             last -= self._tracker.frame_ms
@@ -288,7 +280,7 @@ class GrowingWindowPolicy(ABC):
             to_ms=end,
             language=self._language.current,
             prefix="".join(word.text for word in context),
-            prompt=self._prompt(context),
+            prompt=self._left.prompt(context, chars=settings.prompt_chars),
             beam_size=settings.closing_beam if closing else 1,
             fill_ms=settings.fill_ms,
             closing=closing,
@@ -296,39 +288,22 @@ class GrowingWindowPolicy(ABC):
         )
 
     def _context(self) -> list[Word]:
-        if not self._words:
+        words = self._left.words
+        if not words or self._onset_ms - words[-1].end_ms > self.settings.context_gap_ms:
             return []
-        if self._onset_ms - self._words[-1].end_ms > self._settings.context_gap_ms:
-            return []
-        since = max(self._first_ms, self._context_from_ms())
-        return [word for word in self._words if word.start_ms >= since]
-
-    def _prompt(self, context: Sequence[Word]) -> str:
-        if not self._settings.prompt_chars:
-            return ""
-        inside = sum(len(word.text) for word in context)
-        before = self._text[: len(self._text) - inside]
-        return before[-self._settings.prompt_chars :].partition(" ")[2]
+        return self._left.since(max(self._first_ms, self._context_from_ms()))
 
     # --- commits ------------------------------------------------------------------------------
 
     def _commit(self, words: Sequence[Word]) -> None:
         if not words:
             return
-        self._words.extend(words)
         self._committed_ms = max(self._committed_ms, words[-1].end_ms)
-        self._text = (self._text + "".join(word.text for word in words))[-_MEMORY_CHARS:]
-        oldest = self._committed_ms - self._settings.context_ms
-        while self._words and self._words[0].start_ms < oldest:
-            self._words.popleft()
+        self._left.add(words, decided_ms=self._committed_ms)
 
     def _unheard_ms(self, to_ms: int) -> int:
         """Speech after the last committed word, its end left out (the aligner stops early)."""
         return self._tracker.speech_ms(self._committed_ms + 150, to_ms)
-
-    def _forget_context(self) -> None:
-        self._words.clear()
-        self._text = ""
 
     def _close(
         self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
@@ -336,19 +311,20 @@ class GrowingWindowPolicy(ABC):
         """Decide everything up to the end of a stretch of speech."""
         self._commit(words)
         spoken = self._tracker.speech_end_before(request.to_ms)
-        unheard_ms = 0 if withheld else self._unheard_ms(request.to_ms)
-        if unheard_ms >= self._settings.unheard_ms:
+        open_ended = all(doubt.reason in self._asked_again for doubt in withheld)
+        if open_ended and self._unheard_ms(request.to_ms) >= self.settings.unheard_ms:
             if self._retried_ms < request.to_ms:
                 # Speech without words: context in another language, or a decoder that stopped
                 # early. Ask once more for that stretch alone.
                 self._retried_ms = request.to_ms
                 self._evidence_ms = request.to_ms - 1
                 self._onset_ms = self._committed_ms
-                self._forget_context()
+                self._left.forget()
                 self._language.new_utterance()
                 self._tail = ()
                 return Outcome(committed=tuple(words))
-            withheld = (*withheld, Suspicion(self._committed_ms, spoken, "no_text", ""))
+            if not withheld:
+                withheld = (Suspicion(self._committed_ms, spoken, "no_text", ""),)
         self._committed_ms = max(self._committed_ms, min(spoken, request.to_ms))
         self._tail = ()
         self._open = self._tracker.last_speech_ms > request.to_ms
@@ -361,14 +337,11 @@ class GrowingWindowPolicy(ABC):
         self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
     ) -> Outcome:
         """Decide a window that can grow no more, so that the next one begins later."""
-        safe_ms = request.to_ms - self._settings.full_guard_ms
-        safe = next((i for i, word in enumerate(words) if word.end_ms > safe_ms), len(words))
-        keep = max(safe, self._stable(words, request.to_ms))
+        keep, decided_ms = self._decided(words, request.to_ms)
         if not keep and words and words[0].start_ms <= self._committed_ms:
             keep = 1  # a word as long as the window
         self._commit(words[:keep])
         self._tail = tuple(words[keep:])
-        decided_ms = safe_ms
         if self._tail:
             decided_ms = min(decided_ms, self._tail[0].start_ms)
         least_ms = request.from_ms + _LEAST_MOVE_MS

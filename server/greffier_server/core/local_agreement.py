@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greffier_models.types import Word
-from greffier_server.core.growing_window import GrowingWindowPolicy, WindowSettings
+from greffier_server.core.growing_window import GrowingWindowPolicy
 from greffier_server.core.sentences import split_sentences
-from greffier_server.core.speech import SpeechSettings
-from greffier_server.core.word_times import same_word
+from greffier_server.core.window_settings import WindowSettings
+from greffier_server.core.word_times import ended_before, same_word
 
 __all__ = ["LocalAgreementPolicy", "LocalAgreementSettings"]
 
@@ -32,35 +32,19 @@ class LocalAgreementSettings(WindowSettings):
     """Longest committed part of the buffer, should no sentence end in it."""
     buffer_ms: int = 15_000
     """A longer buffer is trimmed at the last committed end of a sentence."""
+    full_guard_ms: int = 1_500
+    """Words of a full window that end so long before its end are committed whatever the rule."""
 
 
-class LocalAgreementPolicy(GrowingWindowPolicy):
+class LocalAgreementPolicy(GrowingWindowPolicy[LocalAgreementSettings]):
     """One session's policy; see `StreamingPolicy` and, for the arguments, `GrowingWindowPolicy`."""
 
-    def __init__(
-        self,
-        *,
-        frame_ms: int,
-        language: str | None = None,
-        expected: Sequence[str] = (),
-        settings: LocalAgreementSettings | None = None,
-        speech: SpeechSettings | None = None,
-        start_ms: int = 0,
-        decided_ms: int = 0,
-        committed: Sequence[Word] = (),
-    ) -> None:
-        self._agreement = settings or LocalAgreementSettings()
-        self._buffer_ms = start_ms
-        super().__init__(
-            frame_ms=frame_ms,
-            settings=self._agreement,
-            language=language,
-            expected=expected,
-            speech=speech,
-            start_ms=start_ms,
-            decided_ms=decided_ms,
-            committed=committed,
-        )
+    _buffer_ms = 0
+    """The buffer begins no earlier."""
+
+    @staticmethod
+    def _served() -> LocalAgreementSettings:
+        return LocalAgreementSettings()
 
     def _stable(self, words: Sequence[Word], to_ms: int) -> int:
         """Length of the common prefix with the decode before."""
@@ -72,15 +56,20 @@ class LocalAgreementPolicy(GrowingWindowPolicy):
             agreed += 1
         return agreed
 
+    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
+        safe_ms = to_ms - self.settings.full_guard_ms
+        return max(ended_before(words, safe_ms), self._stable(words, to_ms)), safe_ms
+
     def _context_from_ms(self) -> int:
         self._trim()
         return max(super()._context_from_ms(), self._buffer_ms)
 
     def _trim(self) -> None:
         """Begin the buffer behind the last committed sentence once it has grown too long."""
-        begins_ms = self._words[0].start_ms if self._words else self._committed_ms
-        if self._heard_ms - max(self._buffer_ms, begins_ms) <= self._agreement.buffer_ms:
+        begins_ms = self._left.words[0].start_ms if self._left.words else self._committed_ms
+        begins_ms = max(self._first_ms, self._buffer_ms, begins_ms)
+        if self._heard_ms - begins_ms <= self.settings.buffer_ms:
             return
-        sentences = split_sentences(tuple(self._words), self.language or "")
+        sentences = split_sentences(tuple(self._left.words), self.language or "")
         if len(sentences) > 1:  # the last one may not have ended yet
             self._buffer_ms = max(self._buffer_ms, sentences[-2][-1].end_ms)

@@ -1,11 +1,11 @@
 """The streaming policies by name: what a session is recognised with is a setting."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, TypeAlias
 
 from greffier_models.types import Word
-from greffier_server.core.alignatt import AlignAttPolicy, AlignAttSettings
-from greffier_server.core.alignatt_settings import FAST
+from greffier_server.core.alignatt import FAST, AlignAttPolicy, AlignAttSettings
 from greffier_server.core.local_agreement import LocalAgreementPolicy, LocalAgreementSettings
 from greffier_server.core.policy import StreamingPolicy
 from greffier_server.core.speech import SpeechSettings
@@ -14,10 +14,16 @@ from greffier_server.core.utterance import UtterancePolicy, UtteranceSettings
 __all__ = ["POLICY_NAMES", "PolicyName", "PolicySettings", "build_policy", "default_dials"]
 
 PolicyName: TypeAlias = Literal["alignatt", "local-agreement", "utterance"]
-POLICY_NAMES: tuple[PolicyName, ...] = ("alignatt", "local-agreement", "utterance")
 
 PolicySettings: TypeAlias = AlignAttSettings | LocalAgreementSettings | UtteranceSettings
 """The dials of a policy; their type says which one it is."""
+
+_SERVED: Mapping[PolicyName, PolicySettings] = {
+    "alignatt": AlignAttSettings(),
+    "local-agreement": LocalAgreementSettings(),
+    "utterance": UtteranceSettings(),
+}
+POLICY_NAMES: tuple[PolicyName, ...] = tuple(_SERVED)
 
 
 def default_dials(name: PolicyName, *, fast: bool = False) -> PolicySettings:
@@ -27,13 +33,7 @@ def default_dials(name: PolicyName, *, fast: bool = False) -> PolicySettings:
         name: of the policy.
         fast: words sooner, at some cost in accuracy; only AlignAtt has such dials.
     """
-    match name:
-        case "alignatt":
-            return FAST if fast else AlignAttSettings()
-        case "local-agreement":
-            return LocalAgreementSettings()
-        case "utterance":
-            return UtteranceSettings()
+    return FAST if fast and name == "alignatt" else _SERVED[name]
 
 
 def build_policy(
@@ -59,37 +59,20 @@ def build_policy(
         decided_ms: up to here everything was decided before a restart.
         committed: words of before the restart.
     """
+    build: Callable[..., StreamingPolicy]
     match settings:
         case AlignAttSettings():
-            return AlignAttPolicy(
-                frame_ms=frame_ms,
-                language=language,
-                expected=expected,
-                settings=settings,
-                speech=speech,
-                start_ms=start_ms,
-                decided_ms=decided_ms,
-                committed=committed,
-            )
+            build = partial(AlignAttPolicy, settings=settings)
         case LocalAgreementSettings():
-            return LocalAgreementPolicy(
-                frame_ms=frame_ms,
-                language=language,
-                expected=expected,
-                settings=settings,
-                speech=speech,
-                start_ms=start_ms,
-                decided_ms=decided_ms,
-                committed=committed,
-            )
+            build = partial(LocalAgreementPolicy, settings=settings)
         case UtteranceSettings():
-            return UtterancePolicy(
-                frame_ms=frame_ms,
-                language=language,
-                expected=expected,
-                settings=settings,
-                speech=speech,
-                start_ms=start_ms,
-                decided_ms=decided_ms,
-                committed=committed,
-            )
+            build = partial(UtterancePolicy, settings=settings)
+    return build(
+        frame_ms=frame_ms,
+        language=language,
+        expected=expected,
+        speech=speech,
+        start_ms=start_ms,
+        decided_ms=decided_ms,
+        committed=committed,
+    )

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greffier_models.types import Word
-from greffier_server.core.growing_window import GrowingWindowPolicy, WindowSettings
-from greffier_server.core.speech import SpeechSettings
+from greffier_server.core.growing_window import GrowingWindowPolicy
+from greffier_server.core.window_settings import WindowSettings
+from greffier_server.core.word_times import ended_before
 
 __all__ = ["UtterancePolicy", "UtteranceSettings"]
 
@@ -19,34 +20,22 @@ __all__ = ["UtterancePolicy", "UtteranceSettings"]
 class UtteranceSettings(WindowSettings):
     """Dials of whole utterances; all times in milliseconds of audio."""
 
+    full_guard_ms: int = 1_500
+    """Words of a full window that end so long before its end are committed."""
 
-class UtterancePolicy(GrowingWindowPolicy):
+
+class UtterancePolicy(GrowingWindowPolicy[UtteranceSettings]):
     """One session's policy; see `StreamingPolicy` and, for the arguments, `GrowingWindowPolicy`."""
 
-    def __init__(
-        self,
-        *,
-        frame_ms: int,
-        language: str | None = None,
-        expected: Sequence[str] = (),
-        settings: UtteranceSettings | None = None,
-        speech: SpeechSettings | None = None,
-        start_ms: int = 0,
-        decided_ms: int = 0,
-        committed: Sequence[Word] = (),
-    ) -> None:
-        super().__init__(
-            frame_ms=frame_ms,
-            settings=settings or UtteranceSettings(),
-            language=language,
-            expected=expected,
-            speech=speech,
-            start_ms=start_ms,
-            decided_ms=decided_ms,
-            committed=committed,
-        )
+    @staticmethod
+    def _served() -> UtteranceSettings:
+        return UtteranceSettings()
 
     def _stable(self, words: Sequence[Word], to_ms: int) -> int:
         """Nothing: a pause or a full window decides."""
         del words, to_ms
         return 0
+
+    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
+        safe_ms = to_ms - self.settings.full_guard_ms
+        return ended_before(words, safe_ms), safe_ms

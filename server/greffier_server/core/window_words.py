@@ -7,13 +7,10 @@ from itertools import pairwise
 from greffier_models.types import Hypothesis, Word
 from greffier_server.core.defence import repetition_start
 from greffier_server.core.packing import PackedWindow
+from greffier_server.core.word_times import without_loops
 
 __all__ = ["hole_end_ms", "is_poor", "placed_words", "weight"]
 
-_INSTANT_MS = 40
-"""No word is shorter."""
-_LOOP_WORDS = 3
-"""So many instant words in a row are a loop: the aligner found no audio for them."""
 _LOW_LOGPROB = -1.0
 """Under this Whisper itself decodes again (OpenAI's `logprob_threshold`)."""
 _HOLE_MS = 2_000
@@ -24,7 +21,7 @@ def placed_words(window: PackedWindow, words: Sequence[Word]) -> list[Word]:
     """The words of a decode of `window` on the recording's clock, in order, without loops."""
     placed: list[Word] = []
     last_ms = window.from_ms
-    for word in map(window.place, _without_loops(words)):
+    for word in map(window.place, without_loops(words)[0]):
         start_ms = min(max(word.start_ms, last_ms), window.to_ms)
         end_ms = min(max(word.end_ms, start_ms), window.to_ms)
         placed.append(replace(word, start_ms=start_ms, end_ms=end_ms))
@@ -66,17 +63,3 @@ def _clipped(window: PackedWindow, words: Sequence[Word]) -> list[Word]:
     if last.start_ms < spoken_ms < last.end_ms:
         last = replace(last, end_ms=spoken_ms)
     return [*others, last]
-
-
-def _without_loops(words: Sequence[Word]) -> list[Word]:
-    """Leave out runs of words that take no time."""
-    kept: list[Word] = []
-    run: list[Word] = []
-    for word in words:
-        if word.end_ms - word.start_ms < _INSTANT_MS:
-            run.append(word)
-            continue
-        kept += run if len(run) < _LOOP_WORDS else []
-        run = []
-        kept.append(word)
-    return kept + (run if len(run) < _LOOP_WORDS else [])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from greffier_models.types import Word
 from greffier_server.core.speech import SpeechTracker
 
-__all__ = ["MendedWords", "fold_word", "mend", "same_word", "without_loops"]
+__all__ = ["MendedWords", "ended_before", "fold_word", "mend", "same_word", "without_loops"]
 
 _STRETCHED_MS = 2_500
 _STRETCHED_PROBABILITY = 0.8
@@ -89,6 +89,11 @@ def without_loops(words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
         if word is not None:
             kept.append(word)
     return kept, looped
+
+
+def ended_before(words: Sequence[Word], ms: int) -> int:
+    """Number of leading words that end at `ms` or before."""
+    return next((index for index, word in enumerate(words) if word.end_ms > ms), len(words))
 
 
 def same_word(word: Word, other: Word) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from greffier_server import child
 from greffier_server.child import ChildServer, ServerNotReady, free_port, port_is_free
 
 pytestmark = pytest.mark.integration
@@ -50,7 +49,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     def start(_command: object, **options: object) -> object:
         return popen(["sh", "-c", script], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(child.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
 
 
 def test_it_waits_until_the_server_is_ready(

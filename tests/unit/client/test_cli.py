@@ -199,6 +199,14 @@ def test_text_on_standard_output(tmp_path: Path, calls: list[dict[str, Any]]) ->
     assert calls == [{"path": "a.wav", "language": "fr", "translate_to": (), "minutes": False}]
 
 
+def test_a_kind_of_audio_is_passed_on(tmp_path: Path, calls: list[dict[str, Any]]) -> None:
+    result = run("transcribe", *files(tmp_path, "a.wav"), "--profile", "radio")
+    assert result.exit_code == 0
+    assert calls[0]["profile"] == "radio"
+    assert run("transcribe", *files(tmp_path, "b.wav"), "--profile", "tape").exit_code == 2
+    assert len(calls) == 1
+
+
 def test_json_is_one_object_a_line(tmp_path: Path, calls: list[dict[str, Any]]) -> None:
     arguments = ["-f", "json", "-t", "en", "--minutes"]
     result = run("transcribe", *files(tmp_path, "a.wav", "b.wav"), *arguments)

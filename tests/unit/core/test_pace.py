@@ -30,6 +30,8 @@ class _Stream:
     waiting: bool = False
     hops_ms: list[int] = field(default_factory=list[int])
     levels: list[str] = field(default_factory=list[str])
+    changed_s: float = 0.0
+    """When the level changed last."""
     worst_s: float = 0.0
 
 
@@ -63,6 +65,7 @@ def _simulate(
             level = stream.ladder.weigh(backlog_ms, round(now * 1000), load=meter.load(now))
             if level is not None:
                 stream.levels.append(level)
+                stream.changed_s = now
             hop_s = max(1.0, stream.ladder.hop_ms / 1000)
             speaking = now < silent_after or stream is streams[0]
             if speaking and not stream.waiting and now - stream.decoded_s >= hop_s:
@@ -96,8 +99,10 @@ def test_hops_meet_at_what_the_device_bears(count: int) -> None:
     assert max(settled) - min(settled) <= 0.25 * max(settled)
     all_at_once_s = count * 0.2 / _WORKERS
     assert max(stream.worst_s for stream in streams) < max(0.5, all_at_once_s)
-    changes = [len(stream.levels) for stream in streams]
-    assert max(changes) <= 2, "levels go up and down"  # once, until batches have formed
+    changes = max(len(stream.levels) for stream in streams)
+    assert changes <= (2 if count == 24 else 0), "levels go up and down"
+    # Where the hop is near the next level, some step up once, until batches have formed.
+    assert max(stream.changed_s for stream in streams) < 30
     assert all("finals-only" not in stream.levels for stream in streams)
 
 

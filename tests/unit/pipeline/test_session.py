@@ -1,4 +1,4 @@
-"""Sessions as clients see them: attach, push, acks, finish, vanish; with a disk that fails."""
+"""Sessions as clients see them: attach, push, acks, finish, vanish, resume."""
 
 import asyncio
 
@@ -13,32 +13,19 @@ from greffier_server.core.events import (
     InputEnded,
     SessionFinished,
 )
-from greffier_server.core.state import fold
 from greffier_server.errors import (
     AuthenticationFailed,
     MisalignedAudio,
     SessionBusy,
     SessionClosed,
-    StorageFailed,
     UnexpectedMessage,
 )
-from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import SessionLimits
-from tests.support.desk import TENANT, DeskKit, Disk, as_bytes, desk_kit, until
-from tests.support.recordings import Listener, committed_words, recording_of
+from tests.support.desk import TENANT, Disk, desk_kit
+from tests.support.recordings import Listener, committed_words
+from tests.support.spoken import AUDIO, SPEECH, all_acks, committed_texts, until_durable
 
 pytestmark = [pytest.mark.unit, pytest.mark.virtual_time]
-
-SPEECH = recording_of([(30, 300)] * 20, stops=[9, 19])
-AUDIO = as_bytes(SPEECH.pcm)
-
-
-async def _texts(kit: DeskKit, session: SpeakingSession) -> list[str]:
-    return [word.text for word in committed_words(await kit.records(session.id))]
-
-
-async def _durable(session: SpeakingSession, samples: int) -> None:
-    await until(lambda: session.durable_samples >= samples, timeout_s=60)
 
 
 async def test_finish_flushes_every_word() -> None:
@@ -47,7 +34,7 @@ async def test_finish_flushes_every_word() -> None:
         await session.push(AUDIO)
         await session.finish()
         await kit.ended()
-        assert await _texts(kit, session) == SPEECH.texts
+        assert await committed_texts(kit, session) == SPEECH.texts
         events = await kit.events(session.id)
         assert events[-1] == SessionFinished("finish")
         assert InputEnded("finish", SPEECH.duration_ms) in events
@@ -94,7 +81,7 @@ async def test_audio_in_broken_frames_is_refused_whole(size: int) -> None:
         await session.push(b"")
         await session.finish()
         await kit.ended()
-        assert await _texts(kit, session) == SPEECH.texts
+        assert await committed_texts(kit, session) == SPEECH.texts
 
 
 async def test_nothing_can_be_added_after_finish() -> None:
@@ -111,7 +98,7 @@ async def test_nothing_can_be_added_after_finish() -> None:
             await session.push(AUDIO)
         with pytest.raises(SessionClosed):
             await kit.resume(session, token)
-        assert await _texts(kit, session) == SPEECH.texts
+        assert await committed_texts(kit, session) == SPEECH.texts
 
 
 async def test_a_vanished_client_has_a_grace_time() -> None:
@@ -136,7 +123,7 @@ async def test_a_vanished_client_has_a_grace_time() -> None:
             0,
             len(AUDIO) // 4,
         ]
-        assert await _texts(kit, session) == SPEECH.texts
+        assert await committed_texts(kit, session) == SPEECH.texts
 
 
 async def test_a_silent_client_is_ended() -> None:
@@ -148,7 +135,7 @@ async def test_a_silent_client_is_ended() -> None:
         await asyncio.sleep(2)
         assert kit.desk.live_count == 0
         assert (await kit.events(session.id))[-1] == SessionFinished("timeout")
-        assert await _texts(kit, session) == SPEECH.texts
+        assert await committed_texts(kit, session) == SPEECH.texts
 
 
 async def test_a_session_has_a_longest_time() -> None:
@@ -169,7 +156,7 @@ async def test_the_newer_client_wins() -> None:
         old, token = await kit.open()
         half = len(AUDIO) // 2
         await old.push(AUDIO[:half])
-        told = asyncio.create_task(_all_acks(old))
+        told = asyncio.create_task(all_acks(old))
         new = await kit.resume(old, token)
         with pytest.raises(SessionBusy):
             await old.push(AUDIO[half:])
@@ -179,13 +166,9 @@ async def test_the_newer_client_wins() -> None:
         await new.push(AUDIO[new.durable_samples * 2 :])
         await new.finish()
         await kit.ended()
-        assert await _texts(kit, new) == SPEECH.texts
+        assert await committed_texts(kit, new) == SPEECH.texts
         assert bytes(kit.disk.files[TENANT, new.id]) == AUDIO
         assert not [e for e in await kit.events(new.id) if isinstance(e, ClientDetached)]
-
-
-async def _all_acks(session: SpeakingSession) -> list[int]:
-    return [samples async for samples in session.acks()]
 
 
 async def test_a_takeover_waits_for_what_is_on_its_way_to_disk() -> None:
@@ -201,7 +184,7 @@ async def test_a_takeover_waits_for_what_is_on_its_way_to_disk() -> None:
         await new.finish()
         await kit.ended()
         assert bytes(kit.disk.files[TENANT, new.id]) == AUDIO
-        assert await _texts(kit, new) == SPEECH.texts
+        assert await committed_texts(kit, new) == SPEECH.texts
 
 
 async def test_resume_asks_for_the_token() -> None:
@@ -265,7 +248,7 @@ async def test_skipped_audio_is_silence_and_a_gap(encoding: str, channels: int) 
         await session.detach("lost")
         new = await kit.resume(session, token, from_sample=16_000 * 31)
         assert new.accepted_samples == 16_000 * 31
-        await _durable(new, 16_000 * 31)
+        await until_durable(new, 16_000 * 31)
         await new.finish()
         await kit.ended()
         events = await kit.events(session.id)
@@ -292,155 +275,3 @@ async def test_a_long_gap_passes_through_the_bounded_buffer() -> None:
         words = committed_words(await kit.records(session.id))
         assert [word.text for word in words] == SPEECH.texts
         assert words[0].start_ms == 600_000 + SPEECH.words[0].start_ms
-
-
-async def test_a_full_disk_is_told_and_a_later_client_goes_on() -> None:
-    async with desk_kit() as kit:
-        session, token = await kit.open()
-        half = len(AUDIO) // 2 // 2 * 2
-        await session.push(AUDIO[:half])
-        await _durable(session, half // 2)
-        kit.disk.full = True
-        acks = asyncio.create_task(_all_acks(session))
-        await session.push(AUDIO[half:])
-        with pytest.raises(StorageFailed):
-            await acks
-        with pytest.raises(StorageFailed):
-            await session.push(AUDIO[half:])
-        assert session.durable_samples == session.accepted_samples == half // 2
-        await session.detach("storage_failed")
-        kit.disk.full = False
-        new = await kit.resume(session, token)
-        assert new.durable_samples == half // 2
-        await new.push(AUDIO[half:])
-        await new.finish()
-        await kit.ended()
-        assert await _texts(kit, session) == SPEECH.texts
-        assert bytes(kit.disk.files[TENANT, session.id]) == AUDIO
-
-
-async def test_finish_before_the_disk_filled_up_is_taken_back() -> None:
-    async with desk_kit() as kit:
-        session, token = await kit.open()
-        kit.disk.full = True
-        await session.push(AUDIO)
-        await session.finish()
-        with pytest.raises(StorageFailed):
-            await _all_acks(session)
-        await session.detach("storage_failed")
-        kit.disk.full = False
-        new = await kit.resume(session, token)
-        assert new.durable_samples == 0
-        await new.push(AUDIO)
-        await new.finish()
-        await kit.ended()
-        assert await _texts(kit, session) == SPEECH.texts
-
-
-async def test_after_a_finish_taken_back_the_grace_time_holds() -> None:
-    async with desk_kit() as kit:
-        session, _ = await kit.open()
-        kit.disk.full = True
-        await session.push(AUDIO)
-        await session.finish()
-        await asyncio.sleep(1)
-        await session.detach("storage_failed")
-        await kit.ended()
-        assert (await kit.events(session.id))[-1] == SessionFinished("vanished")
-
-
-async def test_audio_that_cannot_be_sealed_is_recognised_all_the_same() -> None:
-    async with desk_kit() as kit:
-        session, _ = await kit.open()
-        await session.push(AUDIO)
-        await _durable(session, len(AUDIO) // 2)
-        kit.disk.full = True
-        await session.finish()
-        await asyncio.sleep(5)
-        assert await _texts(kit, session) == SPEECH.texts
-        kit.disk.full = False
-        await kit.ended()
-        assert (TENANT, session.id) in kit.disk.sealed
-        assert (await kit.events(session.id))[-1] == SessionFinished("finish")
-
-
-async def test_a_lost_database_holds_the_session_up() -> None:
-    async with desk_kit() as kit:
-        session, _ = await kit.open()
-        kit.refusals.append(StorageFailed("The database is gone."))
-        await session.push(AUDIO)
-        await session.finish()
-        await asyncio.sleep(60)
-        assert await _texts(kit, session) == []
-        assert kit.desk.live_count == 1
-        kit.refusals.clear()
-        await kit.ended()
-        assert await _texts(kit, session) == SPEECH.texts
-
-
-async def test_a_client_cut_off_while_its_event_is_stored_leaves_a_sound_log() -> None:
-    async with desk_kit() as kit:
-        session, token = await kit.open()
-        kit.refusals.append(StorageFailed("The database is gone."))
-        resuming = asyncio.create_task(kit.resume(session, token))
-        await asyncio.sleep(0.5)
-        resuming.cancel()
-        await asyncio.wait([resuming])
-        kit.refusals.clear()
-        await asyncio.sleep(3)
-        back = await kit.resume(session, token)
-        await back.push(AUDIO)
-        await back.finish()
-        await kit.ended()
-        records = await kit.records(session.id)
-        assert [record.seq for record in records] == list(range(1, len(records) + 1))
-        assert fold(records).finished is not None
-        assert await _texts(kit, session) == SPEECH.texts
-
-
-async def test_a_torn_frame_is_completed() -> None:
-    form = AudioFormat(channels=2)
-    pair = as_bytes(SPEECH.pcm.repeat(2))
-    disk = Disk()
-    async with desk_kit(disk=disk) as kit:
-        session, token = await kit.open(format=form)
-        await session.push(pair[: 4 * 3_000])
-        await _durable(session, 3_000)
-        store = kit.store
-    disk.files[TENANT, session.id] = disk.files[TENANT, session.id][:-1]
-    async with desk_kit(disk=disk, store=store) as kit:
-        await kit.desk.recover()
-        new = await kit.resume(session, token, from_sample=0)
-        await new.push(pair[4 * 2_999 :][: 4 * 8_001])
-        await new.finish()
-        await kit.ended()
-        kept = bytes(disk.files[TENANT, session.id])
-        assert len(kept) % 4 == 0
-        assert kept.endswith(pair[4 * 2_999 :][: 4 * 8_001])
-
-
-async def test_audio_the_disk_lost_is_a_gap_and_keeps_later_words_in_place() -> None:
-    speech = recording_of([(30, 300)] * 60)
-    audio = as_bytes(speech.pcm)
-    disk = Disk()
-    silent = Listener(FakeRecognizer(RecognitionDials(delay_s=10_000)))
-    async with desk_kit(disk=disk, recognizer=silent) as kit:
-        session, token = await kit.open()
-        await session.push(audio)
-        await _durable(session, len(audio) // 2)
-        store = kit.store
-    lost = speech.words[20]
-    disk.unreadable = (lost.start_ms * 32 + 8, lost.end_ms * 32 - 8)
-    async with desk_kit(disk=disk, store=store) as kit:
-        await kit.desk.recover()
-        await (await kit.resume(session, token)).finish()
-        await kit.ended()
-        (gap,) = [e for e in await kit.events(session.id) if isinstance(e, GapFound)]
-        assert gap.cause == "audio_damaged"
-        assert lost.start_ms - 100 <= gap.from_ms <= lost.start_ms
-        assert lost.end_ms <= gap.to_ms <= lost.end_ms + 100
-        words = committed_words(await kit.records(session.id))
-        known = {word.text: word.start_ms for word in speech.words}
-        whole = [word for word in words if word.text in known]
-        assert len(whole) >= 56
-        assert all(known[word.text] == word.start_ms for word in whole)

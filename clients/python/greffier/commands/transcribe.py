@@ -14,6 +14,8 @@ from greffier.commands.options import (
     channels_options,
     language_option,
     minutes_option,
+    profile_of,
+    profile_option,
     server_option,
     token_option,
     translate_option,
@@ -21,7 +23,7 @@ from greffier.commands.options import (
 )
 from greffier.errors import ExtraMissing, FileUnreadable
 from greffier.messages import Messages
-from greffier.protocol import ChannelUse
+from greffier.protocol import AudioProfile, ChannelUse
 from greffier.recordings import LocalTranscriber, local_transcriber, transcribe_on_server
 from greffier.saving import minutes_document
 from greffier.subtitles import cues, to_srt, to_text, to_vtt
@@ -42,6 +44,7 @@ class _Request:
     form: str
     channels: ChannelUse
     speakers: tuple[str, ...]
+    profile: AudioProfile | None
 
 
 def build(say: Messages) -> click.Command:
@@ -59,6 +62,7 @@ def build(say: Messages) -> click.Command:
     @token_option(say)
     @language_option(say)
     @channels_options(say)
+    @profile_option(say)
     @click.option(
         "--format",
         "-f",
@@ -80,6 +84,7 @@ def build(say: Messages) -> click.Command:
         language: str,
         channels: ChannelUse,
         speakers: tuple[str, ...],
+        profile: str | None,
         form: str,
         translate: tuple[str, ...],
         minutes: bool,
@@ -89,7 +94,17 @@ def build(say: Messages) -> click.Command:
         if output is None and several and form in ("srt", "vtt"):
             raise click.UsageError(say("error.one-stream"))
         targets = _targets(files, output, form, say)
-        request = _Request(server, token, language, translate, minutes, form, channels, speakers)
+        request = _Request(
+            server,
+            token,
+            language,
+            translate,
+            minutes,
+            form,
+            channels,
+            speakers,
+            profile_of(profile),
+        )
         local = None
         if server is None:
             try:
@@ -136,7 +151,9 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
             if local is not None:
                 own: Callable[..., Awaitable[TranscribedObject]] = local
                 if request.channels == "separate":
-                    own = partial(local, channels=request.channels, speakers=request.speakers)
+                    own = partial(own, channels=request.channels, speakers=request.speakers)
+                if request.profile is not None:
+                    own = partial(own, profile=request.profile)
                 return await own(
                     str(path),
                     language=request.language,
@@ -154,6 +171,7 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
                 progress=progress,
                 channels=request.channels,
                 speakers=request.speakers,
+                profile=request.profile,
             )
 
         return asyncio.run(run())

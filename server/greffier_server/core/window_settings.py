@@ -1,27 +1,16 @@
-"""The dials of AlignAtt, and the settings of them that ship: accurate by default, or fast."""
+"""The dials that policies over a growing window share."""
 
 from dataclasses import dataclass
 
-__all__ = ["FAST", "AlignAttSettings"]
+__all__ = ["WindowSettings"]
 
 
 @dataclass(frozen=True, slots=True)
-class AlignAttSettings:
-    """The dials, chosen by ``benchmarks/policy.py``; all times in milliseconds of audio."""
+class WindowSettings:
+    """Dials of windows and stretches; all times in milliseconds of audio."""
 
     hop_ms: int = 1_000
     """Least new audio between two decodes of running speech."""
-    guard_agreed_ms: int = 500
-    """A word that the decode before also gave is committed when it ends this long before the end
-    of the audio (agreement of two decodes, as in LocalAgreement, makes a short guard safe)."""
-    guard_sure_ms: int = 1_000
-    """The same for a word seen for the first time with a probability of `sure`."""
-    guard_ms: int = 1_500
-    """The same for any other word."""
-    guard_unsure_ms: int = 2_500
-    """The same for a word less probable than `unsure`; agreed, it waits as a sure one does."""
-    sure: float = 0.9
-    unsure: float = 0.5
     pause_ms: int = 600
     """Silence after which everything said is decoded and committed."""
     turn_ms: int = 288
@@ -38,7 +27,9 @@ class AlignAttSettings:
     fill_ms: int = 15_000
     """Windows are filled with silence up to this length."""
     max_window_ms: int = 28_000
+    """Longest window; what a full one holds is decided though speech goes on."""
     closing_beam: int = 1
+    """Beam of the decode that ends a stretch."""
     unheard_ms: int = 600
     """Speech at a pause that gave no words, and is asked for once more by itself."""
     deaf_ms: int = 2_500
@@ -49,9 +40,3 @@ class AlignAttSettings:
     """Hop one step down the ladder."""
     max_hop_ms: int = 10_000
     """Hop at ``finals-only``: pauses decide, and this at the latest."""
-
-
-FAST = AlignAttSettings(
-    hop_ms=600, guard_agreed_ms=200, guard_sure_ms=500, guard_ms=900, guard_unsure_ms=1_100
-)
-"""Half a second sooner, and less accurate: words are committed with less sound behind them."""
