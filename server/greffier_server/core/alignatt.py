@@ -35,6 +35,11 @@ class AlignAttSettings(WindowSettings):
     """The same for a word less probable than `unsure`; agreed, it waits as a sure one does."""
     sure: float = 0.9
     unsure: float = 0.5
+    patience: float = 1.33
+    """The guards are so many times longer while the device has room (see `room_hop_ms`): words then
+    come at short hops, so that waiting for one more costs little."""
+    closing_beam: int = 5
+    beam: int = 5
 
 
 FAST = AlignAttSettings(
@@ -66,6 +71,8 @@ class AlignAttPolicy(GrowingWindowPolicy[AlignAttSettings]):
                 guard = settings.guard_sure_ms
             else:
                 guard = settings.guard_ms
+            if self._roomy:
+                guard = round(guard * settings.patience)
             if word.end_ms > to_ms - guard:
                 return index
         return len(words)

@@ -80,6 +80,7 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         self._tail: tuple[Word, ...] = ()
         self._hop_ms = self._level_hop_ms = self.settings.hop_ms
         self._pace_ms = 0
+        self._roomy = True
         self._evidence_ms = start_ms - 1
         self._retried_ms = start_ms - 1
         self._commit([word for word in committed if word.end_ms <= decided_ms])
@@ -170,11 +171,26 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         }
         self._level_hop_ms = hops[level]
         self._hop_ms = max(self._level_hop_ms, self._pace_ms)
+        self._make_room()
 
     def pace(self, hop_ms: int) -> None:
         """Let at least this much new audio gather between two decodes of running speech."""
         self._pace_ms = hop_ms
         self._hop_ms = max(self._level_hop_ms, self._pace_ms)
+        self._make_room()
+
+    def _beam(self, *, closing: bool) -> int:
+        if not self._roomy:
+            return 1
+        return self.settings.closing_beam if closing else self.settings.beam
+
+    def _make_room(self) -> None:
+        """Know whether the device bears more than the plainest decode."""
+        most_ms = self.settings.room_hop_ms
+        if not self._roomy:
+            most_ms = most_ms * 2 // 3
+        at_best = self._level_hop_ms == self.settings.hop_ms
+        self._roomy = at_best and self._pace_ms <= most_ms
 
     def accept(self, request: DecodeRequest, hypothesis: Hypothesis) -> Outcome:
         """Judge the answer to the last request."""
@@ -281,7 +297,7 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
             language=self._language.current,
             prefix="".join(word.text for word in context),
             prompt=self._left.prompt(context, chars=settings.prompt_chars),
-            beam_size=settings.closing_beam if closing else 1,
+            beam_size=self._beam(closing=closing),
             fill_ms=settings.fill_ms,
             closing=closing,
             full=end < last,

@@ -29,7 +29,12 @@ class WindowSettings:
     max_window_ms: int = 28_000
     """Longest window; what a full one holds is decided though speech goes on."""
     closing_beam: int = 1
-    """Beam of the decode that ends a stretch."""
+    """Beam of the decode that ends a stretch, while the device has room for it."""
+    beam: int = 1
+    """Beam of the other decodes, likewise."""
+    room_hop_ms: int = 450
+    """The device has room while its load asks for a hop of at most this (and again, once it had
+    none, at two thirds of it: a beam is load itself)."""
     unheard_ms: int = 600
     """Speech at a pause that gave no words, and is asked for once more by itself."""
     deaf_ms: int = 2_500

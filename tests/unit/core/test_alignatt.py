@@ -55,12 +55,20 @@ def test_running_speech_is_decoded_a_hop_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "seen_before", "guard_ms"),
-    [(0.5, False, 1_500), (0.95, False, 1_000), (0.5, True, 500)],
+    ("probability", "seen_before", "hop_ms", "guard_ms"),
+    [
+        (0.5, False, 800, 1_500),
+        (0.95, False, 800, 1_000),
+        (0.5, True, 800, 500),
+        (0.5, False, 100, 1_995),
+        (0.95, False, 100, 1_330),
+        (0.5, True, 100, 665),
+    ],
 )
-def test_guards(probability: float, seen_before: bool, guard_ms: int) -> None:
+def test_guards(probability: float, seen_before: bool, hop_ms: int, guard_ms: int) -> None:
     for distance_ms, committed in ((guard_ms - 1, 0), (guard_ms, 1)):
         policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
+        policy.pace(hop_ms)
         _hear(policy, speech=True, ms=4_000)
         end_ms = policy.heard_ms - distance_ms
         if seen_before:
@@ -71,6 +79,27 @@ def test_guards(probability: float, seen_before: bool, guard_ms: int) -> None:
         start_ms = 3_500 if seen_before else end_ms - 300
         said = _said((" Oui,", start_ms, end_ms), probability=probability)
         assert len(policy.accept(_decode(policy), said).committed) == committed
+
+
+@pytest.mark.parametrize(
+    ("paces_ms", "beam"),
+    [([], 5), ([450], 5), ([451], 1), ([600, 301], 1), ([600, 300], 5), ([600, 300, 450], 5)],
+)
+def test_a_wide_search_is_for_a_device_with_room(paces_ms: list[int], beam: int) -> None:
+    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
+    for hop_ms in paces_ms:
+        policy.pace(hop_ms)
+    _hear(policy, speech=True, ms=1_024)
+    assert _decode(policy).beam_size == beam
+
+
+def test_below_full_service_the_search_is_narrow() -> None:
+    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
+    policy.quicken("longer-hops")
+    _hear(policy, speech=True, ms=3_008)
+    assert _decode(policy).beam_size == 1
+    policy.quicken("full")
+    assert _decode(policy).beam_size == 5
 
 
 def test_a_pause_commits_all_and_the_next_window_knows_what_was_said() -> None:
