@@ -4,7 +4,7 @@ import asyncio
 import copy
 import random
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from greffier.protocol import AudioFormat, Resume, Start
@@ -178,6 +178,7 @@ async def live_session(
     policy: PolicySettings | None = None,
     expected: tuple[str, ...] = ("en", "fr"),
     ears: Ears | None = None,
+    load: Callable[[], DeviceLoad] | None = None,
 ) -> Lived:
     """Live through a session of `audio` (16 kHz) at real time (virtual in tests).
 
@@ -188,14 +189,17 @@ async def live_session(
     form = AudioFormat(channels=channels)
     ears = ears or quiet_ears()
 
-    def load() -> DeviceLoad:
+    def jumping() -> DeviceLoad:
         return DeviceLoad(streams=draw.randint(1, 30), cost_s=0.1)
+
+    if trouble.load and load is None:
+        load = jumping
 
     server = _Server(
         trouble,
         policy or AlignAttSettings(),
         expected,
-        Engines(Troubled(trouble, ears.recognizer), ears.vad, load=load if trouble.load else None),
+        Engines(Troubled(trouble, ears.recognizer), ears.vad, load=load),
     )
     start = Start(
         form,

@@ -52,6 +52,12 @@ class Listening:
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     expected_languages: tuple[str, ...] = ()
 
+    @property
+    def policy_name(self) -> PolicyName:
+        """Of the policy whose dials these are."""
+        kind = type(self.policy)
+        return next(name for name in POLICY_NAMES if type(default_dials(name)) is kind)
+
     @classmethod
     def of(cls, begun: RecognitionBegun) -> "Listening":
         """Read them off the record; a dial that this version does not know is left out.
@@ -84,7 +90,7 @@ class Listening:
             model=identity.model,
             digest=identity.digest,
             compute=identity.settings,
-            policy=policy_name(self.policy),
+            policy=self.policy_name,
             dials=asdict(self.policy),
             speech=asdict(self.speech),
             expected_languages=self.expected_languages,
@@ -175,11 +181,6 @@ def open_segmenter(
         channel=start.channel,
         speaker=names[start.channel - 1] if names else None,
     )
-
-
-def policy_name(settings: PolicySettings) -> PolicyName:
-    """The name of the policy whose dials these are."""
-    return next(name for name in POLICY_NAMES if type(default_dials(name)) is type(settings))
 
 
 def taking_part() -> dict[str, str]:
