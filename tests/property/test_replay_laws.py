@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from greffier_server.core.alignatt_settings import FAST
 from greffier_server.core.events import DecisionsTimed, RecognitionBegun, WordsCommitted
 from greffier_server.core.policies import POLICY_NAMES, PolicySettings, default_dials
 from greffier_server.core.replayed import Replayed
@@ -17,6 +16,7 @@ from tests.support.virtual_time import run
 
 pytestmark = pytest.mark.property
 
+FAST = default_dials("alignatt", fast=True)
 TALK = recording_of([(90, 310)] * 60 + [(1_800, 300)] * 4, stops=[9, 24, 45], end_ms=900)
 DIALOGUE = conversation_of(TALK, recording_of([(700, 400)] * 20, stops=[7], end_ms=0))
 

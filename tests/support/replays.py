@@ -13,9 +13,8 @@ from greffier_models.fakes import FakeRecognizer, FakeVad, RecognitionDials
 from greffier_models.load import DeviceLoad
 from greffier_models.protocols import SpeechRecognizer
 from greffier_models.types import AudioWindow, Hypothesis, RecognitionOptions
-from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.events import Recorded
-from greffier_server.core.policies import PolicySettings
+from greffier_server.core.policies import PolicySettings, default_dials
 from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import ManualClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
@@ -197,7 +196,7 @@ async def live_session(
 
     server = _Server(
         trouble,
-        policy or AlignAttSettings(),
+        policy or default_dials("alignatt"),
         expected,
         Engines(Troubled(trouble, ears.recognizer), ears.vad, load=load),
     )

@@ -1,14 +1,13 @@
 """How the recognition of a live channel is put together: the same for a session and its replay."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
 from greffier_models.protocols import SpeechRecognizer, VoiceActivityDetector
 from greffier_models.types import EngineIdentity
 from greffier_server.capacity import this_processor
-from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.channels import channel_numbers, speaker_names
 from greffier_server.core.events import RecognitionBegun, SessionStarted
 from greffier_server.core.hotwords import choose_hotwords
@@ -48,8 +47,8 @@ class Ears:
 class Listening:
     """The settings that decide what is heard, besides the audio and the models."""
 
-    policy: PolicySettings = field(default_factory=AlignAttSettings)
-    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    policy: PolicySettings
+    speech: SpeechSettings
     expected_languages: tuple[str, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ from greffier_models.errors import EngineError
 from greffier_models.fakes import FakeVad
 from greffier_models.types import AudioWindow, Hypothesis, RecognitionOptions
 from greffier_server.core.events import ClientAttached, RecognitionBegun
-from greffier_server.core.utterance import UtteranceSettings
+from greffier_server.core.policies import default_dials
 from greffier_server.errors import ReplayRefused
 from greffier_server.pipeline.listening import Ears, Listening
 from greffier_server.pipeline.replaying import SessionReplay
@@ -92,7 +92,7 @@ async def test_nothing_recognised_and_no_start() -> None:
 async def test_another_policy_hears_the_same_audio_at_its_own_times() -> None:
     replay = await (await lived()).replay()
     whole = await replay.otherwise(
-        quiet_ears(), replace(Listening.of(replay.begun), policy=UtteranceSettings())
+        quiet_ears(), replace(Listening.of(replay.begun), policy=default_dials("utterance"))
     )
     assert not whole.faithful
     assert whole.settings["policy"] == ("alignatt", "utterance")
