@@ -20,7 +20,9 @@ from greffier_server.pipeline.listening import Ears, Listening
 from greffier_server.pipeline.replaying import SessionReplay
 from greffier_server.settings import LanguageModelSettings, Settings
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.sql import SqlStore
+from greffier_server.storage.store import SessionStore
 
 __all__ = ["Instead", "replay_session"]
 
@@ -63,16 +65,13 @@ async def replay_session(
     """
     instead = instead or Instead()
     async with AsyncExitStack() as stack:
-        store = await SqlStore.open(settings.database.get_secret_value())
-        stack.push_async_callback(store.close)
+        store, journal = await _open_storage(settings, stack)
         row = await store.get(tenant, session)
         if row is None:
             raise SessionNotFound("There is no such session; --tenant names another owner.")
         if row.state != "finished":
             raise SessionUnfinished("The session has not finished: a replay needs all of it.")
         records: list[Recorded] = [record async for record in store.events(tenant, session)]
-        journal = DiskJournal(settings.data_dir / "audio")
-        stack.push_async_callback(journal.close)
         if row.duration_ms and not await journal.size_bytes(tenant, session):
             raise AudioMissing("The session's audio is no longer kept.")
         replay = SessionReplay(records, await journal.open(tenant, session))
@@ -85,6 +84,17 @@ async def replay_session(
         if instead.nothing:
             return await replay.faithful(ears)
         return await replay.otherwise(ears, _listening(settings, replay.begun, instead))
+
+
+async def _open_storage(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[SessionStore, AudioJournal]:
+    """Where the server keeps its sessions; nothing is written to it."""
+    store = await SqlStore.open(settings.database.get_secret_value())
+    stack.push_async_callback(store.close)
+    journal = DiskJournal(settings.data_dir / "audio")
+    stack.push_async_callback(journal.close)
+    return store, journal
 
 
 def _listening(settings: Settings, begun: RecognitionBegun, instead: Instead) -> Listening:
