@@ -67,7 +67,7 @@ async def _live_and_replay(
     FAST,
     "auto",
 )
-@settings(deadline=None)
+@settings(max_examples=settings().max_examples // 2)  # each is a session, and its replay
 def test_a_replay_is_the_session(
     conversation: Conversation, trouble: Trouble, policy: PolicySettings, language: str
 ) -> None:
