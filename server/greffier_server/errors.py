@@ -7,6 +7,7 @@
     * SessionUnfinished (retryable): what was asked needs a finished session
     * AudioMissing: the session's audio is no longer kept
     * SecondPassFailed (retryable): nothing could be read again
+    * ReplayRefused: the session cannot be heard again as it was
     * ServerBusy (retryable): no room for another session
     * BadRequest
         * MalformedMessage: not a message of the protocol
@@ -33,6 +34,7 @@ __all__ = [
     "MalformedMessage",
     "MisalignedAudio",
     "ModelNotLoaded",
+    "ReplayRefused",
     "SecondPassFailed",
     "ServerBusy",
     "ServerError",
@@ -138,6 +140,13 @@ class SecondPassFailed(ServerError):
     code = "second_pass_failed"
     status = 503
     retryable = True
+
+
+class ReplayRefused(ServerError):
+    """The session cannot be heard again as it was."""
+
+    code = "replay_refused"
+    status = 409
 
 
 class ServerBusy(ServerError):

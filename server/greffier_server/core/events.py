@@ -26,6 +26,7 @@ __all__ = [
     "LATER",
     "ClientAttached",
     "ClientDetached",
+    "DecisionsTimed",
     "Event",
     "GapFound",
     "InputEnded",
@@ -34,6 +35,7 @@ __all__ = [
     "NotesTaken",
     "PassageRevised",
     "QualityChanged",
+    "RecognitionBegun",
     "RecognitionFinished",
     "Recorded",
     "SecondPassFinished",
@@ -125,6 +127,8 @@ class WordsCommitted:
     words: tuple[Word, ...]
     tail: str = ""
     lag_ms: int = 0
+    paced: tuple[tuple[int, ...], ...] = field(default=(), metadata=LATER)
+    """As in `DecisionsTimed`, of the segment's channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +335,50 @@ class SecondPassFinished:
     """Live segments that were not heard again."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecognitionBegun:
+    """What recognition rests on besides the audio, at its start and at each restart.
+
+    It is recorded with the first event that rests on it. What comes before it in the log is what
+    recognition was begun with.
+    """
+
+    durable: ClassVar[bool] = True
+    engine: str
+    """Implementation and version of the speech model."""
+    model: str
+    digest: str
+    """SHA-256 of the weights, hexadecimal; empty where there are none."""
+    compute: str
+    """Compute type and device."""
+    policy: str
+    """Name of the streaming policy, with all its `dials`."""
+    dials: dict[str, int | float]
+    speech: dict[str, int | float]
+    """Thresholds of voice activity."""
+    expected_languages: tuple[str, ...]
+    from_byte: int
+    """The audio is heard from here on; a channel of which more is decided, from later."""
+    versions: dict[str, str]
+    """Of the packages that take part, and the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionsTimed:
+    """What the clock decided, and not the audio, since the last such event of the channel.
+
+    A change of pace is recorded with the first event that can rest on it: mostly in `paced` of
+    `WordsCommitted`, here where no words are committed.
+    """
+
+    durable: ClassVar[bool] = True
+    channel: int
+    paced: tuple[tuple[int, ...], ...] = ()
+    """Audio heard (ms), hop asked for by the load (ms), step of the ladder (0 is the best)."""
+    given_up: tuple[tuple[int, ...], ...] = ()
+    """Audio heard (ms), and which of the requests then (from 0) the engine never answered."""
+
+
 Event = (
     SessionStarted
     | ClientAttached
@@ -357,6 +405,8 @@ Event = (
     | SecondPassStarted
     | PassageRevised
     | SecondPassFinished
+    | RecognitionBegun
+    | DecisionsTimed
 )
 
 

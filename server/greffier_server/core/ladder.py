@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from greffier.protocol import QualityLevel
 from greffier_models.load import DeviceLoad
 
-__all__ = ["Ladder", "LadderSettings"]
+__all__ = ["LEVELS", "Ladder", "LadderSettings"]
 
-_LEVELS: tuple[QualityLevel, ...] = ("full", "longer-hops", "finals-only")
+LEVELS: tuple[QualityLevel, ...] = ("full", "longer-hops", "finals-only")
+"""The steps, from the best down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Ladder:
     @property
     def level(self) -> QualityLevel:
         """The present step."""
-        return _LEVELS[self._step]
+        return LEVELS[self._step]
 
     @property
     def hop_ms(self) -> int:

@@ -9,6 +9,7 @@ from greffier_models.types import Word
 from greffier_server.core.events import (
     ClientAttached,
     ClientDetached,
+    DecisionsTimed,
     Event,
     GapFound,
     InputEnded,
@@ -17,6 +18,7 @@ from greffier_server.core.events import (
     NotesTaken,
     PassageRevised,
     QualityChanged,
+    RecognitionBegun,
     RecognitionFinished,
     Recorded,
     SecondPassFinished,
@@ -214,7 +216,9 @@ def _apply_to_rest(
     | SessionFinished
     | SecondPassFinished
     | ClientAttached
-    | ClientDetached,
+    | ClientDetached
+    | RecognitionBegun
+    | DecisionsTimed,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -240,7 +244,13 @@ def _apply_to_rest(
             if state.second_pass is None:
                 return state
             return replace(state, second_pass=replace(state.second_pass, finished=event))
-        case ClientAttached() | ClientDetached() | SpeakersSettled():
+        case (
+            ClientAttached()
+            | ClientDetached()
+            | SpeakersSettled()
+            | RecognitionBegun()
+            | DecisionsTimed()
+        ):
             return state
         case _:
             assert_never(event)

@@ -1,7 +1,9 @@
 """How a session is put together: its audio, its policy, its stages, at once or after a restart."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from greffier_models.load import DeviceLoad
@@ -12,11 +14,10 @@ from greffier_models.protocols import (
     VoiceEmbedder,
 )
 from greffier_server.core.alignatt import AlignAttSettings
-from greffier_server.core.channels import channel_numbers, speaker_names
+from greffier_server.core.channels import channel_numbers
 from greffier_server.core.events import SessionStarted, SpeakersSettled
 from greffier_server.core.hotwords import choose_hotwords
-from greffier_server.core.policies import PolicySettings, build_policy
-from greffier_server.core.policy import StreamingPolicy
+from greffier_server.core.policies import PolicySettings
 from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import PROFILES, SpeechSettings
@@ -24,20 +25,24 @@ from greffier_server.core.state import SessionState
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.feed import AudioFeed, ChannelDecoder, ChannelFeeds
+from greffier_server.pipeline.listening import (
+    Ears,
+    Listening,
+    channel_starts,
+    open_segmenter,
+    taking_part,
+)
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.pace import Pace
 from greffier_server.pipeline.ports import Hearing, Stage
-from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.recording import RecordingRecognition
 from greffier_server.pipeline.session import Session, SessionLimits
 from greffier_server.pipeline.stages import downstream_stages
+from greffier_server.pipeline.timing import Opening, Timing
 from greffier_server.pipeline.transcribe import RecordingTranscriber, TranscribeSettings
 from greffier_server.storage.journal import AudioJournal, SessionJournal
 
 __all__ = ["Engines", "SessionBuilder", "SessionSettings"]
-
-_LEAD_IN_MS = 2_000
-"""Heard before the context of a recovered session, for voice activity to settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class SessionBuilder:
         self._engines = engines
         self._settings = settings
         self._on_commit = on_commit
+        self._versions: dict[str, str] | None = None
 
     async def build(
         self,
@@ -115,12 +121,10 @@ class SessionBuilder:
         state = state or SessionState()
         journal = await self._journal.open(tenant, session_id)
         form = started.format
-        context_ms = self._settings.policy.context_ms + _LEAD_IN_MS
         if self._settings.recordings is not None:
-            context_ms = 0
-        starts = [
-            ChannelStart.of(state, channel, context_ms) for channel in channel_numbers(started)
-        ]
+            starts = [ChannelStart.of(state, channel, 0) for channel in channel_numbers(started)]
+        else:
+            starts = channel_starts(started, state, self._settings.policy)
         from_ms = min(start.from_ms for start in starts)
         from_byte = min(from_ms * form.rate // 1000, journal.durable_bytes // form.frame_bytes)
         from_byte *= form.frame_bytes
@@ -133,17 +137,18 @@ class SessionBuilder:
                 session.notify()
 
         pace, numbers = Pace(self._engines.load), count(max(state.segments, default=0) + 1)
+        opening = await self._opening(started, from_byte)
         feeds: list[AudioFeed] = []
         recognitions: list[Hearing] = []
         for start in starts:
             begin_ms = max(start_ms, min(start.from_ms, durable_ms))
             feeds.append(AudioFeed(begin_ms))
             heard = _Heard((tenant, session_id), log, feeds[-1], begin_ms, progressed)
-            segmenter = _segmenter(started, start, numbers)
             if self._settings.recordings is not None:
+                segmenter = open_segmenter(started, start, numbers)
                 recognitions.append(self._recording(started, start, heard, segmenter))
             else:
-                recognitions.append(self._live(started, start, heard, segmenter, pace))
+                recognitions.append(self._live(started, start, heard, numbers, pace, opening))
         session = Session(
             tenant=tenant,
             session=session_id,
@@ -160,26 +165,38 @@ class SessionBuilder:
         )
         return session
 
+    async def _opening(self, started: SessionStarted, from_byte: int) -> Opening:
+        if self._settings.recordings is not None:
+            return Opening()
+        if self._versions is None:
+            self._versions = await asyncio.to_thread(taking_part)
+        identity = self._engines.recognizer.identity
+        listening = self._listening(started)
+        return Opening(listening.recorded(identity, from_byte=from_byte, versions=self._versions))
+
+    def _listening(self, started: SessionStarted) -> Listening:
+        settings = self._settings
+        return Listening(settings.policy, self._speech(started), settings.expected_languages)
+
     def _live(
         self,
         started: SessionStarted,
         start: ChannelStart,
         heard: _Heard,
-        segmenter: Segmenter,
+        numbers: Iterator[int],
         pace: Pace,
+        opening: Opening,
     ) -> Hearing:
-        return Recognition(
+        return self._listening(started).open(
+            started,
+            start,
+            Ears(self._engines.recognizer, self._engines.vad),
             log=heard.log,
             feed=heard.feed,
-            policy=self._policy(started, start, start_ms=heard.from_ms),
-            segmenter=segmenter,
-            recognizer=self._engines.recognizer,
-            vad=self._engines.vad.open(),
-            frame_ms=self._engines.vad.frame_ms,
-            start_ms=heard.from_ms,
-            hotwords=choose_hotwords(started.glossary),
-            channel=start.channel,
+            begin_ms=heard.from_ms,
+            numbers=numbers,
             pace=pace,
+            timing=partial(Timing, opening=opening),
             stream=heard.stream,
             on_progress=heard.on_progress,
             on_commit=self._on_commit,
@@ -227,30 +244,3 @@ class SessionBuilder:
 
     def _speech(self, started: SessionStarted) -> SpeechSettings:
         return self._settings.speech if started.profile is None else PROFILES[started.profile]
-
-    def _policy(
-        self, started: SessionStarted, start: ChannelStart, *, start_ms: int
-    ) -> StreamingPolicy:
-        return build_policy(
-            self._settings.policy,
-            frame_ms=self._engines.vad.frame_ms,
-            language=None if started.language == "auto" else started.language,
-            expected=self._settings.expected_languages,
-            speech=self._speech(started),
-            start_ms=start_ms,
-            decided_ms=start.decided_ms,
-            committed=[word for segment in start.segments for word in segment.words],
-        )
-
-
-def _segmenter(started: SessionStarted, start: ChannelStart, numbers: Iterator[int]) -> Segmenter:
-    unclosed = next((segment for segment in start.segments if not segment.closed), None)
-    names = speaker_names(started)
-    return Segmenter(
-        next_segment=unclosed.id if unclosed else 1,
-        open_segment=unclosed.words if unclosed else (),
-        language=unclosed.language if unclosed else "",
-        numbers=numbers,
-        channel=start.channel,
-        speaker=names[start.channel - 1] if names else None,
-    )

@@ -1,17 +1,32 @@
 """How hurried a session's recognition is: one ladder, and one engine, for all its channels."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from greffier.protocol import QualityLevel
 from greffier_models.load import DeviceLoad
 from greffier_server.core.ladder import Ladder
 
-__all__ = ["Pace", "Paced"]
+__all__ = ["Pace", "Paced", "Pacing", "Tempo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How hurried recognition is to be."""
+
+    level: QualityLevel = "full"
+    hop_ms: int = 0
+    """Least new audio between two decodes, as the load asks for it."""
 
 
 class Paced(Protocol):
     """A channel as its session's pace sees it."""
+
+    @property
+    def channel(self) -> int:
+        """From 1; 0 = all of them, mixed down."""
+        ...
 
     @property
     def heard_ms(self) -> int:
@@ -23,12 +38,28 @@ class Paced(Protocol):
         """Audio received that it has not looked at."""
         ...
 
-    def quicken(self, level: QualityLevel) -> None:
-        """Work at this level from now on."""
+
+class Pacing(Protocol):
+    """What hurries the channels of one session; each joins before any of them begins."""
+
+    def join(self, channel: Paced) -> None:
+        """Let `channel` count."""
         ...
 
-    def hurry(self, hop_ms: int) -> None:
-        """Let at least this much new audio gather between two decodes."""
+    def weigh(self) -> QualityLevel | None:
+        """Look at how far the channels are; return the new level if it changes."""
+        ...
+
+    def tempo_of(self, channel: Paced) -> Tempo:
+        """How hurried `channel` is to be now."""
+        ...
+
+    def stumble(self, channel: Paced) -> bool:
+        """The engine failed for `channel`; return whether that is news to the session."""
+        ...
+
+    def recover(self, channel: Paced) -> None:
+        """The engine answered `channel`."""
         ...
 
 
@@ -51,7 +82,7 @@ class Pace:
         return self._ladder.level
 
     def join(self, channel: Paced) -> None:
-        """Let `channel` count, and be told."""
+        """Let `channel` count."""
         self._channels.append(channel)
 
     def weigh(self) -> QualityLevel | None:
@@ -59,13 +90,12 @@ class Pace:
         backlog_ms = max(channel.backlog_ms for channel in self._channels)
         heard_ms = min(channel.heard_ms for channel in self._channels)
         load = self._load() if self._load is not None else None
-        level = self._ladder.weigh(backlog_ms, heard_ms, load=load)
-        for channel in self._channels:
-            channel.hurry(self._ladder.hop_ms)
-        if level is not None:
-            for channel in self._channels:
-                channel.quicken(level)
-        return level
+        return self._ladder.weigh(backlog_ms, heard_ms, load=load)
+
+    def tempo_of(self, channel: Paced) -> Tempo:
+        """The same for every channel: they share the engine."""
+        del channel
+        return Tempo(self._ladder.level, self._ladder.hop_ms)
 
     def stumble(self, channel: Paced) -> bool:
         """The engine failed for `channel`; return whether that is news to the session."""

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from greffier.protocol import QualityLevel
 from greffier_models.errors import EngineError
 from greffier_models.protocols import SpeechRecognizer, VadStream
 from greffier_models.types import AudioWindow, RecognitionOptions
@@ -28,7 +27,8 @@ from greffier_server.core.policy import DecodeRequest, IdentifyRequest, Outcome,
 from greffier_server.core.segments import Segmenter
 from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
-from greffier_server.pipeline.pace import Pace
+from greffier_server.pipeline.pace import Pace, Pacing
+from greffier_server.pipeline.timing import Timing
 
 __all__ = ["Recognition"]
 
@@ -65,6 +65,7 @@ class Recognition:
         finished: recognition had finished before a restart; there is nothing left to do.
         channel: which of a session's channels this is; 0 = all of them, mixed down.
         pace: shared with the other channels of the session.
+        timing: what the clock decides, to be recorded.
         stream: tenant and session, for a fair share of the engine.
         on_progress: called whenever more audio has been looked at.
         on_commit: called with the lag of each committed batch of words, for metrics.
@@ -84,7 +85,8 @@ class Recognition:
         hotwords: tuple[str, ...] = (),
         finished: bool = False,
         channel: int = 0,
-        pace: Pace | None = None,
+        pace: Pacing | None = None,
+        timing: Timing | None = None,
         stream: tuple[str, str] = ("", ""),
         on_progress: Callable[[], None] = lambda: None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
@@ -107,10 +109,16 @@ class Recognition:
         self._on_commit = on_commit
         self._channel = channel
         self._silent_ms = start_ms
-        self._pace = pace or Pace()
+        self._timing = timing or Timing(policy, channel)
+        self._pace: Pacing = pace or Pace()
         self._pace.join(self)
         self._engine = str(recognizer.identity)
         self._tail_shown = False
+
+    @property
+    def channel(self) -> int:
+        """Which of a session's channels this is."""
+        return self._channel
 
     @property
     def heard_ms(self) -> int:
@@ -121,14 +129,6 @@ class Recognition:
     def backlog_ms(self) -> int:
         """Audio received that the policy has not seen."""
         return self._feed.received_ms - self._heard_ms
-
-    def quicken(self, level: QualityLevel) -> None:
-        """Work at this level of the ladder from now on."""
-        self._policy.quicken(level)
-
-    def hurry(self, hop_ms: int) -> None:
-        """Let at least this much new audio gather between two decodes."""
-        self._policy.pace(hop_ms)
 
     async def run(self) -> None:
         """Recognise to the end of the feed; returns when all of it is recorded as finished."""
@@ -182,16 +182,18 @@ class Recognition:
             await self._record([SilencePassed(self._channel, self._silent_ms)])
 
     async def _answer_requests(self) -> None:
-        while (request := self._policy.request()) is not None:
+        request = self._timing.request(self._heard_ms, self._pace.tempo_of(self))
+        while request is not None:
             from_ms = max(request.from_ms, self._buffer.start_ms)
             window = AudioWindow(self._buffer.cut(from_ms, request.to_ms), from_ms)
             if isinstance(request, IdentifyRequest):
                 await self._identify(request, window)
             else:
                 await self._decode(request, window)
+            request = self._policy.request()
 
     async def _identify(self, request: IdentifyRequest, window: AudioWindow) -> None:
-        scores = await self._persist(
+        scores = await self._answer(
             lambda: self._recognizer.identify(
                 window,
                 request.candidates,
@@ -219,7 +221,7 @@ class Recognition:
             beam_size=request.beam_size,
             fill_ms=request.fill_ms,
         )
-        hypothesis = await self._persist(
+        hypothesis = await self._answer(
             lambda: self._recognizer.transcribe(
                 window,
                 options,
@@ -236,6 +238,13 @@ class Recognition:
         else:
             language, outcome = hypothesis.language, self._policy.accept(request, hypothesis)
         await self._publish(request, outcome, language)
+
+    async def _answer(self, ask: Callable[[], Awaitable[_T]]) -> _T | None:
+        """The engine's answer; None when there is none, which is kept as decided."""
+        answer = await self._persist(ask) if self._timing.asks() else None
+        if answer is None:
+            self._timing.give_up()
+        return answer
 
     async def _persist(self, ask: Callable[[], Awaitable[_T]]) -> _T | None:
         """Ask the engine until it answers; None when it does not. One failure is recorded."""
@@ -284,7 +293,7 @@ class Recognition:
     async def _record(self, events: list[Event], from_ms: int = 0, to_ms: int = 0) -> None:
         if events:
             await self._log.append(
-                *events,
+                *self._timing.with_decisions(events),
                 audio_from_ms=from_ms,
                 audio_to_ms=to_ms or self._heard_ms,
                 engine=self._engine,

@@ -10,12 +10,14 @@ from greffier_models.fakes import FakeGenerator
 from greffier_server.core.events import (
     ClientAttached,
     ClientDetached,
+    DecisionsTimed,
     Event,
     GapFound,
     InputEnded,
     LanguageDetected,
     PassageRevised,
     QualityChanged,
+    RecognitionBegun,
     RecognitionFinished,
     SecondPassFinished,
     SecondPassStarted,
@@ -48,6 +50,8 @@ RECOGNITION_WRITES: frozenset[type[Event]] = frozenset(
         QualityChanged,
         StageFailed,
         RecognitionFinished,
+        RecognitionBegun,
+        DecisionsTimed,
     }
 )
 SESSION_WRITES: frozenset[type[Event]] = frozenset(
