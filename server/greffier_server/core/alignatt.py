@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from greffier_models.types import Word
 from greffier_server.core.growing_window import GrowingWindowPolicy
-from greffier_server.core.policy import Suspicion
+from greffier_server.core.policy import DecodeRequest, Suspicion
 from greffier_server.core.window_settings import WindowSettings
 from greffier_server.core.word_times import MendedWords, same_word
 
@@ -36,8 +36,8 @@ class AlignAttSettings(WindowSettings):
     sure: float = 0.9
     unsure: float = 0.5
     patience: float = 1.33
-    """The guards are so many times longer while the device has room (see `room_hop_ms`): words then
-    come at short hops, so that waiting for one more costs little."""
+    """The guards are so many times longer while the device has room (see `room`): decodes
+    are then a short hop apart, so that waiting for one more costs little."""
     closing_beam: int = 5
     beam: int = 5
 
@@ -58,7 +58,7 @@ class AlignAttPolicy(GrowingWindowPolicy[AlignAttSettings]):
     def _served() -> AlignAttSettings:
         return AlignAttSettings()
 
-    def _stable(self, words: Sequence[Word], to_ms: int) -> int:
+    def _stable(self, words: Sequence[Word], heard: DecodeRequest) -> int:
         """Number of leading words that may be committed."""
         settings = self.settings
         for index, word in enumerate(words):
@@ -71,14 +71,14 @@ class AlignAttPolicy(GrowingWindowPolicy[AlignAttSettings]):
                 guard = settings.guard_sure_ms
             else:
                 guard = settings.guard_ms
-            if self._roomy:
+            if heard.patient:
                 guard = round(guard * settings.patience)
-            if word.end_ms > to_ms - guard:
+            if word.end_ms > heard.to_ms - guard:
                 return index
         return len(words)
 
-    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
-        return self._stable(words, to_ms), to_ms - self.settings.guard_ms
+    def _decided(self, words: Sequence[Word], heard: DecodeRequest) -> tuple[int, int]:
+        return self._stable(words, heard), heard.to_ms - self.settings.guard_ms
 
     def _start_before(self, first: Word) -> int:
         """In the silence before the word, if there is any."""

@@ -80,7 +80,6 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         self._tail: tuple[Word, ...] = ()
         self._hop_ms = self._level_hop_ms = self.settings.hop_ms
         self._pace_ms = 0
-        self._roomy = True
         self._evidence_ms = start_ms - 1
         self._retried_ms = start_ms - 1
         self._commit([word for word in committed if word.end_ms <= decided_ms])
@@ -171,26 +170,16 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         }
         self._level_hop_ms = hops[level]
         self._hop_ms = max(self._level_hop_ms, self._pace_ms)
-        self._make_room()
 
     def pace(self, hop_ms: int) -> None:
         """Let at least this much new audio gather between two decodes of running speech."""
         self._pace_ms = hop_ms
         self._hop_ms = max(self._level_hop_ms, self._pace_ms)
-        self._make_room()
 
-    def _beam(self, *, closing: bool) -> int:
-        if not self._roomy:
-            return 1
-        return self.settings.closing_beam if closing else self.settings.beam
-
-    def _make_room(self) -> None:
-        """Know whether the device bears more than the plainest decode."""
-        most_ms = self.settings.room_hop_ms
-        if not self._roomy:
-            most_ms = most_ms * 2 // 3
+    def _has_room(self) -> bool:
+        """The device bears more than the plainest decode."""
         at_best = self._level_hop_ms == self.settings.hop_ms
-        self._roomy = at_best and self._pace_ms <= most_ms
+        return at_best and self._pace_ms <= self.settings.hop_ms * self.settings.room
 
     def accept(self, request: DecodeRequest, hypothesis: Hypothesis) -> Outcome:
         """Judge the answer to the last request."""
@@ -217,7 +206,7 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
             self._left.forget()
         if request.full:
             return self._move_on(request, judged.kept, judged.withheld)
-        keep = 0 if judged.withheld else self._stable(judged.kept, request.to_ms)
+        keep = 0 if judged.withheld else self._stable(judged.kept, request)
         self._commit(judged.kept[:keep])
         self._tail = tuple(judged.kept[keep:])
         return Outcome(committed=tuple(judged.kept[:keep]), tail=self._tail)
@@ -240,16 +229,16 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         """The dials of this policy as it is served."""
 
     @abstractmethod
-    def _stable(self, words: Sequence[Word], to_ms: int) -> int:
+    def _stable(self, words: Sequence[Word], heard: DecodeRequest) -> int:
         """Number of leading words of a running window that may be committed.
 
         Args:
             words: behind what is committed; `_tail` still holds those of the decode before.
-            to_ms: end of the audio they were heard in.
+            heard: the window they were heard in.
         """
 
     @abstractmethod
-    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
+    def _decided(self, words: Sequence[Word], heard: DecodeRequest) -> tuple[int, int]:
         """Of a full window: the number of leading words to commit, and until when it is decided."""
 
     def _context_from_ms(self) -> int:
@@ -291,13 +280,15 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
             start, context = fresh, []
             end = min(end, start + settings.max_window_ms)
         closing = closing and end == last
+        beam = settings.closing_beam if closing else settings.beam
         return DecodeRequest(
             from_ms=start,
             to_ms=end,
             language=self._language.current,
             prefix="".join(word.text for word in context),
             prompt=self._left.prompt(context, chars=settings.prompt_chars),
-            beam_size=self._beam(closing=closing),
+            beam_size=beam if self._has_room() else 1,
+            patient=self._has_room(),
             fill_ms=settings.fill_ms,
             closing=closing,
             full=end < last,
@@ -353,7 +344,7 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         self, request: DecodeRequest, words: Sequence[Word], withheld: Sequence[Suspicion]
     ) -> Outcome:
         """Decide a window that can grow no more, so that the next one begins later."""
-        keep, decided_ms = self._decided(words, request.to_ms)
+        keep, decided_ms = self._decided(words, request)
         if not keep and words and words[0].start_ms <= self._committed_ms:
             keep = 1  # a word as long as the window
         self._commit(words[:keep])

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from greffier_models.types import Word
 from greffier_server.core.growing_window import GrowingWindowPolicy
+from greffier_server.core.policy import DecodeRequest
 from greffier_server.core.sentences import split_sentences
 from greffier_server.core.window_settings import WindowSettings
 from greffier_server.core.word_times import ended_before, same_word
@@ -46,9 +47,9 @@ class LocalAgreementPolicy(GrowingWindowPolicy[LocalAgreementSettings]):
     def _served() -> LocalAgreementSettings:
         return LocalAgreementSettings()
 
-    def _stable(self, words: Sequence[Word], to_ms: int) -> int:
+    def _stable(self, words: Sequence[Word], heard: DecodeRequest) -> int:
         """Length of the common prefix with the decode before."""
-        del to_ms
+        del heard
         agreed = 0
         for word, before in zip(words, self._tail, strict=False):
             if not same_word(word, before):
@@ -56,9 +57,9 @@ class LocalAgreementPolicy(GrowingWindowPolicy[LocalAgreementSettings]):
             agreed += 1
         return agreed
 
-    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
-        safe_ms = to_ms - self.settings.full_guard_ms
-        return max(ended_before(words, safe_ms), self._stable(words, to_ms)), safe_ms
+    def _decided(self, words: Sequence[Word], heard: DecodeRequest) -> tuple[int, int]:
+        safe_ms = heard.to_ms - self.settings.full_guard_ms
+        return max(ended_before(words, safe_ms), self._stable(words, heard)), safe_ms
 
     def _context_from_ms(self) -> int:
         self._trim()

@@ -34,6 +34,8 @@ class DecodeRequest:
     fill_ms: int = 15_000
     closing: bool = False
     """Speech has ended before `to_ms`: everything in the window can be committed."""
+    patient: bool = False
+    """The device has room: a word may wait for another decode."""
     full: bool = False
     """The window can grow no more: what it holds is decided now, though speech goes on."""
 

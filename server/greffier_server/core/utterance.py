@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from greffier_models.types import Word
 from greffier_server.core.growing_window import GrowingWindowPolicy
+from greffier_server.core.policy import DecodeRequest
 from greffier_server.core.window_settings import WindowSettings
 from greffier_server.core.word_times import ended_before
 
@@ -31,11 +32,11 @@ class UtterancePolicy(GrowingWindowPolicy[UtteranceSettings]):
     def _served() -> UtteranceSettings:
         return UtteranceSettings()
 
-    def _stable(self, words: Sequence[Word], to_ms: int) -> int:
+    def _stable(self, words: Sequence[Word], heard: DecodeRequest) -> int:
         """Nothing: a pause or a full window decides."""
-        del words, to_ms
+        del words, heard
         return 0
 
-    def _decided(self, words: Sequence[Word], to_ms: int) -> tuple[int, int]:
-        safe_ms = to_ms - self.settings.full_guard_ms
+    def _decided(self, words: Sequence[Word], heard: DecodeRequest) -> tuple[int, int]:
+        safe_ms = heard.to_ms - self.settings.full_guard_ms
         return ended_before(words, safe_ms), safe_ms

@@ -32,9 +32,9 @@ class WindowSettings:
     """Beam of the decode that ends a stretch, while the device has room for it."""
     beam: int = 1
     """Beam of the other decodes, likewise."""
-    room_hop_ms: int = 450
-    """The device has room while its load asks for a hop of at most this (and again, once it had
-    none, at two thirds of it: a beam is load itself)."""
+    room: float = 0.6
+    """The device has room while the hop that its load asks for is at most this share of `hop_ms`:
+    what is searched more widely costs half as much again."""
     unheard_ms: int = 600
     """Speech at a pause that gave no words, and is asked for once more by itself."""
     deaf_ms: int = 2_500

@@ -63,8 +63,8 @@ class Timing:
     def request(self, heard_ms: int, tempo: Tempo) -> DecodeRequest | IdentifyRequest | None:
         """What the policy asks for first when it has heard so much, hurried as `tempo` says.
 
-        A tempo that would decide as the one before it is not taken over: loads change all the time,
-        and what makes no difference need not be recorded.
+        A tempo that would ask for the same as the one before it is not taken over: loads change all
+        the time, and what makes no difference need not be recorded.
         """
         if heard_ms > self._heard_ms:  # the end of the audio may come at the last step's time
             self._heard_ms, self._asked = heard_ms, 0
@@ -73,7 +73,7 @@ class Timing:
             return request
         self._hurry(tempo)
         hurried = self._policy.request()
-        if (request is None) == (hurried is None):
+        if request == hurried:
             self._hurry(self._tempo)
             return request
         self._tempo = tempo
