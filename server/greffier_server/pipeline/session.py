@@ -16,7 +16,13 @@ from greffier_server.core.events import (
     SessionFinished,
     StageFailed,
 )
-from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, StorageFailed
+from greffier_server.errors import (
+    MisalignedAudio,
+    ServerError,
+    SessionBusy,
+    SessionClosed,
+    StorageFailed,
+)
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog, LogClosed
@@ -101,6 +107,7 @@ class Session:
         self._input_recorded = input_ended is not None
         self._sealed = False
         self._failure: StorageFailed | None = None
+        self._moved: ServerError | None = None
         self._holder: Holder | None = None
         self._changed = asyncio.Event()
 
@@ -190,6 +197,8 @@ class Session:
     async def take(self, holder: "Holder", audio: bytes) -> None:
         """`push` of the client that holds the session."""
         while True:
+            if self._moved is not None:
+                raise self._moved
             if self._failure is not None:
                 raise self._failure
             if self._holder is not holder:
@@ -219,6 +228,11 @@ class Session:
             self._end_reason = reason
             self.notify()
 
+    def move(self, error: ServerError) -> None:
+        """Another server goes on with the session: its client hears `error`."""
+        self._moved = error
+        self.notify()
+
     async def lose(self, holder: "Holder", cause: str) -> None:
         """The client that holds the session is gone."""
         if self._holder is not holder:
@@ -236,6 +250,8 @@ class Session:
         told = -1
         while True:
             changed = self._changed
+            if self._moved is not None:
+                raise self._moved
             if self._failure is not None and self._holder is holder:
                 raise self._failure
             if self.durable_samples > told:
