@@ -87,7 +87,9 @@ async def test_sessions_share_a_transaction_and_one_refusal_hurts_nobody_else(
         await a.leases.release(TENANT, "s2")
         assert await b.leases.claim(TENANT, "s2")
         await b.store.delete(TENANT, "s3")
-        done = await asyncio.gather(*(r.append(b"abcd") for r in recordings), return_exceptions=True)
+        done = await asyncio.gather(
+            *(r.append(b"abcd") for r in recordings), return_exceptions=True
+        )
         assert done[0] == 4
         assert isinstance(done[1], SessionMoved)
         assert isinstance(done[2], SessionNotFound)

@@ -1,0 +1,365 @@
+"""Two servers on one database and one bucket: any of them goes on with any session."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+import greffier
+from greffier_server.child import ChildServer
+from tests.support.desk import as_bytes
+from tests.support.postgres import PostgresServer, new_database, running_postgres
+from tests.support.recordings import Recording, recording_of
+from tests.support.s3 import S3Server, s3_server
+from tests.support.served_process import (
+    Conversation,
+    ask,
+    checked_events,
+    clip,
+    environment,
+    error_rate,
+    speak,
+)
+from tests.support.weights import whisper_tiny_path
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+LEASE_S = 2
+PACE = 4.0
+COMMITS_BEFORE = 3
+SPEECH = recording_of([(40, 260)] * 60, stops=range(9, 60, 10), end_ms=500)
+SECOND = 32_000
+"""Bytes."""
+
+
+@dataclass
+class Pair:
+    """Both servers, and what they stand on."""
+
+    a: ChildServer
+    b: ChildServer
+    postgres: PostgresServer
+    s3: S3Server
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def pair(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer, s3: S3Server
+) -> Iterator[Pair]:
+    engine = {"GREFFIER_RECOGNITION__ENGINE": "fake"}
+    if getattr(request, "param", "fake") == "whisper":
+        engine = {"GREFFIER_RECOGNITION__MODEL": str(whisper_tiny_path())}
+    settings = {
+        **engine,
+        **s3.settings,
+        "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
+        "GREFFIER_DATABASE_URL": asyncio.run(new_database(postgres.url)),
+        "GREFFIER_SHARED__AUDIO": "true",
+        "GREFFIER_SHARED__LEASE_S": str(LEASE_S),
+        "GREFFIER_OBJECTS__SEGMENT_BYTES": "65536",
+        "GREFFIER_LIMITS__GRACE_S": "20",
+    }
+    servers = [ChildServer(data_dir=tmp_path / name, settings=settings) for name in ("a", "b")]
+    with ExitStack() as stack:
+        for server in servers:
+            server.start()
+            stack.callback(server.kill)
+        for server in servers:
+            server.wait_until_ready()
+        yield Pair(*servers, postgres, s3)
+        for server in servers:
+            with contextlib.suppress(Exception):
+                os.kill(server.pid, signal.SIGCONT)
+
+
+class Interruption:
+    """Does something once some text is committed."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+        self.committed: dict[int, str] = {}
+        self.acknowledged_ms = 0
+
+    def __call__(self, talk: Conversation) -> None:
+        if self.committed or len(talk.committed) < COMMITS_BEFORE:
+            return
+        self.committed = dict(talk.committed)
+        self.acknowledged_ms = talk.acknowledged_ms
+        self._act()
+
+
+def check_whole(
+    pair: Pair, talk: Conversation, interruption: Interruption, speech: Recording
+) -> list[str]:
+    """Every sample is recorded and recognised, and each commit reached the client once."""
+    events = checked_events(pair.b, talk.id)
+    stored = {
+        event["seq"]: "".join(word["text"] for word in event["event"]["words"])
+        for event in events
+        if event["event"]["type"] == "WordsCommitted"
+    }
+    kinds = [event["event"]["type"] for event in events]
+    assert interruption.committed.items() <= stored.items()
+    assert talk.committed == {seq: text for seq, text in stored.items() if text}
+    assert len([c for c in talk.of(greffier.Caption) if c.committed]) == len(talk.committed)
+    assert "".join(stored.values()) == "".join(speech.texts)
+    assert "GapFound" not in kinds
+    ended = next(event["event"] for event in events if event["event"]["type"] == "InputEnded")
+    assert ended["duration_ms"] == len(speech.pcm) // 16
+    assert kinds[-2:] == ["RecognitionFinished", "SessionFinished"]
+    return kinds
+
+
+def talk_through(pair: Pair, interruption: Interruption, speech: Recording) -> Conversation:
+    return asyncio.run(
+        speak(
+            [pair.a, pair.b],
+            as_bytes(speech.pcm),
+            pace=PACE,
+            seen=interruption,
+            language="fr",
+            minutes=False,
+        )
+    )
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_when_one_server_ends_the_client_goes_on_at_the_other(pair: Pair, end: str) -> None:
+    begun: list[float] = []
+
+    def act() -> None:
+        begun.append(time.monotonic())
+        if end == "kill":
+            pair.a.kill()
+        else:
+            assert pair.a.stop() == 0
+
+    interruption = Interruption(act)
+    talk = talk_through(pair, interruption, SPEECH)
+    assert talk.resumed >= 1
+    check_whole(pair, talk, interruption, SPEECH)
+
+
+def test_a_dead_servers_session_is_finished_by_the_other_without_any_client(pair: Pair) -> None:
+    interruption = Interruption(pair.a.kill)
+    pcm = as_bytes(SPEECH.pcm)
+    ids: list[str] = []
+
+    def seen(talk: Conversation) -> None:
+        ids.append(talk.id)
+        interruption(talk)
+
+    with pytest.raises(greffier.ConnectionLost):
+        asyncio.run(speak(pair.a, pcm, pace=PACE, seen=seen, reconnect=False, minutes=False))
+    kinds: list[str] = []
+    deadline = time.monotonic() + 60
+    while "ClientDetached" not in kinds and "RecognitionFinished" not in kinds:
+        assert time.monotonic() < deadline, "nobody took the session"
+        time.sleep(0.2)
+        kinds = [event["event"]["type"] for event in checked_events(pair.b, ids[0])]
+        if len(kinds) > max(interruption.committed):
+            break  # it goes on: the other server commits what had been heard
+
+
+# --- by hand ----------------------------------------------------------------------------------
+
+
+class Speaker:
+    """A client whose sockets are its own affair."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.messages: list[dict[str, Any]] = []
+        self.acknowledged = 0
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        async with asyncio.timeout(40):
+            while True:
+                message = json.loads(await self.socket.recv())
+                self.messages.append(message)
+                if message["type"] == "ack":
+                    self.acknowledged = message["samples"]
+                if message["type"] == kind:
+                    return message
+
+    async def say(self, pcm: bytes) -> None:
+        """Send audio, and wait until it is acknowledged."""
+        goal = self.acknowledged + len(pcm) // 2
+        await self.socket.send(pcm)
+        while self.acknowledged < goal:
+            await self.until("ack")
+
+
+@asynccontextmanager
+async def speaker(server: ChildServer, **start: Any) -> AsyncIterator[tuple[Speaker, Any]]:
+    socket = connect(f"{server.url}/v1/live", subprotocols=[Subprotocol("greffier.v1")], proxy=None)
+    async with socket as opened:
+        one = Speaker(opened)
+        await opened.send(json.dumps({"type": "start", "minutes": False, **start}))
+        started = await one.until("started")
+        one.acknowledged = started.get("samples", 0)
+        yield one, started
+
+
+def resume(started: dict[str, Any], at: int) -> dict[str, Any]:
+    return {
+        "session": started["session"],
+        "token": started["token"],
+        "from_sample": at,
+        "after_seq": 0,
+    }
+
+
+async def goodbye(one: Speaker) -> str:
+    """Read to the end; return the code of the last error."""
+    with contextlib.suppress(ConnectionClosed):
+        await one.until("never")
+    return next((m["code"] for m in reversed(one.messages) if m["type"] == "error"), "")
+
+
+async def test_a_client_may_move_while_both_servers_work_and_viewers_see_it_all(
+    pair: Pair,
+) -> None:
+    pcm = as_bytes(SPEECH.pcm)
+    async with speaker(pair.a) as (first, started):
+        viewers = [
+            asyncio.create_task(watched(server, started["session"])) for server in (pair.a, pair.b)
+        ]
+        await first.say(pcm[: 4 * SECOND])
+        begun = time.monotonic()
+        async with speaker(pair.b, resume=resume(started, first.acknowledged)) as (second, again):
+            assert time.monotonic() - begun < 20
+            assert again["samples"] == first.acknowledged == 4 * SECOND // 2
+            assert await goodbye(first) == "session_busy"
+            await second.say(pcm[4 * SECOND :])
+            await second.socket.send(json.dumps({"type": "finish"}))
+            await second.until("finished")
+    stored = await asyncio.to_thread(committed, pair.a, started["session"])
+    assert "".join(stored.values()) == "".join(SPEECH.texts)
+    for viewer in viewers:
+        assert await asyncio.wait_for(viewer, 30) == stored
+
+
+async def watched(server: ChildServer, session: str) -> dict[int, str]:
+    """What a viewer at `server` is shown for good."""
+    seen: dict[int, str] = {}
+    async for message in greffier.watch(server.url, session):
+        if isinstance(message, greffier.Caption) and message.committed:
+            assert message.seq not in seen
+            seen[message.seq] = message.committed
+    return seen
+
+
+def committed(server: ChildServer, session: str) -> dict[int, str]:
+    return {
+        event["seq"]: text
+        for event in checked_events(server, session)
+        if event["event"]["type"] == "WordsCommitted"
+        and (text := "".join(word["text"] for word in event["event"]["words"]))
+    }
+
+
+async def test_a_server_that_slept_past_its_lease_writes_nothing_more(pair: Pair) -> None:
+    pcm = as_bytes(SPEECH.pcm)
+    async with speaker(pair.a) as (first, started):
+        await first.say(pcm[: 4 * SECOND])
+        os.kill(pair.a.pid, signal.SIGSTOP)
+        await first.socket.send(b"\x11\x22" * 16_000)  # it lies in the sleeper's socket
+        resumption = resume(started, first.acknowledged)
+        async with speaker(pair.b, resume=resumption) as (second, again):
+            assert again["samples"] == first.acknowledged
+            await second.say(pcm[4 * SECOND : 8 * SECOND])
+            os.kill(pair.a.pid, signal.SIGCONT)
+            assert await goodbye(first) == "session_moved"
+            assert first.acknowledged == 4 * SECOND // 2
+            await second.say(pcm[8 * SECOND :])
+            await second.socket.send(json.dumps({"type": "finish"}))
+            await second.until("finished")
+    stored = await asyncio.to_thread(committed, pair.b, started["session"])
+    assert "".join(stored.values()) == "".join(SPEECH.texts)
+    ready = await asyncio.to_thread(ask, pair.a, "/readyz")
+    assert ready.status == 200
+
+
+def test_database_and_bucket_may_fail_in_mid_session(pair: Pair) -> None:
+    def act() -> None:
+        pair.s3.stop()
+        pair.postgres.stop()
+        time.sleep(1)
+        pair.postgres.start()
+        time.sleep(1)
+        pair.s3.start()
+
+    interruption = Interruption(act)
+    talk = talk_through(pair, interruption, SPEECH)
+    check_whole(pair, talk, interruption, SPEECH)
+    deadline = time.monotonic() + 60  # closed stretches find their way after all
+    while not any(talk.id in name for name in pair.s3.objects()):
+        assert time.monotonic() < deadline, "no object was stored"
+        time.sleep(0.2)
+
+
+def test_a_second_server_in_one_directory_is_told_so(pair: Pair) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "greffier", "serve", "--port", "0"],
+        env=environment(
+            GREFFIER_DATA_DIR=str(pair.a.data_dir),
+            GREFFIER_RECOGNITION__ENGINE="fake",
+            GREFFIER_LANGUAGE_MODEL__ENGINE="none",
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Another server uses" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("pair", ["whisper"], indirect=True)
+def test_real_speech_goes_on_at_the_other_server(pair: Pair) -> None:
+    radio = clip("radio-en", turns=4)
+    interruption = Interruption(pair.a.kill)
+    talk = asyncio.run(
+        speak(
+            [pair.a, pair.b],
+            radio.pcm,
+            pace=2.0,
+            seen=interruption,
+            language="en",
+            minutes=False,
+        )
+    )
+    stored = committed(pair.b, talk.id)
+    assert talk.resumed >= 1
+    assert interruption.committed
+    assert interruption.committed.items() <= stored.items()
+    assert talk.committed == stored
+    assert error_rate(radio.text, talk.text, language="en") < 0.5
