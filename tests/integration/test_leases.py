@@ -110,6 +110,8 @@ async def test_a_request_reaches_the_owner_with_its_next_renewal(postgres: str) 
         await b.leases.ask(*KEY)
         assert (await a.leases.renew()).asked == [KEY]
         await a.leases.release(*KEY)
+        assert not await a.leases.claim(*KEY)  # it is the other's now, before it knows
+        assert [found.session for found in await b.leases.unowned(limit=10)] == ["s1"]
         assert await b.leases.claim(*KEY)
         assert (await b.leases.renew()).asked == []
 

@@ -254,10 +254,14 @@ class Desk:
                     return
                 records = self._store.events(tenant, session, after=seen)
                 finished = row.state == "finished"
-            async for record in records:
-                seen = max(seen, record.seq)
-                finished = finished or isinstance(record.event, SessionFinished)
-                yield record
+            try:
+                async for record in records:
+                    seen = max(seen, record.seq)
+                    finished = finished or isinstance(record.event, SessionFinished)
+                    yield record
+            except (SessionMoved, SessionBusy):  # it goes on at another server
+                if live is None:
+                    raise
             if finished or self._closed or not self._ownership.shared:
                 return
             await asyncio.sleep(_TAIL_POLL_S)
@@ -402,7 +406,6 @@ class Desk:
         try:
             await session.run()
         except* SessionMoved:
-            session.move(moved())
             _log.info("session %s goes on at another server", session.id)
         except* Exception:  # noqa: BLE001 - one session must never end the server
             self._hands.rest(key, _REST_S)

@@ -28,6 +28,7 @@ from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.read_back import read_stretch, silence
+from greffier_server.storage.failures import SessionMoved, moved
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Holder", "Session", "SessionLimits"]
@@ -274,9 +275,12 @@ class Session:
                 for stage in self._stages:
                     tasks.create_task(self._run_stage(stage), name=f"{stage.name} {self.id}")
             await self.log.append(SessionFinished(self._end_reason or "finish"))
+        except* SessionMoved:
+            self._moved = self._moved or moved()
+            raise
         finally:
             self._sealed = True
-            self.log.close()
+            self.log.close(self._moved)
             self.notify()
 
     async def _run_stage(self, stage: Stage) -> None:

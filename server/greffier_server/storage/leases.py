@@ -175,7 +175,7 @@ class Leases:
             )
 
     async def release(self, tenant: str, session: str) -> None:
-        """Own the session no more."""
+        """Own the session no more; it is the node's that asked for it, or else anybody's."""
         key = (tenant, session)
         epoch = self._holdings.epoch(key)
         if epoch is None:
@@ -189,7 +189,7 @@ class Leases:
                     sessions.c.owner == self._holdings.node,
                     sessions.c.epoch == epoch,
                 )
-                .values(owner=None, wanted_by=None)
+                .values(owner=sessions.c.wanted_by, wanted_by=None)
             )
 
     async def unowned(self, *, limit: int) -> Sequence[SessionRow]:
