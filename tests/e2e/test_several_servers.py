@@ -6,12 +6,10 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 import wave
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from websockets.typing import Subprotocol
 
 import greffier
 from greffier_server.child import ChildServer
+from greffier_server.storage.sole_use import SoleUse
 from tests.support.desk import as_bytes
 from tests.support.postgres import PostgresServer, new_database, running_postgres
 from tests.support.recordings import Recording, recording_of
@@ -33,8 +32,8 @@ from tests.support.served_process import (
     ask,
     checked_events,
     clip,
-    environment,
     error_rate,
+    run,
     speak,
 )
 from tests.support.weights import whisper_tiny_path
@@ -71,13 +70,10 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture
-def pair(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer, s3: S3Server
-) -> Iterator[Pair]:
-    engine = {"GREFFIER_RECOGNITION__ENGINE": "fake"}
-    if getattr(request, "param", "fake") == "whisper":
-        engine = {"GREFFIER_RECOGNITION__MODEL": str(whisper_tiny_path())}
+@contextlib.contextmanager
+def two_servers(
+    folder: Path, postgres: PostgresServer, s3: S3Server, **engine: str
+) -> Generator[Pair, None, None]:
     settings = {
         **engine,
         **s3.settings,
@@ -88,17 +84,39 @@ def pair(
         "GREFFIER_OBJECTS__SEGMENT_BYTES": "65536",
         "GREFFIER_LIMITS__GRACE_S": "20",
     }
-    servers = [ChildServer(data_dir=tmp_path / name, settings=settings) for name in ("a", "b")]
+    servers = [ChildServer(data_dir=folder / name, settings=settings) for name in ("a", "b")]
     with ExitStack() as stack:
         for server in servers:
             server.start()
             stack.callback(server.kill)
         for server in servers:
             server.wait_until_ready()
-        yield Pair(*servers, postgres, s3)
-        for server in servers:
-            with contextlib.suppress(Exception):
-                os.kill(server.pid, signal.SIGCONT)
+        yield Pair(servers[0], servers[1], postgres, s3)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, postgres: PostgresServer, s3: S3Server) -> Iterator[Pair]:
+    """Servers that may come to harm."""
+    with two_servers(tmp_path, postgres, s3, GREFFIER_RECOGNITION__ENGINE="fake") as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def lasting(
+    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, s3: S3Server
+) -> Iterator[Pair]:
+    """Servers that several tests use, and leave alive."""
+    folder = tmp_path_factory.mktemp("lasting")
+    with two_servers(folder, postgres, s3, GREFFIER_RECOGNITION__ENGINE="fake") as both:
+        yield both
+
+
+@pytest.fixture
+def hearing(tmp_path: Path, postgres: PostgresServer, s3: S3Server) -> Iterator[Pair]:
+    """Servers with real weights."""
+    model = str(whisper_tiny_path())
+    with two_servers(tmp_path, postgres, s3, GREFFIER_RECOGNITION__MODEL=model) as both:
+        yield both
 
 
 class Interruption:
@@ -230,7 +248,7 @@ class Speaker:
 
 
 @asynccontextmanager
-async def speaker(server: ChildServer, **start: Any) -> AsyncIterator[tuple[Speaker, Any]]:
+async def speaker(server: ChildServer, **start: Any) -> AsyncGenerator[tuple[Speaker, Any], None]:
     socket = connect(f"{server.url}/v1/live", subprotocols=[Subprotocol("greffier.v1")], proxy=None)
     async with socket as opened:
         one = Speaker(opened)
@@ -257,24 +275,28 @@ async def goodbye(one: Speaker) -> str:
 
 
 async def test_a_client_may_move_while_both_servers_work_and_viewers_see_it_all(
-    pair: Pair,
+    lasting: Pair,
 ) -> None:
     pcm = as_bytes(SPEECH.pcm)
-    async with speaker(pair.a) as (first, started):
+    async with speaker(lasting.a) as (first, started):
         viewers = [
-            asyncio.create_task(watched(server, started["session"])) for server in (pair.a, pair.b)
+            asyncio.create_task(watched(server, started["session"]))
+            for server in (lasting.a, lasting.b)
         ]
         await first.say(pcm[: 4 * SECOND])
         begun = time.monotonic()
-        async with speaker(pair.b, resume=resume(started, first.acknowledged)) as (second, again):
+        async with speaker(lasting.b, resume=resume(started, first.acknowledged)) as (
+            second,
+            again,
+        ):
             assert time.monotonic() - begun < 20
             assert again["samples"] == first.acknowledged == 4 * SECOND // 2
             assert await goodbye(first) == "session_busy"
             await second.say(pcm[4 * SECOND :])
             await second.socket.send(json.dumps({"type": "finish"}))
             await second.until("finished")
-    stored = await asyncio.to_thread(committed, pair.a, started["session"])
-    assert await asyncio.to_thread(recorded, pair.a, started["session"]) == pcm
+    stored = await asyncio.to_thread(committed, lasting.a, started["session"])
+    assert await asyncio.to_thread(recorded, lasting.a, started["session"]) == pcm
     for viewer in viewers:
         assert await asyncio.wait_for(viewer, 30) == stored
 
@@ -298,72 +320,75 @@ def committed(server: ChildServer, session: str) -> dict[int, str]:
     }
 
 
-async def test_a_server_that_slept_past_its_lease_writes_nothing_more(pair: Pair) -> None:
+async def test_a_server_that_slept_past_its_lease_writes_nothing_more(lasting: Pair) -> None:
     pcm = as_bytes(SPEECH.pcm)
-    async with speaker(pair.a) as (first, started):
+    async with speaker(lasting.a) as (first, started):
         await first.say(pcm[: 4 * SECOND])
-        os.kill(pair.a.pid, signal.SIGSTOP)
+        os.kill(lasting.a.pid, signal.SIGSTOP)
         await first.socket.send(b"\x11\x22" * 16_000)  # it lies in the sleeper's socket
         resumption = resume(started, first.acknowledged)
-        async with speaker(pair.b, resume=resumption) as (second, again):
+        async with speaker(lasting.b, resume=resumption) as (second, again):
             assert again["samples"] == first.acknowledged
             await second.say(pcm[4 * SECOND : 8 * SECOND])
-            os.kill(pair.a.pid, signal.SIGCONT)
+            os.kill(lasting.a.pid, signal.SIGCONT)
             assert await goodbye(first) == "session_moved"
             assert first.acknowledged == 4 * SECOND // 2
             await second.say(pcm[8 * SECOND :])
             await second.socket.send(json.dumps({"type": "finish"}))
             await second.until("finished")
-    for server in (pair.a, pair.b):  # not a sample of what the sleeper was sent
+    for server in (lasting.a, lasting.b):  # not a sample of what the sleeper was sent
         assert await asyncio.to_thread(recorded, server, started["session"]) == pcm
         assert await asyncio.to_thread(committed, server, started["session"])
-    ready = await asyncio.to_thread(ask, pair.a, "/readyz")
+    ready = await asyncio.to_thread(ask, lasting.a, "/readyz")
     assert ready.status == 200
 
 
-def test_database_and_bucket_may_fail_in_mid_session(pair: Pair) -> None:
+def test_database_and_bucket_may_fail_in_mid_session(lasting: Pair) -> None:
     def act() -> None:
-        pair.s3.stop()
-        pair.postgres.stop()
+        lasting.s3.stop()
+        lasting.postgres.stop()
         time.sleep(1)
-        pair.postgres.start()
+        lasting.postgres.start()
         time.sleep(1)
-        pair.s3.start()
+        lasting.s3.start()
 
     interruption = Interruption(act)
-    talk = talk_through(pair, interruption, SPEECH)
-    check_whole(pair, talk, interruption, SPEECH)
+    talk = talk_through(lasting, interruption, SPEECH)
+    check_whole(lasting, talk, interruption, SPEECH)
     deadline = time.monotonic() + 60  # closed stretches find their way after all
-    while not any(talk.id in name for name in pair.s3.objects()):
+    while not any(talk.id in name for name in lasting.s3.objects()):
         assert time.monotonic() < deadline, "no object was stored"
         time.sleep(0.2)
 
 
-def test_a_second_server_in_one_directory_is_told_so(pair: Pair) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "greffier", "serve", "--port", "0"],
-        env=environment(
-            GREFFIER_DATA_DIR=str(pair.a.data_dir),
+def test_a_second_server_in_one_directory_is_told_so(tmp_path: Path) -> None:
+    with contextlib.closing(Used(tmp_path)):
+        done = run(
+            *("serve", "--port", "0", "--data-dir", tmp_path),
             GREFFIER_RECOGNITION__ENGINE="fake",
             GREFFIER_LANGUAGE_MODEL__ENGINE="none",
-        ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+        )
     assert done.returncode != 0
-    assert "Another server uses" in done.stderr
+    assert f"Another server uses {tmp_path}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("pair", ["whisper"], indirect=True)
-def test_real_speech_goes_on_at_the_other_server(pair: Pair) -> None:
+class Used:
+    """A directory that another server works in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._use = SoleUse.take(folder)
+
+    def close(self) -> None:
+        self._use.end()
+
+
+def test_real_speech_goes_on_at_the_other_server(hearing: Pair) -> None:
     radio = clip("radio-en", turns=4)
-    interruption = Interruption(pair.a.kill)
+    interruption = Interruption(hearing.a.kill)
     talk = asyncio.run(
         speak(
-            [pair.a, pair.b],
+            [hearing.a, hearing.b],
             radio.pcm,
             pace=2.0,
             seen=interruption,
@@ -371,8 +396,8 @@ def test_real_speech_goes_on_at_the_other_server(pair: Pair) -> None:
             minutes=False,
         )
     )
-    stored = committed(pair.b, talk.id)
-    assert recorded(pair.b, talk.id) == radio.pcm
+    stored = committed(hearing.b, talk.id)
+    assert recorded(hearing.b, talk.id) == radio.pcm
     assert talk.resumed >= 1
     assert interruption.committed
     assert interruption.committed.items() <= stored.items()

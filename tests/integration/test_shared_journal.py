@@ -10,7 +10,7 @@ from greffier_server.errors import SessionClosed, SessionNotFound
 from greffier_server.storage.failures import SessionMoved, StorageUnavailable
 from greffier_server.storage.journal import SessionJournal
 from greffier_server.storage.objects import Bucket, ObjectMissing, open_bucket
-from greffier_server.storage.shared import SharedJournal
+from greffier_server.storage.shared import SharedJournal, SharedRecording
 from tests.support.nodes import Node, node
 from tests.support.postgres import connect, end_connections, new_database, postgres_server
 from tests.support.s3 import S3Server, s3_server
@@ -229,7 +229,7 @@ async def test_reading_on_the_event_loop_is_refused(postgres: str) -> None:
 # --- object storage ---------------------------------------------------------------------------
 
 
-async def recorded(a: Node, audio: bytes) -> SessionJournal:
+async def recorded(a: Node, audio: bytes) -> SharedRecording:
     await a.store.create(row())
     recording = await a.journal.open(*KEY)
     for at in range(0, len(audio), 10_000):

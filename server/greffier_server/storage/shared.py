@@ -176,9 +176,7 @@ class SharedJournal:
         self._closed = False
         self.segment_bytes = segment_bytes
         self.budget = ByteBudget(queue_bytes)
-        self.writer = BlockWriter(
-            engine, holdings.node, gather_s=gather_s, patience_s=patience_s
-        )
+        self.writer = BlockWriter(engine, holdings.node, gather_s=gather_s, patience_s=patience_s)
         self._objects = objects
         self._cache: ObjectCache | None = None
         self.shipper: Shipper | None = None
