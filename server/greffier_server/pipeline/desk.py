@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import logging
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from greffier.protocol import Resume, Start
 from greffier_server.core.admission import Occupancy, Room, refusal
 from greffier_server.core.audio import check_format
 from greffier_server.core.channels import check_speakers
-from greffier_server.core.events import Recorded, SessionFinished, SessionStarted
+from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.languages import canonical
 from greffier_server.core.records import MalformedRecord
 from greffier_server.core.state import fold
@@ -29,6 +28,7 @@ from greffier_server.errors import (
     UnexpectedMessage,
     UnknownLanguage,
 )
+from greffier_server.pipeline import elsewhere
 from greffier_server.pipeline.building import Engines, SessionBuilder, SessionSettings
 from greffier_server.pipeline.clock import Clock
 from greffier_server.pipeline.hands import Hands
@@ -46,11 +46,6 @@ _log = logging.getLogger(__name__)
 
 _SINK_RETRY_S = 2.0
 _MAX_SKIP_S = 3_600
-_TAIL_POLL_S = 0.3
-"""How often the events of a session at another server are looked for."""
-_CLAIM_POLL_S = 0.2
-_RELUCTANCE_S = 3.0
-"""Beyond its lease, how long an owner is waited for: it may be about to let go."""
 _REST_S = 30.0
 """A session that could not go on is not taken again for so long."""
 _MAX_LANGUAGES = 8
@@ -241,30 +236,21 @@ class Desk:
 
         Of a session at another server: the durable ones, a moment later.
         """
-        seen, finished = after, False
-        while True:
-            live = self._live.get((tenant, session))
-            if live is not None:
-                records = live.session.log.follow(after=seen)
-            else:
-                row = await self._store.get(tenant, session)
-                if row is None and seen == after:
-                    raise SessionNotFound("There is no such session.")
-                if row is None:
-                    return
-                records = self._store.events(tenant, session, after=seen)
-                finished = row.state == "finished"
-            try:
-                async for record in records:
-                    seen = max(seen, record.seq)
-                    finished = finished or isinstance(record.event, SessionFinished)
-                    yield record
-            except (SessionMoved, SessionBusy):  # it goes on at another server
-                if live is None:
-                    raise
-            if finished or self._closed or not self._ownership.shared:
-                return
-            await asyncio.sleep(_TAIL_POLL_S)
+        key = (tenant, session)
+
+        def live_log() -> EventLog | None:
+            live = self._live.get(key)
+            return None if live is None else live.session.log
+
+        records = elsewhere.follow(
+            key,
+            after=after,
+            store=self._store,
+            live_log=live_log,
+            goes_on=lambda: self._ownership.shared and not self._closed,
+        )
+        async for record in records:
+            yield record
 
     async def delete(self, tenant: str, session: str) -> None:
         """End the session if it is live, here or elsewhere, then delete its events and audio."""
@@ -329,21 +315,14 @@ class Desk:
         raise SessionBusy("The session is still held by another server; try again.")
 
     async def _claim_from_owner(self, row: SessionRow) -> bool:
-        """Ask the owner to let go, and wait for that, the session's end, or that of the lease."""
-        over = time.monotonic() + self._ownership.wait_s + _RELUCTANCE_S
         key = (row.tenant, row.session)
-        asked = False
-        while True:
-            async with self._hands.lock(key):
-                if key in self._live or await self._ownership.claim(*key):
-                    return True
-            if not asked:
-                await self._ownership.ask(*key)
-                asked = True
-            await asyncio.sleep(_CLAIM_POLL_S)
-            now = await self._store.get(*key)
-            if now is None or now.state == "finished" or time.monotonic() > over:
-                return False
+        return await elsewhere.claim_from_owner(
+            key,
+            ownership=self._ownership,
+            store=self._store,
+            hands=self._hands,
+            is_live=lambda: key in self._live,
+        )
 
     async def _take(self, row: SessionRow) -> _Live | None:
         """Claim a session and go on with it; None when another server was faster."""
