@@ -19,6 +19,7 @@ from greffier_server.jobs import JobRunner, Retention
 from greffier_server.loading import build_engines, end_task, load_one_whisper
 from greffier_server.options import desk_settings, second_pass_options
 from greffier_server.pipeline.clock import SystemClock
+from greffier_server.pipeline.custody import OwnershipCare
 from greffier_server.pipeline.desk import Desk
 from greffier_server.pipeline.second_pass import KIND, SecondPass
 from greffier_server.room import estimate, room_for
@@ -27,8 +28,8 @@ from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
-from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.writer import StoreWriter
+from greffier_server.storing import open_storage
 from greffier_server.telemetry import Metrics
 
 __all__ = ["MeasuredServer", "build", "build_engines", "measured_server"]
@@ -51,12 +52,10 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
     async with AsyncExitStack() as stack:
         loaded = await build_engines(settings, stack, metrics)
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
-        store = await SqlStore.open(settings.database.get_secret_value())
-        stack.push_async_callback(store.close)
+        storage = await open_storage(settings, stack)
+        store, journal = storage.store, storage.journal
         writer = StoreWriter(store)
         stack.push_async_callback(writer.close)
-        journal = DiskJournal(settings.data_dir / "audio")
-        stack.push_async_callback(journal.close)
 
         async def sink(records: Sequence[Recorded]) -> None:
             await second_pass.watch(records)
@@ -71,6 +70,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             engines=loaded.engines,
             clock=SystemClock(),
             settings=desk_settings(settings, await asyncio.to_thread(room_for, settings, loaded)),
+            ownership=storage.ownership,
         )
         second_pass = SecondPass(
             store=store,
@@ -87,6 +87,9 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(end_task, sweeping)
         metrics.sessions_active.set_function(lambda: desk.live_count)
+        if storage.renew_s is not None:  # to the end of closing: the lease is needed until then
+            care = OwnershipCare(desk, storage.ownership, every_s=storage.renew_s)
+            stack.push_async_callback(end_task, asyncio.create_task(care.run(), name="ownership"))
         stack.push_async_callback(desk.close)
         resumed = await desk.recover()
         runner = JobRunner(

@@ -28,9 +28,11 @@ __all__ = [
     "LimitSettings",
     "LogSettings",
     "NetworkSettings",
+    "ObjectSettings",
     "RecognitionSettings",
     "SecondPassSettings",
     "Settings",
+    "SharedSettings",
     "TenantToken",
     "TlsSettings",
     "default_data_dir",
@@ -232,6 +234,49 @@ class NetworkSettings(_Section):
     """Further names under which browsers reach a server without tokens (else: loopback names)."""
 
 
+class SharedSettings(_Section):
+    """Several servers on one PostgreSQL database."""
+
+    audio: bool = False
+    """Audio is kept where all servers reach it: in the database, and in `objects` where they are
+    set. Then any server goes on with any session. Else it is in `data_dir`."""
+    lease_s: float = Field(default=6.0, ge=1, le=300)
+    """A server from which the database has heard nothing for so long loses its sessions to the
+    others. At least twice the longest pause that the machine or the network makes."""
+
+
+class ObjectSettings(_Section):
+    """S3-compatible object storage for closed stretches of shared audio."""
+
+    url: str | None = None
+    """Address of the storage, ``https://s3.example.org``; none is used when absent."""
+    bucket: str = ""
+    """An existing bucket of this server's own."""
+    prefix: str = ""
+    """Put before each object's name, such as ``greffier/``."""
+    region: str = "us-east-1"
+    """As the storage calls it; most servers of one's own take any."""
+    access_key: str = ""
+    """Key id; when empty, credentials are found as AWS's tools find them."""
+    secret_key: SecretStr = SecretStr("")
+    """Secret of `access_key`."""
+    path_style: bool = True
+    """The bucket is named in the path; else in the host name."""
+    segment_bytes: int = Field(default=8_388_608, ge=65_536, le=134_217_728)
+    """Audio in one object."""
+
+    @model_validator(mode="after")
+    def _address_is_whole(self) -> Self:
+        if self.url is None:
+            return self
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("url must be http://HOST or https://HOST")
+        if not self.bucket:
+            raise ValueError("objects needs a bucket")
+        return self
+
+
 class Settings(BaseSettings):
     """The settings of one server."""
 
@@ -271,6 +316,10 @@ class Settings(BaseSettings):
     """The language model."""
     limits: LimitSettings = LimitSettings()
     """What one server takes at most."""
+    shared: SharedSettings = SharedSettings()
+    """Several servers on one PostgreSQL database."""
+    objects: ObjectSettings = ObjectSettings()
+    """S3-compatible object storage for closed stretches of shared audio."""
     log: LogSettings = LogSettings()
     """What is written to standard error."""
     network: NetworkSettings = NetworkSettings()
@@ -303,7 +352,11 @@ class Settings(BaseSettings):
     @property
     def egress_hosts(self) -> tuple[str, ...]:
         """Hosts that the socket guard lets through."""
-        urls = [self.database.get_secret_value(), self.language_model.url or ""]
+        urls = [
+            self.database.get_secret_value(),
+            self.language_model.url or "",
+            self.objects.url or "",
+        ]
         named = [host for url in urls if (host := urlsplit(url).hostname)]
         return (*self.network.allowed_hosts, *named)
 
@@ -311,6 +364,19 @@ class Settings(BaseSettings):
     @classmethod
     def _hash_tokens(cls, value: object) -> object:
         return tuple(_tenant_tokens(value))
+
+    @property
+    def on_postgresql(self) -> bool:
+        """The database is a server that others may share."""
+        return urlsplit(self.database.get_secret_value()).scheme.startswith("postgres")
+
+    @model_validator(mode="after")
+    def _sharing_needs_postgresql(self) -> Self:
+        if self.shared.audio and not self.on_postgresql:
+            raise ValueError("shared.audio needs database_url to name a PostgreSQL database")
+        if self.objects.url is not None and not self.shared.audio:
+            raise ValueError("objects are for audio that servers share: set shared.audio too")
+        return self
 
     @model_validator(mode="after")
     def _listening_needs_tokens(self) -> Self:

@@ -16,10 +16,12 @@ import asyncpg
 __all__ = [
     "AdminConnection",
     "PostgresMissing",
+    "PostgresServer",
     "connect",
     "end_connections",
     "new_database",
     "postgres_server",
+    "running_postgres",
 ]
 
 
@@ -52,44 +54,73 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def postgres_server() -> Generator[str, None, None]:
-    """Yield the URL of an empty cluster's `postgres` database (user `postgres`, no password)."""
-    binaries = _binaries()
-    user = _as_server_user()
-    folder = Path(tempfile.mkdtemp(prefix="greffier-pg-", dir="/tmp"))
-    try:
-        if user:
+class PostgresServer:
+    """A cluster of the tests' own in `folder`; `start` it, and `stop` it as often as wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binaries = _binaries()
+        self._user = _as_server_user()
+        self._folder = folder
+        if self._user:
             shutil.chown(folder, "postgres", "postgres")
-        cluster = folder / "cluster"
-        port = _free_port()
-
-        def run(*command: str) -> None:
-            done = subprocess.run(
-                [*user, *command], cwd=folder, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                raise RuntimeError(f"{command[0]} failed: {done.stdout}{done.stderr}")
-
-        run(
-            str(binaries / "initdb"),
-            f"--pgdata={cluster}",
+        self.port = _free_port()
+        self._run(
+            str(self._binaries / "initdb"),
+            f"--pgdata={folder / 'cluster'}",
             "--username=postgres",
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",
         )
-        options = f"-F -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-        log = f"--log={folder / 'log'}"
-        control = [str(binaries / "pg_ctl"), f"--pgdata={cluster}", "--wait"]
-        run(*control, log, f"--options={options}", "start")
+
+    @property
+    def url(self) -> str:
+        """Of the `postgres` database (user `postgres`, no password)."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-F -p {self.port} -c listen_addresses=127.0.0.1"
+        options += f" -c unix_socket_directories={self._folder}"
+        self._control(f"--log={self._folder / 'log'}", f"--options={options}", "start")
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash does."""
+        self._control("--mode=immediate", "stop")
+
+    def _control(self, *arguments: str) -> None:
+        program = str(self._binaries / "pg_ctl")
+        self._run(program, f"--pgdata={self._folder / 'cluster'}", "--wait", *arguments)
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run(
+            [*self._user, *command], cwd=self._folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} failed: {done.stdout}{done.stderr}")
+
+
+@contextmanager
+def running_postgres() -> Generator[PostgresServer, None, None]:
+    """Run an empty cluster until the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="greffier-pg-", dir="/tmp"))
+    try:
+        server = PostgresServer(folder)
+        server.start()
         try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            run(*control, "--mode=immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_server() -> Generator[str, None, None]:
+    """Yield the URL of an empty cluster's `postgres` database (user `postgres`, no password)."""
+    with running_postgres() as server:
+        yield server.url
 
 
 class AdminConnection(Protocol):

@@ -9,7 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -176,7 +176,7 @@ class Conversation:
 
 
 async def speak(
-    server: ChildServer,
+    server: ChildServer | Sequence[ChildServer],
     pcm: bytes,
     *,
     pace: float | None = None,
@@ -186,7 +186,7 @@ async def speak(
     """Speak `pcm` into a new session and read it to its end.
 
     Args:
-        server: runs.
+        server: runs; several are tried in turn.
         pcm: 16 kHz, mono, s16.
         pace: times real time; None = at once.
         seen: told after each message; may be slow, it runs in a thread.
@@ -198,7 +198,8 @@ async def speak(
         talk.resumed += notice.resumed
 
     options.setdefault("on_reconnect", reconnected)
-    async with greffier.connect(server.url, **options) as session:
+    urls = server.url if isinstance(server, ChildServer) else [one.url for one in server]
+    async with greffier.connect(urls, **options) as session:
         talk.id = session.id
         async for message in exchange(session, _chunks(pcm, pace)):
             talk.messages.append(message)

@@ -11,9 +11,9 @@ import ssl as tls
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from greffier.address import ServerAddress
 from greffier.backoff import Attempts, Reconnection, RetryPolicy
 from greffier.codec import encode
+from greffier.dialling import Dialler
 from greffier.errors import GreffierError
 from greffier.live import LiveSession
 from greffier.protocol import (
@@ -28,7 +28,7 @@ from greffier.protocol import (
     Started,
     Watch,
 )
-from greffier.wire import Dropped, Wire
+from greffier.wire import Dropped
 
 __all__ = ["connect", "watch"]
 
@@ -37,7 +37,7 @@ _DEFAULT_FORMAT = AudioFormat()
 
 @asynccontextmanager
 async def connect(
-    url: str,
+    url: str | Sequence[str],
     *,
     token: str | None = None,
     language: str = "auto",
@@ -62,7 +62,8 @@ async def connect(
     session by itself after its grace time.
 
     Args:
-        url: ``ws://host:port`` or ``http://host:port``, ``wss``/``https`` for TLS.
+        url: ``ws://host:port`` or ``http://host:port``, ``wss``/``https`` for TLS; or several, of
+            servers that share their sessions: each is tried in turn when the one before fails.
         token: API token, sent as ``Authorization: Bearer``.
         language: ISO 639-1 code of the speech, or ``auto``.
         translate_to: language codes to translate into.
@@ -100,14 +101,9 @@ async def connect(
         speakers=tuple(speakers),
         profile=profile,
     )
-    address = ServerAddress.parse(url)
-
-    async def dial() -> Wire:
-        return await Wire.open(address, token=token, ssl=ssl)
-
     session = LiveSession(
         start,
-        dial=dial,
+        dial=Dialler(url, token=token, ssl=ssl).dial,
         retry=_retry_policy(reconnect),
         on_reconnect=on_reconnect,
         max_unacknowledged_s=max_unacknowledged_s,
@@ -120,7 +116,7 @@ async def connect(
 
 
 async def watch(
-    url: str,
+    url: str | Sequence[str],
     session: str,
     *,
     after_seq: int = 0,
@@ -146,14 +142,14 @@ async def watch(
         ServerRefused: no such session, or not for this token.
         ConnectionFailed, ConnectionLost, ProtocolViolation: as in `connect`.
     """
-    address = ServerAddress.parse(url)
+    dialler = Dialler(url, token=token, ssl=ssl)
     wanted = None if languages is None else tuple(languages)
     attempts = Attempts(_retry_policy(reconnect), notify=on_reconnect, random=random.random)
     seen = after_seq
     first = True
     while True:
         try:
-            wire = await Wire.open(address, token=token, ssl=ssl)
+            wire = await dialler.dial()
         except GreffierError as error:
             if first or not error.retryable:
                 raise

@@ -21,19 +21,23 @@ from greffier_server.errors import (
     AuthenticationFailed,
     ServerBusy,
     ServerError,
+    SessionBusy,
     SessionClosed,
     SessionNotFound,
     StorageFailed,
     UnexpectedMessage,
     UnknownLanguage,
 )
+from greffier_server.pipeline import elsewhere
 from greffier_server.pipeline.building import Engines, SessionBuilder, SessionSettings
 from greffier_server.pipeline.clock import Clock
+from greffier_server.pipeline.hands import Hands
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import Session
-from greffier_server.storage.failures import LogConflict
+from greffier_server.storage.failures import LogConflict, SessionMoved, moved
 from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.ownership import OnlyServer, Ownership
 from greffier_server.storage.store import SessionRow, SessionStore
 
 __all__ = ["Desk", "DeskSettings"]
@@ -42,6 +46,8 @@ _log = logging.getLogger(__name__)
 
 _SINK_RETRY_S = 2.0
 _MAX_SKIP_S = 3_600
+_REST_S = 30.0
+"""A session that could not go on is not taken again for so long."""
 _MAX_LANGUAGES = 8
 
 
@@ -74,6 +80,7 @@ class Desk:
         clock: wall clock.
         settings: bounds.
         on_commit: told the lag of each committed batch of words.
+        ownership: which sessions are this server's; all, when absent.
     """
 
     def __init__(
@@ -86,8 +93,10 @@ class Desk:
         clock: Clock,
         settings: DeskSettings | None = None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
+        ownership: Ownership | None = None,
     ) -> None:
         self._store = store
+        self._ownership = ownership or OnlyServer(store)
         self._sink = sink
         self._journal = journal
         self._engines = engines
@@ -97,6 +106,7 @@ class Desk:
             journal=journal, engines=engines, settings=self._settings.sessions, on_commit=on_commit
         )
         self._live: dict[tuple[str, str], _Live] = {}
+        self._hands = Hands()
         self._opening = 0
         self._closed = False
 
@@ -211,7 +221,9 @@ class Desk:
             if row is None:
                 raise SessionNotFound("There is no such session.")
             _check_token(resume.token, row.token_hash)
-            raise SessionClosed("The session has ended; read it over HTTP, or open a new one.")
+            live = await self._fetch(row)
+            if live is None:
+                raise SessionClosed("The session has ended; read it over HTTP, or open a new one.")
         _check_token(resume.token, live.token_hash)
         session = live.session
         ahead = resume.from_sample - session.accepted_samples
@@ -220,41 +232,123 @@ class Desk:
         return await session.attach(skip_to_sample=resume.from_sample)
 
     async def follow(self, tenant: str, session: str, *, after: int = 0) -> AsyncIterator[Recorded]:
-        """Events of a live or a stored session, from seq > `after` to its end."""
-        live = self._live.get((tenant, session))
-        if live is not None:
-            async for record in live.session.log.follow(after=after):
-                yield record
-            return
-        if await self._store.get(tenant, session) is None:
-            raise SessionNotFound("There is no such session.")
-        async for record in self._store.events(tenant, session, after=after):
+        """Events of a live or a stored session, from seq > `after` to its end.
+
+        Of a session at another server: the durable ones, a moment later.
+        """
+        key = (tenant, session)
+
+        def live_log() -> EventLog | None:
+            live = self._live.get(key)
+            return None if live is None else live.session.log
+
+        records = elsewhere.follow(
+            key,
+            after=after,
+            store=self._store,
+            live_log=live_log,
+            goes_on=lambda: self._ownership.shared and not self._closed,
+        )
+        async for record in records:
             yield record
 
     async def delete(self, tenant: str, session: str) -> None:
-        """End the session if it is live, then delete its events and audio."""
+        """End the session if it is live, here or elsewhere, then delete its events and audio."""
         live = self._live.pop((tenant, session), None)
         if live is not None:
             await _stop(live)
+        elif self._ownership.shared:
+            row = await self._store.get(tenant, session)
+            if row is not None and row.state != "finished":
+                await self._claim_from_owner(row)
         await self._journal.delete(tenant, session)
         if not await self._store.delete(tenant, session) and live is None:
             raise SessionNotFound("There is no such session.")
+        await self._ownership.release(tenant, session)
 
-    async def recover(self) -> int:
-        """Go on with the sessions that the last stop left unfinished; return how many."""
+    async def recover(self, *, limit: int = 1000) -> int:
+        """Go on with sessions that nobody has; return how many.
+
+        One that cannot go on does not keep the others; it is tried again after a while.
+        """
         count = 0
-        for row in await self._store.unfinished():
+        for row in await self._ownership.unowned(limit=limit):
+            if self._closed or self._hands.rests((row.tenant, row.session)):
+                continue
             try:
-                count += await self._recover(row)
+                count += await self._take(row) is not None
             except (ServerError, MalformedRecord):  # the others go on
                 _log.exception("session %s cannot go on", row.session)
         return count
 
-    async def _recover(self, row: SessionRow) -> bool:
+    async def let_go(self, tenant: str, session: str, *, lost: bool) -> None:
+        """End the work on a session of this process, for another server to go on with.
+
+        Args:
+            tenant: owner.
+            session: id.
+            lost: another server has it already; nothing more can be written.
+        """
+        key = (tenant, session)
+        async with self._hands.lock(key):
+            live = self._live.pop(key, None)
+            if live is not None:
+                taken = SessionBusy("Another client has taken this session over.")
+                live.session.move(moved() if lost else taken)
+                if live.session.holder is not None and not lost:
+                    await live.session.holder.detach("session_moved")
+                await _stop(live)
+            if live is not None or lost:
+                await self._ownership.release(tenant, session)
+
+    async def _fetch(self, row: SessionRow) -> _Live | None:
+        """Get an unfinished session from the server that has it, or had it when it died."""
+        if row.state == "finished" or not self._ownership.shared:
+            return None
+        if self._closed:
+            raise ServerBusy("The server is stopping; try again in a moment.")
+        if await self._claim_from_owner(row):
+            return await self._take(row)
+        now = await self._store.get(row.tenant, row.session)
+        if now is None or now.state == "finished":
+            return None
+        raise SessionBusy("The session is still held by another server; try again.")
+
+    async def _claim_from_owner(self, row: SessionRow) -> bool:
+        key = (row.tenant, row.session)
+        return await elsewhere.claim_from_owner(
+            key,
+            ownership=self._ownership,
+            store=self._store,
+            hands=self._hands,
+            is_live=lambda: key in self._live,
+        )
+
+    async def _take(self, row: SessionRow) -> _Live | None:
+        """Claim a session and go on with it; None when another server was faster."""
+        key = (row.tenant, row.session)
+        async with self._hands.lock(key):
+            if key in self._live or not await self._ownership.claim(*key):
+                return self._live.get(key)
+            try:
+                await self._recover(row)
+            except BaseException:
+                self._hands.rest(key, _REST_S)
+                await self._release(*key)
+                raise
+            return self._live.get(key)
+
+    async def _release(self, tenant: str, session: str) -> None:
+        try:
+            await self._ownership.release(tenant, session)
+        except StorageFailed:  # the lease runs out
+            _log.warning("session %s could not be released; its lease runs out", session)
+
+    async def _recover(self, row: SessionRow) -> None:
         history = [r async for r in self._store.events(row.tenant, row.session)]
         if not history or not isinstance(history[0].event, SessionStarted):
             await self._forget(row.tenant, row.session)
-            return False
+            return
         log = await asyncio.to_thread(  # a long history is packed
             EventLog,
             row.tenant,
@@ -266,8 +360,9 @@ class Desk:
         session = await self._builder.build(
             row.tenant, row.session, history[0].event, log, fold(history)
         )
+        if self._closed:
+            raise ServerBusy("The server is stopping; try again in a moment.")
         self._launch(session, row.token_hash)
-        return True
 
     async def close(self) -> None:
         """Stop taking sessions; hand the unfinished ones to the next start."""
@@ -277,6 +372,8 @@ class Desk:
             if entry.session.holder is not None:
                 await entry.session.lose(entry.session.holder, "server_stopped")
         await asyncio.gather(*(_stop(entry) for entry in live))
+        for entry in live:
+            await self._release(entry.session.tenant, entry.session.id)
 
     def _launch(self, session: Session, token_hash: str) -> None:
         key = (session.tenant, session.id)
@@ -284,16 +381,24 @@ class Desk:
         self._live[key] = _Live(session, token_hash, task)
 
     async def _live_through(self, session: Session) -> None:
+        key = (session.tenant, session.id)
         try:
             await session.run()
-        except Exception:  # noqa: BLE001 - one session must never end the server
+        except* SessionMoved:
+            _log.info("session %s goes on at another server", session.id)
+        except* Exception:  # noqa: BLE001 - one session must never end the server
+            self._hands.rest(key, _REST_S)
             _log.exception("session %s ended by an unexpected error", session.id)
         finally:
-            self._live.pop((session.tenant, session.id), None)
+            entry = self._live.get(key)
+            if entry is not None and entry.session is session:
+                del self._live[key]
+        await self._release(*key)
 
     async def _forget(self, tenant: str, session: str) -> None:
         try:
             await self._store.delete(tenant, session)
+            await self._ownership.release(tenant, session)
         except StorageFailed:
             _log.warning("session %s could not be removed from the store", session)
 

@@ -17,6 +17,7 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 from greffier_server.core.records import GENESIS, record_hash
+from greffier_server.errors import ServerError
 from greffier_server.pipeline.archive import BLOCK_RECORDS, RecordArchive, RecordView
 from greffier_server.pipeline.clock import Clock
 
@@ -60,6 +61,7 @@ class EventLog:
         self._volatile: dict[tuple[str, str], tuple[int, Recorded]] = {}
         self._shown = 0
         self._closed = False
+        self._cause: ServerError | None = None
         self._changed = asyncio.Event()
         self._writing = asyncio.Lock()
         self._appends: set[asyncio.Task[int]] = set()
@@ -181,6 +183,9 @@ class EventLog:
         """Yield durable records with seq > `after`, then live ones, until the log is closed.
 
         A slow reader misses volatile records that newer ones replaced, and never a durable one.
+
+        Raises:
+            ServerError: the log was closed for this reason, before its end.
         """
         cursor, seen = max(0, after), self._shown
         while True:
@@ -202,12 +207,18 @@ class EventLog:
             if cursor < self._visible or self._shown > seen:
                 continue
             if self._closed:
+                if self._cause is not None:
+                    raise self._cause
                 return
             await changed.wait()
 
-    def close(self) -> None:
-        """End the log: followers finish what there is and stop."""
-        self._closed = True
+    def close(self, cause: ServerError | None = None) -> None:
+        """End the log: followers finish what there is and stop.
+
+        Args:
+            cause: why it ends before the session does; followers are told.
+        """
+        self._closed, self._cause = True, cause
         self._notify()
 
     def _notify(self) -> None:

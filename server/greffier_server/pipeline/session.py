@@ -16,12 +16,19 @@ from greffier_server.core.events import (
     SessionFinished,
     StageFailed,
 )
-from greffier_server.errors import MisalignedAudio, SessionBusy, SessionClosed, StorageFailed
+from greffier_server.errors import (
+    MisalignedAudio,
+    ServerError,
+    SessionBusy,
+    SessionClosed,
+    StorageFailed,
+)
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.read_back import read_stretch, silence
+from greffier_server.storage.failures import SessionMoved, moved
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Holder", "Session", "SessionLimits"]
@@ -101,6 +108,7 @@ class Session:
         self._input_recorded = input_ended is not None
         self._sealed = False
         self._failure: StorageFailed | None = None
+        self._moved: ServerError | None = None
         self._holder: Holder | None = None
         self._changed = asyncio.Event()
 
@@ -190,6 +198,8 @@ class Session:
     async def take(self, holder: "Holder", audio: bytes) -> None:
         """`push` of the client that holds the session."""
         while True:
+            if self._moved is not None:
+                raise self._moved
             if self._failure is not None:
                 raise self._failure
             if self._holder is not holder:
@@ -219,6 +229,11 @@ class Session:
             self._end_reason = reason
             self.notify()
 
+    def move(self, error: ServerError) -> None:
+        """Another server goes on with the session: its client hears `error`."""
+        self._moved = error
+        self.notify()
+
     async def lose(self, holder: "Holder", cause: str) -> None:
         """The client that holds the session is gone."""
         if self._holder is not holder:
@@ -236,6 +251,8 @@ class Session:
         told = -1
         while True:
             changed = self._changed
+            if self._moved is not None:
+                raise self._moved
             if self._failure is not None and self._holder is holder:
                 raise self._failure
             if self.durable_samples > told:
@@ -258,9 +275,12 @@ class Session:
                 for stage in self._stages:
                     tasks.create_task(self._run_stage(stage), name=f"{stage.name} {self.id}")
             await self.log.append(SessionFinished(self._end_reason or "finish"))
+        except* SessionMoved:
+            self._moved = self._moved or moved()
+            raise
         finally:
             self._sealed = True
-            self.log.close()
+            self.log.close(self._moved)
             self.notify()
 
     async def _run_stage(self, stage: Stage) -> None:

@@ -113,6 +113,11 @@ def _postgresql(url: URL) -> AsyncEngine:
         connect_args={
             "timeout": 10,
             "command_timeout": 60,
-            "server_settings": {"application_name": "greffier", "synchronous_commit": "on"},
+            "server_settings": {
+                "application_name": "greffier",
+                "synchronous_commit": "on",
+                # A server that is paused in mid-transaction must not keep its row locks.
+                "idle_in_transaction_session_timeout": "5000",
+            },
         },
     )

@@ -5,7 +5,14 @@ from typing import ClassVar
 
 from greffier_server.errors import StorageFailed
 
-__all__ = ["LogConflict", "StorageUnavailable", "disk_failure"]
+__all__ = [
+    "LogConflict",
+    "SessionElsewhere",
+    "SessionMoved",
+    "StorageUnavailable",
+    "disk_failure",
+    "moved",
+]
 
 
 class StorageUnavailable(StorageFailed):
@@ -20,6 +27,27 @@ class LogConflict(StorageFailed):
     code: ClassVar[str] = "log_conflict"
     status: ClassVar[int] = 409
     retryable: ClassVar[bool] = False
+
+
+class SessionMoved(LogConflict):
+    """Another server has taken the session over; this one may write nothing more to it."""
+
+    code: ClassVar[str] = "session_moved"
+    close_code: ClassVar[int] = 4409
+    retryable: ClassVar[bool] = True
+
+
+class SessionElsewhere(StorageFailed):
+    """The session lives at another server, and cannot be fetched from there."""
+
+    code: ClassVar[str] = "session_elsewhere"
+    status: ClassVar[int] = 409
+    close_code: ClassVar[int] = 4409
+
+
+def moved() -> SessionMoved:
+    """Return the error for a session that this server no longer owns."""
+    return SessionMoved("The session goes on at another server. Reconnect to go on with it.")
 
 
 _DISK: dict[int, str] = {

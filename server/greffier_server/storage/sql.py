@@ -4,11 +4,16 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from typing import Any, Self, cast
 
 import aiosqlite
-from sqlalchemy import RowMapping, Select, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from greffier_server.core.events import Recorded
@@ -16,6 +21,7 @@ from greffier_server.core.records import MalformedRecord, decode_record, encode_
 from greffier_server.errors import SessionExists, SessionNotFound, StorageFailed
 from greffier_server.storage import sql_jobs
 from greffier_server.storage.engines import BARE, WRITES, engine_for
+from greffier_server.storage.holdings import Holdings
 from greffier_server.storage.rows import (
     Key,
     advance,
@@ -26,6 +32,7 @@ from greffier_server.storage.rows import (
     storable,
 )
 from greffier_server.storage.schema import upgrade
+from greffier_server.storage.session_rows import SESSION_COLUMNS, session_row
 from greffier_server.storage.sql_errors import ConnectionLost, ConstraintRefused, translated
 from greffier_server.storage.store import Job, SessionRow
 from greffier_server.storage.tables import events, sessions
@@ -41,10 +48,17 @@ _TIDY = "PRAGMA incremental_vacuum(2000); PRAGMA wal_checkpoint(TRUNCATE);"
 
 
 class SqlStore:
-    """`SessionStore` on a database; make one with `open`. A commit returned is on disk."""
+    """`SessionStore` on a database; make one with `open`. A commit returned is on disk.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Args:
+        engine: of the database.
+        holdings: what this node owns, where several servers share the database; events of a
+            session that another one owns are refused.
+    """
+
+    def __init__(self, engine: AsyncEngine, holdings: Holdings | None = None) -> None:
         self._engine = engine
+        self._holdings = holdings
         self._sqlite = engine.dialect.name == "sqlite"
         # SQLite has one writer: waiting here is fair, waiting inside it is polling.
         self._turn: AbstractAsyncContextManager[None] = (
@@ -52,7 +66,7 @@ class SqlStore:
         )
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, holdings: Holdings | None = None) -> Self:
         """Connect to ``sqlite:///path`` or ``postgresql://…`` and bring its schema up to date.
 
         Raises:
@@ -66,7 +80,7 @@ class SqlStore:
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, holdings)
 
     async def create(self, row: SessionRow) -> None:
         """Add a session. Raises SessionExists when the id is taken."""
@@ -74,7 +88,10 @@ class SqlStore:
         values["title"] = storable(row.title)
         values["translate_to"] = json.dumps(row.translate_to)
         try:
-            async with self._write() as connection:
+            async with AsyncExitStack() as stack:
+                if self._holdings is not None:
+                    values |= stack.enter_context(self._holdings.first((row.tenant, row.session)))
+                connection = await stack.enter_async_context(self._write())
                 await connection.execute(insert(sessions).values(**values))
         except ConstraintRefused:
             raise SessionExists("A session with this id exists. Choose another id.") from None
@@ -88,6 +105,7 @@ class SqlStore:
         Raises:
             SessionNotFound: a session was never created, or is deleted; nothing is stored.
             LogConflict: events do not follow the stored ones; nothing is stored.
+            SessionMoved: another server owns a session; nothing is stored.
             StorageUnavailable: disk full, or no connection.
         """
         groups = by_session(records)
@@ -139,7 +157,9 @@ class SqlStore:
     async def get(self, tenant: str, session: str) -> SessionRow | None:
         """One session."""
         found = await self._rows(
-            select(sessions).where(sessions.c.tenant == tenant, sessions.c.session == session)
+            select(*SESSION_COLUMNS).where(
+                sessions.c.tenant == tenant, sessions.c.session == session
+            )
         )
         return found[0] if found else None
 
@@ -151,7 +171,7 @@ class SqlStore:
         A page also holds the sessions created in the same millisecond as its last one, so that
         paging skips none.
         """
-        query = select(sessions).where(sessions.c.tenant == tenant)
+        query = select(*SESSION_COLUMNS).where(sessions.c.tenant == tenant)
         if before_ms is not None:
             query = query.where(sessions.c.created_at_ms < before_ms)
         query = query.order_by(sessions.c.created_at_ms.desc(), sessions.c.session)
@@ -165,7 +185,7 @@ class SqlStore:
     async def unfinished(self) -> Sequence[SessionRow]:
         """Sessions of every tenant that are open or draining, oldest first."""
         return await self._rows(
-            select(sessions)
+            select(*SESSION_COLUMNS)
             .where(sessions.c.state.in_(["open", "draining"]))
             .order_by(sessions.c.created_at_ms, sessions.c.tenant, sessions.c.session)
         )
@@ -190,7 +210,7 @@ class SqlStore:
     async def expired(self, now_ms: int, *, limit: int = 100) -> Sequence[SessionRow]:
         """Finished sessions whose retention is over, longest first."""
         return await self._rows(
-            select(sessions)
+            select(*SESSION_COLUMNS)
             .where(sessions.c.state == "finished", sessions.c.expires_at_ms <= now_ms)
             .order_by(sessions.c.expires_at_ms, sessions.c.tenant, sessions.c.session)
             .limit(page_size(limit))
@@ -254,7 +274,7 @@ class SqlStore:
 
     async def _rows(self, query: Select[Any]) -> Sequence[SessionRow]:
         async with self._read() as connection:
-            return [_row(found) for found in (await connection.execute(query)).mappings()]
+            return [session_row(found) for found in (await connection.execute(query)).mappings()]
 
     async def _locked_rows(
         self, connection: AsyncConnection, keys: Sequence[Key]
@@ -262,7 +282,7 @@ class SqlStore:
         rows: dict[Key, SessionRow] = {}
         for start in range(0, len(keys), _KEYS_PAGE):
             query = (
-                select(sessions)
+                select(*SESSION_COLUMNS, sessions.c.owner, sessions.c.epoch)
                 .where(
                     tuple_(sessions.c.tenant, sessions.c.session).in_(
                         keys[start : start + _KEYS_PAGE]
@@ -272,7 +292,11 @@ class SqlStore:
                 .with_for_update()
             )
             for found in (await connection.execute(query)).mappings():
-                row = _row(found)
+                row = session_row(found)
+                if self._holdings is not None and row.state != "finished":
+                    self._holdings.check(
+                        (row.tenant, row.session), owner=found["owner"], epoch=found["epoch"]
+                    )
                 rows[row.tenant, row.session] = row
         return rows
 
@@ -333,12 +357,6 @@ async def _verify(connection: AsyncConnection, key: Key, known: Sequence[Recorde
     stored = {int(seq): str(payload) for seq, payload in await connection.execute(query)}
     if any(stored.get(record.seq) != encode_record(record) for record in known):
         raise conflict()
-
-
-def _row(found: RowMapping) -> SessionRow:
-    values = {str(key): value for key, value in found.items()}
-    values["translate_to"] = tuple(cast("Sequence[str]", json.loads(found["translate_to"])))
-    return SessionRow(**values)
 
 
 def _decoded(payload: str) -> Recorded:

@@ -6,6 +6,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -13,7 +14,16 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["events", "jobs", "metadata", "sessions"]
+__all__ = [
+    "audio_blocks",
+    "audio_objects",
+    "audio_recordings",
+    "events",
+    "jobs",
+    "metadata",
+    "nodes",
+    "sessions",
+]
 
 metadata = MetaData()
 
@@ -32,9 +42,13 @@ sessions = Table(
     Column("last_seq", BigInteger, nullable=False),
     Column("token_hash", Text, nullable=False),
     Column("expires_at_ms", BigInteger),
+    Column("owner", Text),  # the node that may write to it; NULL: nobody's
+    Column("epoch", BigInteger, nullable=False, server_default="0"),  # counts its owners
+    Column("wanted_by", Text),  # a node that asks the owner to let go
     PrimaryKeyConstraint("tenant", "session", name="pk_sessions"),
     Index("ix_sessions_tenant_created", "tenant", "created_at_ms"),
     Index("ix_sessions_state_expires", "state", "expires_at_ms"),
+    Index("ix_sessions_owner_state", "owner", "state"),
 )
 
 events = Table(
@@ -79,3 +93,62 @@ jobs = Table(
     sqlite_autoincrement=True,  # an id is never given twice, so that a stale claim finds nothing
 )
 Index("ix_jobs_session", jobs.c.tenant, jobs.c.session)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node", Text, nullable=False),
+    Column("lease_until_ms", BigInteger, nullable=False),  # by the database's clock
+    PrimaryKeyConstraint("node", name="pk_nodes"),
+)
+
+audio_recordings = Table(
+    "audio_recordings",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("sealed", Integer, nullable=False),  # 1: complete; 2: and wholly in objects
+    PrimaryKeyConstraint("tenant", "session", name="pk_audio_recordings"),
+    Index("ix_audio_recordings_sealed", "sealed"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_audio_recordings_session",
+        ondelete="CASCADE",
+    ),
+)
+
+audio_blocks = Table(
+    "audio_blocks",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("from_byte", BigInteger, nullable=False),
+    Column("to_byte", BigInteger, nullable=False),
+    Column("checksum", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant", "session", "from_byte", name="pk_audio_blocks"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["audio_recordings.tenant", "audio_recordings.session"],
+        name="fk_audio_blocks_recording",
+        ondelete="CASCADE",
+    ),
+)
+
+audio_objects = Table(  # outlives its session until the object is gone: no foreign key
+    "audio_objects",
+    metadata,
+    Column("name", Text, nullable=False),  # in the bucket
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("from_byte", BigInteger, nullable=False),
+    Column("to_byte", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the object
+    Column("state", Text, nullable=False),  # writing, stored, abandoned or deleting
+    Column("since_ms", BigInteger, nullable=False),  # in this state, by the database's clock
+    PrimaryKeyConstraint("name", name="pk_audio_objects"),
+    Index("ix_audio_objects_session", "tenant", "session", "from_byte"),
+    Index("ix_audio_objects_state", "state", "since_ms"),
+)
