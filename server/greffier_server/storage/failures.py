@@ -5,7 +5,14 @@ from typing import ClassVar
 
 from greffier_server.errors import StorageFailed
 
-__all__ = ["LogConflict", "StorageUnavailable", "disk_failure"]
+__all__ = [
+    "EncryptionKeyMissing",
+    "EncryptionKeyWrong",
+    "LogConflict",
+    "QuotaExceeded",
+    "StorageUnavailable",
+    "disk_failure",
+]
 
 
 class StorageUnavailable(StorageFailed):
@@ -19,6 +26,29 @@ class LogConflict(StorageFailed):
 
     code: ClassVar[str] = "log_conflict"
     status: ClassVar[int] = 409
+    retryable: ClassVar[bool] = False
+
+
+class EncryptionKeyMissing(StorageFailed):
+    """What is stored is encrypted, and the key is not there: not given, or destroyed."""
+
+    code: ClassVar[str] = "encryption_key_missing"
+    status: ClassVar[int] = 410
+    retryable: ClassVar[bool] = False
+
+
+class EncryptionKeyWrong(StorageFailed):
+    """The key given does not open what is stored."""
+
+    code: ClassVar[str] = "encryption_key_wrong"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+
+class QuotaExceeded(StorageFailed):
+    """The tenant's audio takes all the space it may take."""
+
+    code: ClassVar[str] = "quota_exceeded"
     retryable: ClassVar[bool] = False
 
 
