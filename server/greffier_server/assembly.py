@@ -35,6 +35,7 @@ from greffier_server.core.events import Recorded
 from greffier_server.core.policies import default_dials
 from greffier_server.core.speech import PROFILES
 from greffier_server.jobs import JobRunner, Retention
+from greffier_server.key_ring import open_key_ring
 from greffier_server.pipeline.building import Engines, SessionSettings
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
@@ -44,9 +45,12 @@ from greffier_server.pipeline.transcribe import TranscribeSettings
 from greffier_server.second_engine import Idle, second_engine
 from greffier_server.services import ModelDescription, ModelState, Readiness, Services
 from greffier_server.settings import Settings
+from greffier_server.storage.compaction import Compaction
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
+from greffier_server.storage.space import Quota, quota_of
 from greffier_server.storage.sql import SqlStore
+from greffier_server.storage.texts import EncryptedTexts
 from greffier_server.storage.writer import StoreWriter
 from greffier_server.telemetry import Metrics
 
@@ -88,12 +92,16 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
     async with AsyncExitStack() as stack:
         loaded = await build_engines(settings, stack, metrics)
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
-        store = await SqlStore.open(settings.database.get_secret_value())
+        keys = await asyncio.to_thread(open_key_ring, settings)
+        texts = None if keys is None else EncryptedTexts(keys)
+        store = await SqlStore.open(settings.database.get_secret_value(), texts=texts)
         stack.push_async_callback(store.close)
         writer = StoreWriter(store)
         stack.push_async_callback(writer.close)
-        journal = DiskJournal(settings.data_dir / "audio")
+        journal = DiskJournal(settings.data_dir / "audio", keys=keys, quota=_quota(settings))
         stack.push_async_callback(journal.close)
+        await journal.take_stock()
+        metrics.audio_bytes.set_function(lambda: journal.space.total_bytes)
 
         async def sink(records: Sequence[Recorded]) -> None:
             await second_pass.watch(records)
@@ -123,6 +131,9 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(_end, sweeping)
+        if settings.storage.compress:
+            packing = asyncio.create_task(Compaction(journal).run(), name="packing")
+            stack.push_async_callback(_end, packing)
         metrics.sessions_active.set_function(lambda: desk.live_count)
         stack.push_async_callback(desk.close)
         resumed = await desk.recover()
@@ -146,6 +157,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             models=lambda: _descriptions(loaded),
             journal=journal,
             second_pass=second_pass,
+            space=journal.space,
         )
 
 
@@ -369,6 +381,10 @@ def _estimate(settings: Settings, loaded: _Loaded) -> int:
     if settings.recognition.engine == "fake" or loaded.engine is None:
         return _UNWEIGHTED_STREAMS
     return estimate_streams(decode_cost_s(loaded.engine), workers=loaded.workers)
+
+
+def _quota(settings: Settings) -> Quota:
+    return quota_of(settings.storage.quota_bytes, settings.storage.named_quota_bytes)
 
 
 def _desk_settings(settings: Settings, room: Room) -> DeskSettings:

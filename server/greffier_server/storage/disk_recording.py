@@ -1,7 +1,7 @@
 """The audio of one session through its asynchronous door; see `DiskJournal`."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from greffier_server.errors import SessionClosed
 from greffier_server.storage.budget import ByteBudget
@@ -50,6 +50,11 @@ class DiskRecording:
     def recording(self) -> Recording:
         """The files behind it."""
         return self._track.recording
+
+    @property
+    def holes(self) -> Sequence[tuple[int, int]]:
+        """Stretches (from, to) that were damaged when it was opened; costs nothing to ask."""
+        return self._track.recording.holes
 
     @property
     def sealed(self) -> bool:

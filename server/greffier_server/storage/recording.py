@@ -152,6 +152,7 @@ class Recording:
         self._dirty = False
         self._lost: OSError | None = None
         self._sealed = False
+        self._holes: list[tuple[int, int]] = []
         self._recover()
 
     @property
@@ -168,6 +169,11 @@ class Recording:
     def sealed(self) -> bool:
         """The session is complete."""
         return self._sealed
+
+    @property
+    def holes(self) -> Sequence[tuple[int, int]]:
+        """Stretches (from, to) that were damaged when it was opened; costs nothing to ask."""
+        return tuple(self._holes)
 
     @property
     def stored_bytes(self) -> int:
@@ -399,6 +405,7 @@ class Recording:
             limit = next((first for first in firsts[index + 1 :] if first is not None), None)
             self._parts.append(_Part(number, path, max(self._written, last.first_byte or 0)))
             kept = _kept(last, self._parts[-1].first_byte, limit=limit, is_last=is_last)
+            self._note_holes(self._parts[-1].first_byte, kept, end=_end(last, kept))
             self._written = max(self._written, _end(last, kept))
             self._sealed = is_last and _seals(last, kept)
             keep_at = kept[-1].end_at if kept else _header_size(last)
@@ -407,6 +414,14 @@ class Recording:
         if last is not None:
             self._written = max(self._written, self._parts[-1].first_byte)
             self._finish_recovery(last, keep_at)
+
+    def _note_holes(self, first_byte: int, kept: Sequence[Block], *, end: int) -> None:
+        at = self._written
+        places = [(first_byte, first_byte), *((each.offset, each.end) for each in kept)]
+        for begin, until in [*places, (max(end, first_byte), end)]:
+            if begin > at:
+                self._holes.append((at, begin))
+            at = max(at, begin, until)
 
     def _check_key(self, number: int, path: Path) -> None:
         """Before anything is touched: what is encrypted can be opened."""
