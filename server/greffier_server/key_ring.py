@@ -2,6 +2,7 @@
 
 from greffier_server.errors import SettingsInvalid
 from greffier_server.settings import Settings
+from greffier_server.storage.failures import disk_failure
 from greffier_server.storage.keys import KeyRing, MasterKey, read_master_key
 
 __all__ = ["master_key", "open_key_ring"]
@@ -12,10 +13,19 @@ def open_key_ring(settings: Settings) -> KeyRing | None:
 
     Raises:
         SettingsInvalid: the master key cannot be read, or is none.
+        EncryptionKeyWrong: it does not open every key that is there.
+        StorageFailed: the keys cannot be read.
     """
     if not settings.encryption.enabled:
         return None
-    return KeyRing(settings.keys_path, master_key(settings))
+    master = master_key(settings)
+    ring = KeyRing(settings.keys_path, master)
+    try:
+        for wrapped in ring.all_wrapped():
+            wrapped.unwrap(master)
+    except OSError as error:
+        raise disk_failure(error) from error
+    return ring
 
 
 def master_key(settings: Settings) -> MasterKey:
