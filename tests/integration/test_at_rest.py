@@ -57,7 +57,9 @@ def encrypted(folder: Path, master: str = MASTER, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def http_of(settings: Settings, services: Services) -> AsyncGenerator[httpx.AsyncClient, None]:
+async def http_of(
+    settings: Settings, services: Services
+) -> AsyncGenerator[httpx.AsyncClient, None]:
     transport = httpx.ASGITransport(create_app(settings, services))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client

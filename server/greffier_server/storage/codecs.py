@@ -72,10 +72,14 @@ def _pack(coding: _Coding, audio: bytes) -> bytes:
 
 def _inflate(packed: bytes, length: int) -> bytes:
     """Never more than `length`: a forged block must not fill the memory."""
+    inflater = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(packed, max(1, length))
+        audio = inflater.decompress(packed, length + 1)
     except zlib.error as error:
         raise ValueError("not zlib") from error
+    if len(audio) != length or not inflater.eof or inflater.unused_data:
+        raise ValueError("another length")
+    return audio
 
 
 def _deflate(audio: bytes) -> bytes:
@@ -89,8 +93,6 @@ def _planes(audio: bytes) -> bytes:
 
 def _unplanes(packed: bytes, length: int) -> bytes:
     planes = _inflate(packed, length)
-    if len(planes) != length:
-        raise ValueError("another length")
     audio, size = bytearray(length), length // _FLOAT_BYTES
     for plane in range(_FLOAT_BYTES):
         audio[plane::_FLOAT_BYTES] = planes[plane * size : (plane + 1) * size]
@@ -100,6 +102,6 @@ def _unplanes(packed: bytes, length: int) -> bytes:
 _CODINGS: Mapping[int, _Coding] = {
     1: _Coding(_deflate, _inflate, 1),
     2: _Coding(_planes, _unplanes, _FLOAT_BYTES),
-    3: _Coding(lambda audio: flac(audio, 1), lambda packed, _: unflac(packed, 1), 2),
-    4: _Coding(lambda audio: flac(audio, 2), lambda packed, _: unflac(packed, 2), 4),
+    3: _Coding(lambda audio: flac(audio, 1), lambda packed, size: unflac(packed, 1, size), 2),
+    4: _Coding(lambda audio: flac(audio, 2), lambda packed, size: unflac(packed, 2, size), 4),
 }

@@ -37,11 +37,11 @@ def flac(pcm: bytes, channels: int) -> bytes:
     return _join(bytes(encoder.extradata), [packet for packet in packets if packet])
 
 
-def unflac(octets: bytes, channels: int) -> bytes:
-    """Return the samples that `flac` was given.
+def unflac(octets: bytes, channels: int, length: int) -> bytes:
+    """Return the `length` bytes of samples that `flac` was given.
 
     Raises:
-        ValueError: it is no FLAC.
+        ValueError: it is no FLAC, or holds more.
     """
     from av.audio.codeccontext import AudioCodecContext
     from av.error import FFmpegError
@@ -50,16 +50,16 @@ def unflac(octets: bytes, channels: int) -> bytes:
     about, packets = _split(octets)
     decoder: Any = AudioCodecContext.create("flac", "r")
     decoder.extradata = about
-    pieces: list[bytes] = []
+    audio = bytearray()
     try:
         for packet in [*map(Packet, packets), None]:
             for frame in decoder.decode(packet):
-                if len(frame.layout.channels) != channels:
-                    raise ValueError("another number of channels")
-                pieces.append(frame.to_ndarray().astype("<i2", copy=False).tobytes())
+                if len(frame.layout.channels) != channels or len(audio) > length:
+                    raise ValueError("other channels, or too long")
+                audio += frame.to_ndarray().astype("<i2", copy=False).tobytes()
     except FFmpegError as error:
         raise ValueError("not FLAC") from error
-    return b"".join(pieces)
+    return bytes(audio)
 
 
 def _join(about: bytes, packets: Sequence[bytes]) -> bytes:
