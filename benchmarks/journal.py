@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.journal`` runs two parts. *Recording*: so many sessions append pieces of a
 size at the pace of speech (or, with ``--pace 0``, as fast as the disk answers) into a real
-directory; every append waits for its sync. *Packing*: recordings of speech are journalled, packed and read back.
-Times on the wall mean something on a quiet machine only; processor time is the process's own.
+directory; every append waits for its sync. *Packing*: recordings of speech are journalled, packed
+and read back. Times on the wall mean something on a quiet machine only; processor time is the
+process's own.
 """
 
 import argparse
