@@ -197,10 +197,11 @@ async def test_rot_in_a_finished_session_becomes_a_gap_when_it_is_read(
         assert len(await gaps(services, session)) == 1
 
 
-async def test_rot_in_a_session_that_goes_on_becomes_a_gap(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path)
+@pytest.mark.parametrize("secret", [False, True])
+async def test_rot_in_a_session_that_goes_on_becomes_a_gap(tmp_path: Path, secret: bool) -> None:
+    settings = encrypted(tmp_path) if secret else settings_of(tmp_path)
     async with build(settings) as services:
-        holder, token = await services.desk.open("default", Start(language="en", minutes=False))
+        holder, _ = await services.desk.open("default", Start(language="en", minutes=False))
         for at in range(0, len(AUDIO), 6_400):
             await holder.push(AUDIO[at : at + 6_400])
             async for durable in holder.acks():
@@ -209,7 +210,6 @@ async def test_rot_in_a_session_that_goes_on_becomes_a_gap(tmp_path: Path) -> No
         session = holder.id
     (segment,) = (tmp_path / "audio" / "default" / session).iterdir()
     flip(segment, 3_000)
-    del token
     async with build(settings) as services:
         async with asyncio.timeout(30):
             async for record in services.desk.follow("default", session):
@@ -289,10 +289,14 @@ async def test_space_is_right_after_a_start_and_after_packing(tmp_path: Path) ->
     await again.take_stock()
     assert again.space.of("t").audio_bytes == on_disk()
     assert again.space.of("t").sessions == 1
+    with pytest.raises(SessionClosed):
+        await recording.append(b"late")
     reopened = await again.open("t", "s")
     assert reopened.sealed
     assert b"".join(await asyncio.to_thread(lambda: list(reopened.read(0)))) == AUDIO * 2
     await again.delete("t", "s")
+    with pytest.raises(SessionClosed):
+        await reopened.append(b"late")
     assert again.space.total_bytes == on_disk() == 0
     await again.close()
 

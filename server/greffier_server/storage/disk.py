@@ -65,6 +65,7 @@ class DiskJournal:
         self._keys = keys
         self._space = SpaceLedger(quota)
         self._stock_taken = False
+        self._stocktaking = asyncio.Lock()
         self._touched: set[tuple[str, str]] = set()
         self._searched = False
         self._segment_bytes = segment_bytes
@@ -87,16 +88,16 @@ class DiskJournal:
         Raises:
             StorageFailed: the disk cannot be read.
         """
-        if self._stock_taken:
-            return
-        try:
-            found = await asyncio.to_thread(self._sizes)
-        except OSError as error:
-            raise disk_failure(error) from error
-        for tenant, session, size in found:
-            if folder_of(self._root, tenant, session) not in self._open:
+        async with self._stocktaking:
+            if self._stock_taken:
+                return
+            try:
+                found = await asyncio.to_thread(self._sizes)
+            except OSError as error:
+                raise disk_failure(error) from error
+            for tenant, session, size in found:
                 self._space.put(tenant, session, size)
-        self._stock_taken = True
+            self._stock_taken = True
 
     async def open(self, tenant: str, session: str) -> DiskRecording:
         """Create the session's journal, or reopen it after a crash (a torn end is cut off).
@@ -150,6 +151,7 @@ class DiskJournal:
             if known is not None:
                 with suppress(StorageFailed):  # it goes away all the same
                     await known.release()
+                known.uncount()
             try:
                 await asyncio.to_thread(remove_audio, self._files, folder)
             except OSError as error:

@@ -32,6 +32,7 @@ class DiskRecording:
         self._space = space
         self._tenant, self._session = owner
         self._on_sealed = sealed
+        self._counted = True
         self._durable = track.recording.durable_bytes
         self._failures = 0
         self._pending = 0
@@ -111,6 +112,10 @@ class DiskRecording:
         """Close the file; no audio can be added through this object any more."""
         await self._finish(seal=False)
 
+    def uncount(self) -> None:
+        """Its files are deleted: they take no space, whatever is still asked of it."""
+        self._counted = False
+
     async def _finish(self, *, seal: bool) -> None:
         answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -123,7 +128,8 @@ class DiskRecording:
 
     def _learn(self, answer: Answer) -> None:
         self._durable, self._failures = answer.durable_bytes, answer.failures
-        self._space.put(self._tenant, self._session, answer.stored_bytes)
+        if self._counted and not isinstance(answer.error, SessionClosed):
+            self._space.put(self._tenant, self._session, answer.stored_bytes)
 
     def read(self, from_byte: int, to_byte: int | None = None) -> Iterator[bytes]:
         """Durable audio in blocks; damaged stretches are left out (blocking)."""
