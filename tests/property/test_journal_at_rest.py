@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from greffier_server.storage.filesystem import FileSystem
 from greffier_server.storage.keys import KeyRing, MasterKey
 from greffier_server.storage.packing import Packing
-from greffier_server.storage.recording import Recording, remove_audio, segment_files
+from greffier_server.storage.places import remove_audio, segment_files
+from greffier_server.storage.recording import Recording
 from greffier_server.storage.sync_thread import Answer, Append, Finish, Track, write_batch
 from tests.support.simulated_fs import Fault, PowerCut, SimulatedDisk
 

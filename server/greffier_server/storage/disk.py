@@ -26,13 +26,8 @@ from greffier_server.storage.failures import (
 from greffier_server.storage.filesystem import FileSystem, LocalFileSystem
 from greffier_server.storage.keys import KeyRing
 from greffier_server.storage.packing import Packing
-from greffier_server.storage.recording import (
-    RECORDED,
-    ClosedPart,
-    Recording,
-    folder_of,
-    remove_audio,
-)
+from greffier_server.storage.places import RECORDED, ClosedPart, folder_of, remove_audio
+from greffier_server.storage.recording import Recording
 from greffier_server.storage.space import Quota, SpaceLedger
 from greffier_server.storage.sync_thread import SyncThread, Track
 

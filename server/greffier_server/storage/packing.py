@@ -20,7 +20,7 @@ from greffier_server.storage.cipher import AudioCipher
 from greffier_server.storage.contents import BlockWriter, SegmentReader
 from greffier_server.storage.filesystem import FileSystem, OpenFile, write_whole
 from greffier_server.storage.keys import KeyRing
-from greffier_server.storage.recording import PACKED, ClosedPart
+from greffier_server.storage.places import PACKED, ClosedPart
 from greffier_server.storage.segments import (
     COMPACT,
     ENCRYPTED,

@@ -6,20 +6,20 @@ not change any more.
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from greffier_server.errors import BadRequest, SessionClosed
+from greffier_server.errors import SessionClosed
 from greffier_server.storage.cipher import AudioCipher
 from greffier_server.storage.contents import BlockWriter, SegmentReader
 from greffier_server.storage.filesystem import FileSystem, OpenFile, write_whole
 from greffier_server.storage.keys import KeyRing, TenantKey
+from greffier_server.storage.places import PACKED, RECORDED, ClosedPart, folder_of, segment_files
+from greffier_server.storage.recovery import end_of, header_size, kept_blocks, seals
 from greffier_server.storage.segments import (
     ENCRYPTED,
     MAX_BLOCK,
-    SEALED,
     Block,
     Segment,
     encode_coded_header,
@@ -27,60 +27,9 @@ from greffier_server.storage.segments import (
     longest_header,
 )
 
-__all__ = [
-    "PACKED",
-    "RECORDED",
-    "ClosedPart",
-    "Recording",
-    "folder_of",
-    "remove_audio",
-    "segment_files",
-]
+__all__ = ["Recording"]
 
 _log = logging.getLogger(__name__)
-
-RECORDED, PACKED = ".gja", ".gjc"
-"""Forms of a segment: as it was written, and packed after it was closed."""
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_FILE = re.compile(r"(\d{6})\.(gja|gjc)")
-
-
-def folder_of(root: Path, tenant: str, session: str) -> Path:
-    """Return where a session's audio lies.
-
-    Raises:
-        BadRequest: a name that could lead elsewhere.
-    """
-    if not (_NAME.fullmatch(tenant) and _NAME.fullmatch(session)):
-        raise BadRequest("Names of tenants and sessions are 1 to 64 letters, digits, _ and -.")
-    return root / tenant / session
-
-
-def segment_files(files: FileSystem, folder: Path) -> list[tuple[int, Path]]:
-    """Return the segments of a folder by number: of two forms of one, that which was recorded."""
-    found: dict[int, Path] = {}
-    for name in sorted(files.names(folder), reverse=True):  # .gja after .gjc
-        match = _FILE.fullmatch(name)
-        if match is not None:
-            found[int(match.group(1))] = folder / name
-    return sorted(found.items())
-
-
-def remove_audio(files: FileSystem, folder: Path) -> None:
-    """Take a session's files away, of every form and finished or not; nothing where none are.
-
-    Raises:
-        OSError: some are left; do it again.
-    """
-    names = files.names(folder)
-    for name in names:
-        files.unlink(folder / name)
-    if names:
-        files.sync_folder(folder)
-    if files.is_folder(folder):
-        files.remove_folder(folder)
-        files.sync_folder(folder.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +39,6 @@ class _Part:
     number: int
     path: Path
     first_byte: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedPart:
-    """A segment that takes nothing more."""
-
-    number: int
-    path: Path
-    """As it was recorded."""
-    first_byte: int
-    end_byte: int
-    seals: bool
-    """It is the last one of a complete session."""
 
 
 class Recording:
@@ -390,8 +326,8 @@ class Recording:
             self._check_key(number, path)
         self._remove_strays({path.name for _, path in found})
         self._next_number = found[-1][0] + 1
-        header_size = longest_header(self._tenant, self._session)
-        if self._first_known(found[-1]) is None and self._files.size(found[-1][1]) <= header_size:
+        longest = longest_header(self._tenant, self._session)
+        if self._first_known(found[-1]) is None and self._files.size(found[-1][1]) <= longest:
             self._files.unlink(found[-1][1])  # cut off while it was being made
             self._files.sync_folder(self._folder)
             found.pop()
@@ -404,11 +340,11 @@ class Recording:
             self._closed_size += last.size
             limit = next((first for first in firsts[index + 1 :] if first is not None), None)
             self._parts.append(_Part(number, path, max(self._written, last.first_byte or 0)))
-            kept = _kept(last, self._parts[-1].first_byte, limit=limit, is_last=is_last)
-            self._note_holes(self._parts[-1].first_byte, kept, end=_end(last, kept))
-            self._written = max(self._written, _end(last, kept))
-            self._sealed = is_last and _seals(last, kept)
-            keep_at = kept[-1].end_at if kept else _header_size(last)
+            kept = kept_blocks(last, self._parts[-1].first_byte, limit=limit, is_last=is_last)
+            self._note_holes(self._parts[-1].first_byte, kept, end=end_of(last, kept))
+            self._written = max(self._written, end_of(last, kept))
+            self._sealed = is_last and seals(last, kept)
+            keep_at = kept[-1].end_at if kept else header_size(last)
             if last.bad_bytes and not is_last:
                 _log.warning("audio journal: %d bytes of a segment are damaged", last.bad_bytes)
         if last is not None:
@@ -487,41 +423,3 @@ class Recording:
 
     def _writer(self, number: int) -> BlockWriter:
         return BlockWriter(self._tenant, self._session, number, self._cipher)
-
-
-def _kept(
-    segment: Segment, first_byte: int, *, limit: int | None, is_last: bool
-) -> Sequence[Block]:
-    """Return the blocks that count.
-
-    Not those that a later segment overrides; and in the last segment none behind a hole that
-    nobody was told is kept.
-    """
-    attested = max([first_byte, *(block.synced for block in segment.blocks)])
-    kept: list[Block] = []
-    expected = first_byte
-    for block in segment.blocks:
-        if block.offset < expected or (limit is not None and block.end > limit):
-            continue
-        if block.offset > expected and is_last and block.offset > attested:
-            break
-        kept.append(block)
-        expected = block.end
-    return kept
-
-
-def _end(segment: Segment, kept: Sequence[Block]) -> int:
-    """Where a segment's audio ends; a packed one was whole once, whatever has become of it."""
-    end = kept[-1].end if kept else 0
-    if segment.header is not None:
-        return max(end, segment.header.end_byte)
-    return max([end, *(block.synced for block in segment.blocks)])
-
-
-def _seals(segment: Segment, kept: Sequence[Block]) -> bool:
-    flagged = segment.header is not None and bool(segment.header.flags & SEALED)
-    return flagged or bool(kept and kept[-1].seals)
-
-
-def _header_size(segment: Segment) -> int:
-    return 0 if segment.header is None else segment.header.size
