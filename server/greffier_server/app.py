@@ -14,6 +14,7 @@ from greffier_server.transport.auth import Gate
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
 from greffier_server.transport.review import add_review_routes
+from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["create_app"]
@@ -64,6 +65,7 @@ def create_app(
     answer_errors(app)
     add_http_routes(app)
     add_review_routes(app)
+    add_space_route(app)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     app.router.routes.extend(routes)

@@ -26,6 +26,7 @@ from greffier_server.room import estimate, room_for
 from greffier_server.second_engine import Idle, second_engine
 from greffier_server.services import Services
 from greffier_server.settings import Settings
+from greffier_server.storage.compaction import Compaction
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
 from greffier_server.storage.writer import StoreWriter
@@ -54,6 +55,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
         storage = await open_storage(settings, stack)
         store, journal = storage.store, storage.journal
+        space = storage.disk.space if storage.disk is not None else None
         writer = StoreWriter(store)
         stack.push_async_callback(writer.close)
 
@@ -86,6 +88,11 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(end_task, sweeping)
+        if storage.disk is not None and space is not None:
+            metrics.audio_bytes.set_function(lambda: space.total_bytes)
+            if settings.storage.compress:
+                packing = asyncio.create_task(Compaction(storage.disk).run(), name="packing")
+                stack.push_async_callback(end_task, packing)
         metrics.sessions_active.set_function(lambda: desk.live_count)
         if storage.renew_s is not None:  # to the end of closing: the lease is needed until then
             care = OwnershipCare(desk, storage.ownership, every_s=storage.renew_s)
@@ -112,6 +119,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             models=lambda: descriptions(loaded),
             journal=journal,
             second_pass=second_pass,
+            space=space,
         )
 
 

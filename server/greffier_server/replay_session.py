@@ -19,10 +19,7 @@ from greffier_server.errors import (
 from greffier_server.pipeline.listening import Ears, Listening
 from greffier_server.pipeline.replaying import SessionReplay
 from greffier_server.settings import LanguageModelSettings, Settings
-from greffier_server.storage.disk import DiskJournal
-from greffier_server.storage.journal import AudioJournal
-from greffier_server.storage.sql import SqlStore
-from greffier_server.storage.store import SessionStore
+from greffier_server.storing import open_to_read
 
 __all__ = ["Instead", "replay_session"]
 
@@ -65,7 +62,7 @@ async def replay_session(
     """
     instead = instead or Instead()
     async with AsyncExitStack() as stack:
-        store, journal = await _open_storage(settings, stack)
+        store, journal = await open_to_read(settings, stack)
         row = await store.get(tenant, session)
         if row is None:
             raise SessionNotFound("There is no such session; --tenant names another owner.")
@@ -84,17 +81,6 @@ async def replay_session(
         if instead.nothing:
             return await replay.faithful(ears)
         return await replay.otherwise(ears, _listening(settings, replay.begun, instead))
-
-
-async def _open_storage(
-    settings: Settings, stack: AsyncExitStack
-) -> tuple[SessionStore, AudioJournal]:
-    """Where the server keeps its sessions; nothing is written to it."""
-    store = await SqlStore.open(settings.database.get_secret_value())
-    stack.push_async_callback(store.close)
-    journal = DiskJournal(settings.data_dir / "audio")
-    stack.push_async_callback(journal.close)
-    return store, journal
 
 
 def _listening(settings: Settings, begun: RecognitionBegun, instead: Instead) -> Listening:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.space import SpaceLedger
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
 
@@ -69,3 +70,5 @@ class Services:
     """Audio of every session; None = none can be heard again."""
     second_pass: SecondReader | None = None
     """None: this process makes no second passes."""
+    space: SpaceLedger | None = None
+    """What the audio of tenants takes; None = it is not counted."""

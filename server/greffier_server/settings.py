@@ -24,6 +24,7 @@ from pydantic_settings import (
 from greffier_models.catalog import default_models_dir
 
 __all__ = [
+    "EncryptionSettings",
     "LanguageModelSettings",
     "LimitSettings",
     "LogSettings",
@@ -33,6 +34,7 @@ __all__ = [
     "SecondPassSettings",
     "Settings",
     "SharedSettings",
+    "StorageSettings",
     "TenantToken",
     "TlsSettings",
     "default_data_dir",
@@ -41,6 +43,8 @@ __all__ = [
 ]
 
 _TENANT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+_QUOTA = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:[1-9][0-9]{0,9}$")
+_MB = 1_000_000
 _HASHED = re.compile(r"^sha256:[0-9a-f]{64}$")
 _MIN_TOKEN_CHARS = 16
 
@@ -220,6 +224,56 @@ class LogSettings(_Section):
     """``auto``: for people on a terminal, JSON lines otherwise."""
 
 
+class StorageSettings(_Section):
+    """Audio at rest."""
+
+    compress: bool = True
+    """Segments that take nothing more are packed without loss in the background."""
+    quota_mb: int | None = Field(default=None, ge=1)
+    """Space the audio of each tenant may take, in megabytes (10^6 bytes); unbounded when absent."""
+    quotas: tuple[str, ...] = ()
+    """The same for single tenants, as ``tenant:megabytes``."""
+
+    @field_validator("quotas")
+    @classmethod
+    def _quotas_name_tenants(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_QUOTA.match(entry) for entry in value):
+            raise ValueError("write quotas as tenant:megabytes")
+        return value
+
+    @property
+    def quota_bytes(self) -> int | None:
+        """What each tenant may take that is not named in `quotas`."""
+        return None if self.quota_mb is None else self.quota_mb * _MB
+
+    @property
+    def named_quota_bytes(self) -> dict[str, int]:
+        """What single tenants may take."""
+        pairs = (entry.rpartition(":") for entry in self.quotas)
+        return {tenant: int(megabytes) * _MB for tenant, _, megabytes in pairs}
+
+
+class EncryptionSettings(_Section):
+    """Encryption of audio and words at rest."""
+
+    enabled: bool = False
+    """New audio and events are encrypted with a key of their tenant (AES-256-GCM)."""
+    master_key_file: Path | None = None
+    """File with the master key that wraps the tenants' keys (``greffier keys init``)."""
+    master_key: SecretStr | None = None
+    """The master key itself, instead of a file: 32 bytes in base64."""
+    keys_dir: Path | None = None
+    """The wrapped keys of tenants; ``keys`` in the data directory when absent. Back it up."""
+
+    @model_validator(mode="after")
+    def _one_master_key(self) -> Self:
+        if self.master_key is not None and self.master_key_file is not None:
+            raise ValueError("give master_key_file or master_key, not both")
+        if self.enabled and self.master_key is None and self.master_key_file is None:
+            raise ValueError("encryption needs master_key_file: greffier keys init FILE")
+        return self
+
+
 class NetworkSettings(_Section):
     """What the server may reach and who may reach it from a browser."""
 
@@ -314,6 +368,10 @@ class Settings(BaseSettings):
     """The second reading of finished sessions."""
     language_model: LanguageModelSettings = LanguageModelSettings()
     """The language model."""
+    storage: StorageSettings = StorageSettings()
+    """Audio at rest."""
+    encryption: EncryptionSettings = EncryptionSettings()
+    """Encryption of audio and words at rest."""
     limits: LimitSettings = LimitSettings()
     """What one server takes at most."""
     shared: SharedSettings = SharedSettings()
@@ -348,6 +406,11 @@ class Settings(BaseSettings):
         return self.database_url or SecretStr(
             f"sqlite+aiosqlite:///{self.data_dir / 'greffier.db'}"
         )
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the wrapped keys of tenants are."""
+        return self.encryption.keys_dir or self.data_dir / "keys"
 
     @property
     def egress_hosts(self) -> tuple[str, ...]:

@@ -4,23 +4,31 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from greffier_server.errors import SettingsInvalid
+from greffier_server.key_ring import open_key_ring
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.holdings import Holdings
 from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.keys import KeyRing
 from greffier_server.storage.leases import Leases
 from greffier_server.storage.objects import ObjectStore, Place, open_bucket
 from greffier_server.storage.ownership import OnlyServer, Ownership
 from greffier_server.storage.shared import SharedJournal
 from greffier_server.storage.sole_use import SoleUse
+from greffier_server.storage.space import quota_of
 from greffier_server.storage.sql import SqlStore
+from greffier_server.storage.texts import EncryptedTexts
 
-__all__ = ["Storage", "open_storage"]
+__all__ = ["Storage", "open_storage", "open_to_read"]
 
 _RENEWALS = 6
 """Of the lease before it runs out."""
 _SLOWEST_RENEWAL_S = 1.0
 """A client that resumes elsewhere waits so long for the owner to hear of it."""
+
+_READER = "reader"
+"""Owns nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class Storage:
     ownership: Ownership
     renew_s: float | None
     """How often the lease is renewed; None = there is no other server."""
+    disk: DiskJournal | None
+    """The journal, where it is on local disk."""
 
 
 async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
@@ -45,28 +55,67 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     use = await asyncio.to_thread(SoleUse.take, settings.data_dir)
     stack.callback(use.end)
     url = settings.database.get_secret_value()
+    keys = await asyncio.to_thread(_keys, settings)
+    texts = None if keys is None else EncryptedTexts(keys)
     if not settings.on_postgresql:
-        store = await SqlStore.open(url)
+        store = await SqlStore.open(url, texts=texts)
         stack.push_async_callback(store.close)
-        disk = DiskJournal(settings.data_dir / "audio")
-        stack.push_async_callback(disk.close)
-        return Storage(store, disk, OnlyServer(store), None)
+        disk = await _disk(settings, stack, keys)
+        return Storage(store, disk, OnlyServer(store), None, disk)
     holdings = Holdings(use.node)
-    store = await SqlStore.open(url, holdings)
+    store = await SqlStore.open(url, holdings, texts=texts)
     stack.push_async_callback(store.close)
     leases = await Leases.open(
         url, holdings, lease_s=settings.shared.lease_s, portable=settings.shared.audio
     )
     stack.push_async_callback(leases.close)
-    journal = await _journal(settings, holdings)
-    stack.push_async_callback(journal.close)
     renew_s = min(settings.shared.lease_s / _RENEWALS, _SLOWEST_RENEWAL_S)
-    return Storage(store, journal, leases, renew_s)
-
-
-async def _journal(settings: Settings, holdings: Holdings) -> AudioJournal:
     if not settings.shared.audio:
-        return DiskJournal(settings.data_dir / "audio")
+        disk = await _disk(settings, stack, keys)
+        return Storage(store, disk, leases, renew_s, disk)
+    journal = await _shared(settings, holdings)
+    stack.push_async_callback(journal.close)
+    return Storage(store, journal, leases, renew_s, None)
+
+
+async def open_to_read(settings: Settings, stack: AsyncExitStack) -> tuple[SqlStore, AudioJournal]:
+    """Open what `settings` name to read finished sessions, beside a server that may be running.
+
+    Raises:
+        SettingsInvalid, StorageFailed: as `open_storage`.
+    """
+    keys = await asyncio.to_thread(_keys, settings)
+    texts = None if keys is None else EncryptedTexts(keys)
+    store = await SqlStore.open(settings.database.get_secret_value(), texts=texts)
+    stack.push_async_callback(store.close)
+    if settings.on_postgresql and settings.shared.audio:
+        shared = await _shared(settings, Holdings(_READER))
+        stack.push_async_callback(shared.close)
+        return store, shared
+    journal = DiskJournal(settings.data_dir / "audio", keys=keys)
+    stack.push_async_callback(journal.close)
+    return store, journal
+
+
+def _keys(settings: Settings) -> KeyRing | None:
+    keys = open_key_ring(settings)
+    if keys is not None and settings.shared.audio:
+        raise SettingsInvalid(
+            "Audio in PostgreSQL and object storage is not encrypted by Greffier: "
+            "switch encryption.enabled or shared.audio off, or encrypt where it is stored."
+        )
+    return keys
+
+
+async def _disk(settings: Settings, stack: AsyncExitStack, keys: KeyRing | None) -> DiskJournal:
+    quota = quota_of(settings.storage.quota_bytes, settings.storage.named_quota_bytes)
+    disk = DiskJournal(settings.data_dir / "audio", keys=keys, quota=quota)
+    stack.push_async_callback(disk.close)
+    await disk.take_stock()
+    return disk
+
+
+async def _shared(settings: Settings, holdings: Holdings) -> SharedJournal:
     return await SharedJournal.open_at(
         settings.database.get_secret_value(),
         holdings,

@@ -77,6 +77,9 @@ class Metrics:
         self.audio_dropped_seconds = Counter(
             "greffier_audio_dropped_seconds", "Audio in gaps.", registry=registry
         )
+        self.audio_bytes = Gauge(
+            "greffier_audio_bytes", "Space that audio takes on disk.", registry=registry
+        )
         self.withheld = Counter(
             "greffier_withheld", "Passages not printed.", ["reason"], registry=registry
         )

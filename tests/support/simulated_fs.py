@@ -162,6 +162,12 @@ class SimulatedDisk:
         self.call()
         del self._names[path]
 
+    def rename(self, path: Path, target: Path) -> None:
+        inode = self._file(path)
+        self.call()
+        del self._names[path]
+        self._names[target] = inode
+
     def remove_folder(self, folder: Path) -> None:
         self.call()
         if self.names(folder):

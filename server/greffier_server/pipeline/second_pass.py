@@ -33,6 +33,7 @@ from greffier_server.errors import (
     StorageFailed,
 )
 from greffier_server.pipeline.clock import Clock
+from greffier_server.pipeline.damage import new_gaps
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.minute import MinuteStage
 from greffier_server.pipeline.reread import OpenEngine, Reread
@@ -222,7 +223,9 @@ class SecondPass:
             raise SecondPassFailed("Nothing of the recording could be read again; try later.")
         segments = list(state.segments.values())
         revisions, summed_up = await asyncio.to_thread(_compared, segments, heard, lost)
+        gaps = await asyncio.to_thread(new_gaps, journal, started.format, log.records)
         await log.append(
+            *gaps,
             SecondPassStarted(started.language, self._options.reading.beam_size),
             *revisions,
             summed_up,

@@ -24,6 +24,7 @@ from greffier_server.errors import (
     StorageFailed,
 )
 from greffier_server.pipeline.channels import Channels
+from greffier_server.pipeline.damage import AUDIO_DAMAGED, is_recorded, new_gaps
 from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
@@ -350,6 +351,8 @@ class Session:
 
     async def _read_back(self) -> None:
         """Hand on what was journalled before a restart."""
+        for gap in await asyncio.to_thread(new_gaps, self._journal, self.format, self.log.records):
+            await self.log.append(gap, audio_from_ms=gap.from_ms, audio_to_ms=gap.to_ms)
         at, end = self._resume_from_byte, self._journal.durable_bytes
         step = _READ_BACK_MS * self.format.rate // 1000 * self.format.frame_bytes
         while at < end:
@@ -358,8 +361,9 @@ class Session:
             if stretch.lost is not None:
                 per_second = self.format.rate * self.format.frame_bytes
                 from_ms, to_ms = (byte * 1000 // per_second for byte in stretch.lost)
-                gap = GapFound(from_ms, to_ms, "audio_damaged")
-                await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
+                gap = GapFound(from_ms, to_ms, AUDIO_DAMAGED)
+                if not await asyncio.to_thread(is_recorded, gap, self.log.records):
+                    await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
             self._feed.put(await asyncio.to_thread(self._decoder.decode, stretch.audio))
             at = upto
             while self._feed.received_ms - self._recognition.heard_ms > self._limits.buffer_ms:

@@ -5,142 +5,33 @@ synced together. With nothing queued the thread sleeps.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from greffier_server.errors import SessionClosed, StorageFailed
+from greffier_server.errors import BadRequest, StorageFailed
 from greffier_server.storage.budget import ByteBudget
-from greffier_server.storage.failures import StorageUnavailable, disk_failure
+from greffier_server.storage.disk_recording import DiskRecording
+from greffier_server.storage.failures import (
+    EncryptionKeyMissing,
+    EncryptionKeyWrong,
+    StorageUnavailable,
+    disk_failure,
+)
 from greffier_server.storage.filesystem import FileSystem, LocalFileSystem
-from greffier_server.storage.recording import Recording, folder_of, segment_files
-from greffier_server.storage.sync_thread import Answer, Append, Finish, SyncThread, Track
+from greffier_server.storage.keys import KeyRing
+from greffier_server.storage.packing import Packing
+from greffier_server.storage.places import RECORDED, ClosedPart, folder_of, remove_audio
+from greffier_server.storage.recording import Recording
+from greffier_server.storage.space import Quota, SpaceLedger
+from greffier_server.storage.sync_thread import SyncThread, Track
 
 __all__ = ["DiskJournal", "DiskRecording"]
-
-
-class DiskRecording:
-    """`SessionJournal`: the audio of one session; made by `DiskJournal.open`."""
-
-    def __init__(
-        self,
-        track: Track,
-        *,
-        thread: SyncThread,
-        budget: ByteBudget,
-        sealed: Callable[[], None],
-    ) -> None:
-        self._track = track
-        self._thread = thread
-        self._budget = budget
-        self._on_sealed = sealed
-        self._durable = track.recording.durable_bytes
-        self._failures = 0
-        self._pending = 0
-
-    @property
-    def accepted_bytes(self) -> int:
-        """Bytes taken so far, durable or not."""
-        return self._durable + self._pending
-
-    @property
-    def durable_bytes(self) -> int:
-        """Bytes that survive a crash."""
-        return self._durable
-
-    @property
-    def sealed(self) -> bool:
-        """The session is complete: no audio can be added."""
-        return self._track.recording.sealed
-
-    async def append(self, audio: bytes) -> int:
-        """Write and wait for the group sync; return the durable byte count.
-
-        Waits first while the journal's queue is full. Cancelling the wait for the disk does not
-        take the audio back.
-
-        Raises:
-            SessionClosed: the session is sealed, deleted, or its journal closed.
-            StorageFailed: disk full, I/O error; nothing of this call is kept, nor of calls for
-                the same session that were made before this one was answered.
-        """
-        failures = self._failures
-        await self._budget.take(len(audio))
-        answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def take_answer(answer: Answer) -> None:
-            self._pending -= len(audio)
-            self._budget.give_back(len(audio))
-            self._durable, self._failures = answer.durable_bytes, answer.failures
-            _settle(answered, answer)
-
-        try:
-            self._thread.put(Append(self._track, take_answer, audio, failures))
-        except SessionClosed:
-            self._budget.give_back(len(audio))
-            raise
-        self._pending += len(audio)
-        return await answered
-
-    async def seal(self) -> None:
-        """No more audio: mark the session complete, sync, close the file.
-
-        Raises:
-            StorageFailed: not all of it is durable; try again.
-        """
-        await self._finish(seal=True)
-        self._on_sealed()
-
-    async def release(self) -> None:
-        """Close the file; no audio can be added through this object any more."""
-        await self._finish(seal=False)
-
-    async def _finish(self, *, seal: bool) -> None:
-        answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def take_answer(answer: Answer) -> None:
-            self._durable, self._failures = answer.durable_bytes, answer.failures
-            _settle(answered, answer)
-
-        self._thread.put(Finish(self._track, take_answer, seal))
-        await answered
-
-    def read(self, from_byte: int, to_byte: int | None = None) -> Iterator[bytes]:
-        """Durable audio in blocks; damaged stretches are left out (blocking)."""
-        for _, audio in self.blocks(from_byte, to_byte):
-            yield audio
-
-    def blocks(self, from_byte: int, to_byte: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """Durable audio in blocks, each with its offset (blocking).
-
-        Raises:
-            StorageFailed: the disk cannot be read.
-        """
-        try:
-            yield from self._track.recording.blocks(from_byte, to_byte)
-        except OSError as error:
-            raise disk_failure(error) from error
-
-    def damage(self) -> list[tuple[int, int]]:
-        """Stretches (from, to) of durable audio that cannot be read (blocking).
-
-        Raises:
-            StorageFailed: the disk cannot be read.
-        """
-        try:
-            return self._track.recording.damage()
-        except OSError as error:
-            raise disk_failure(error) from error
-
-
-def _settle(answered: asyncio.Future[int], answer: Answer) -> None:
-    if answered.done():  # its caller was cancelled
-        return
-    if answer.error is None:
-        answered.set_result(answer.durable_bytes)
-    else:
-        answered.set_exception(answer.error)
 
 
 class DiskJournal:
@@ -151,6 +42,8 @@ class DiskJournal:
         segment_bytes: length from which a session goes on in a new file.
         queue_bytes: most audio waiting for the disk, of all sessions; more callers wait.
         files: the file system; the machine's own when absent.
+        keys: of tenants; None = audio is not encrypted.
+        quota: space that each tenant's audio may take.
     """
 
     def __init__(
@@ -160,15 +53,46 @@ class DiskJournal:
         segment_bytes: int = 8 * 1024 * 1024,
         queue_bytes: int = 32 * 1024 * 1024,
         files: FileSystem | None = None,
+        keys: KeyRing | None = None,
+        quota: Quota = lambda _: None,
     ) -> None:
         self._root = root
+        self._keys = keys
+        self._space = SpaceLedger(quota)
+        self._stock_taken = False
+        self._stocktaking = asyncio.Lock()
+        self._touched: set[tuple[str, str]] = set()
+        self._searched = False
         self._segment_bytes = segment_bytes
         self._files = files or LocalFileSystem()
         self._budget = ByteBudget(queue_bytes)
         self._thread = SyncThread()
+        self._slow = ThreadPoolExecutor(1, "journal-packing", initializer=_give_way)
         self._open: dict[Path, DiskRecording] = {}
         self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
+
+    @property
+    def space(self) -> SpaceLedger:
+        """What the audio takes; complete after `take_stock`."""
+        return self._space
+
+    async def take_stock(self) -> None:
+        """Count what lies on the disk (once; later changes are counted as they are made).
+
+        Raises:
+            StorageFailed: the disk cannot be read.
+        """
+        async with self._stocktaking:
+            if self._stock_taken:
+                return
+            try:
+                found = await asyncio.to_thread(self._sizes)
+            except OSError as error:
+                raise disk_failure(error) from error
+            for tenant, session, size in found:
+                self._space.put(tenant, session, size)
+            self._stock_taken = True
 
     async def open(self, tenant: str, session: str) -> DiskRecording:
         """Create the session's journal, or reopen it after a crash (a torn end is cut off).
@@ -177,6 +101,8 @@ class DiskJournal:
 
         Raises:
             BadRequest: a name of other than 1 to 64 letters, digits, _ and -.
+            QuotaExceeded: the session is new, and its tenant has no space left.
+            EncryptionKeyMissing, EncryptionKeyWrong: it is encrypted; nothing was touched.
             StorageFailed: the disk cannot be used.
         """
         folder = folder_of(self._root, tenant, session)
@@ -186,6 +112,10 @@ class DiskJournal:
             known = self._open.get(folder)
             if known is not None:
                 return known
+            await self.take_stock()
+            if not self._space.knows(tenant, session):
+                self._space.reserve(tenant, 1)
+                self._space.free(tenant, 1)
             try:
                 recording = await asyncio.to_thread(self._recover, tenant, session)
             except OSError as error:
@@ -194,9 +124,13 @@ class DiskJournal:
                 Track(recording),
                 thread=self._thread,
                 budget=self._budget,
+                space=self._space,
+                owner=(tenant, session),
                 sealed=lambda: self._forget(folder),
             )
             self._open[folder] = opened
+            self._touched.add((tenant, session))
+            self._space.put(tenant, session, recording.stored_bytes)
             return opened
 
     async def delete(self, tenant: str, session: str) -> None:
@@ -212,10 +146,90 @@ class DiskJournal:
             if known is not None:
                 with suppress(StorageFailed):  # it goes away all the same
                     await known.release()
+                known.uncount()
             try:
-                await asyncio.to_thread(self._remove, folder)
+                await asyncio.to_thread(remove_audio, self._files, folder)
             except OSError as error:
                 raise disk_failure(error) from error
+            self._space.put(tenant, session, 0)
+
+    async def unpacked(self) -> Sequence[tuple[str, str]]:
+        """Return tenant and session of audio that may have something to pack.
+
+        The first call looks through the disk; later ones name what was opened since.
+
+        Raises:
+            StorageFailed: the disk cannot be read.
+        """
+        if not self._searched:
+            try:
+                found = await asyncio.to_thread(self._with_recorded)
+            except OSError as error:
+                raise disk_failure(error) from error
+            self._touched.update(found)
+            self._searched = True
+        return sorted(self._touched)
+
+    async def pack(self, tenant: str, session: str) -> int:
+        """Pack the closed segments of a session beside everything else; return how many.
+
+        Reading and writing go on meanwhile; a session that is deleted meanwhile is let go.
+
+        Raises:
+            BadRequest: a name of other than 1 to 64 letters, digits, _ and -.
+            EncryptionKeyMissing, EncryptionKeyWrong: they cannot be read.
+            StorageFailed: the disk cannot be used; what is not packed stays as it was.
+        """
+        folder, count = folder_of(self._root, tenant, session), 0
+        try:
+            parts = await self._closed_parts(folder, tenant, session)
+            for part in parts:
+                if self._closed:
+                    break
+                count += await self._pack(folder, tenant, session, part)
+        except FileNotFoundError:  # deleted
+            pass
+        except (EncryptionKeyMissing, EncryptionKeyWrong):  # another sweep would not do better
+            self._touched.discard((tenant, session))
+            raise
+        except OSError as error:
+            raise disk_failure(error) from error
+        if folder not in self._open:
+            self._touched.discard((tenant, session))
+        return count
+
+    async def _closed_parts(self, folder: Path, tenant: str, session: str) -> Sequence[ClosedPart]:
+        async with self._lock(folder):
+            if self._closed:
+                return ()
+            known = self._open.get(folder)
+            if known is not None:
+                return await asyncio.to_thread(known.recording.closed_parts)
+            recording = await asyncio.to_thread(self._recover, tenant, session)
+            recording.close()
+            return await asyncio.to_thread(recording.closed_parts)
+
+    async def _pack(self, folder: Path, tenant: str, session: str, part: ClosedPart) -> bool:
+        packing = Packing(self._files, tenant=tenant, session=session, part=part, keys=self._keys)
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._lock(folder):
+                await asyncio.to_thread(packing.begin)
+            if not await loop.run_in_executor(self._slow, packing.write):
+                await asyncio.to_thread(packing.drop)
+                return False
+            async with self._lock(folder):
+                await asyncio.to_thread(packing.settle)
+                known = self._open.get(folder)
+                if known is not None:
+                    await asyncio.to_thread(known.recording.measure)
+                    self._space.put(tenant, session, known.recording.stored_bytes)
+                elif self._space.knows(tenant, session):
+                    self._space.put(tenant, session, await asyncio.to_thread(self._size, folder))
+        except (OSError, StorageFailed):
+            await asyncio.to_thread(packing.drop)
+            raise
+        return True
 
     async def size_bytes(self, tenant: str, session: str) -> int:
         """Space the session's audio takes on disk."""
@@ -235,6 +249,7 @@ class DiskJournal:
             self._open.clear()
         finally:
             await asyncio.to_thread(self._thread.stop)
+            await asyncio.to_thread(self._slow.shutdown)
 
     def _lock(self, folder: Path) -> asyncio.Lock:
         lock = self._locks.get(folder)
@@ -254,17 +269,42 @@ class DiskJournal:
             tenant=tenant,
             session=session,
             segment_bytes=self._segment_bytes,
+            keys=self._keys,
         )
 
-    def _remove(self, folder: Path) -> None:
-        names = self._files.names(folder)
-        for name in names:
-            self._files.unlink(folder / name)
-        if names:
-            self._files.sync_folder(folder)
-        if self._files.is_folder(folder):
-            self._files.remove_folder(folder)
-            self._files.sync_folder(folder.parent)
-
     def _size(self, folder: Path) -> int:
-        return sum(self._files.size(path) for _, path in segment_files(self._files, folder))
+        return sum(self._files.size(folder / name) for name in self._files.names(folder))
+
+    def _sizes(self) -> list[tuple[str, str, int]]:
+        return [
+            (tenant, session, self._size(self._root / tenant / session))
+            for tenant, session in self._sessions()
+        ]
+
+    def _with_recorded(self) -> list[tuple[str, str]]:
+        return [
+            (tenant, session)
+            for tenant, session in self._sessions()
+            if any(
+                name.endswith(RECORDED) for name in self._files.names(self._root / tenant / session)
+            )
+        ]
+
+    def _sessions(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        for tenant in self._files.names(self._root):
+            for session in self._files.names(self._root / tenant):
+                with suppress(BadRequest):  # somebody else's file
+                    folder_of(self._root, tenant, session)
+                    found.append((tenant, session))
+        return found
+
+
+def _give_way() -> None:
+    """Let this thread run when nothing else wants the processor (Linux: a thread has its own)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+
+
+_LOWEST_PRIORITY = 19

@@ -6,7 +6,10 @@ from typing import ClassVar
 from greffier_server.errors import StorageFailed
 
 __all__ = [
+    "EncryptionKeyMissing",
+    "EncryptionKeyWrong",
     "LogConflict",
+    "QuotaExceeded",
     "SessionElsewhere",
     "SessionMoved",
     "StorageUnavailable",
@@ -43,6 +46,29 @@ class SessionElsewhere(StorageFailed):
     code: ClassVar[str] = "session_elsewhere"
     status: ClassVar[int] = 409
     close_code: ClassVar[int] = 4409
+
+
+class EncryptionKeyMissing(StorageFailed):
+    """What is stored is encrypted, and the key is not there: not given, or destroyed."""
+
+    code: ClassVar[str] = "encryption_key_missing"
+    status: ClassVar[int] = 410
+    retryable: ClassVar[bool] = False
+
+
+class EncryptionKeyWrong(StorageFailed):
+    """The key given does not open what is stored."""
+
+    code: ClassVar[str] = "encryption_key_wrong"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+
+class QuotaExceeded(StorageFailed):
+    """The tenant's audio takes all the space it may take."""
+
+    code: ClassVar[str] = "quota_exceeded"
+    retryable: ClassVar[bool] = False
 
 
 def moved() -> SessionMoved:

@@ -4,6 +4,7 @@ Every call blocks and raises OSError. Tests put a simulated disk here that loses
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["FileSystem", "LocalFileSystem", "OpenFile"]
+__all__ = ["FileSystem", "LocalFileSystem", "OpenFile", "write_whole"]
 
 
 class OpenFile(Protocol):
@@ -69,6 +70,10 @@ class FileSystem(Protocol):
         """Take the file away."""
         ...
 
+    def rename(self, path: Path, target: Path) -> None:
+        """Give the file another name in one step, in place of what had that name."""
+        ...
+
     def remove_folder(self, folder: Path) -> None:
         """Take an empty folder away."""
         ...
@@ -76,6 +81,20 @@ class FileSystem(Protocol):
     def sync_folder(self, folder: Path) -> None:
         """Return once the names in the folder survive a power cut."""
         ...
+
+
+def write_whole(file: OpenFile, octets: bytes | bytearray) -> None:
+    """Write all of `octets`.
+
+    Raises:
+        OSError: some of it may have been written.
+    """
+    view = memoryview(octets)
+    while view:
+        taken = file.write(view)
+        if taken <= 0:
+            raise OSError(errno.EIO, "nothing was written")
+        view = view[taken:]
 
 
 class LocalFileSystem:
@@ -103,7 +122,7 @@ class LocalFileSystem:
         """Names in the folder."""
         try:
             return os.listdir(folder)  # noqa: PTH208 - names, not paths
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
 
     def is_folder(self, path: Path) -> bool:
@@ -123,6 +142,10 @@ class LocalFileSystem:
     def unlink(self, path: Path) -> None:
         """Take the file away."""
         path.unlink()
+
+    def rename(self, path: Path, target: Path) -> None:
+        """Give the file another name."""
+        path.replace(target)
 
     def remove_folder(self, folder: Path) -> None:
         """Take an empty folder away."""

@@ -1,9 +1,9 @@
 """The port to the audio journal: every accepted byte is on disk before it is acknowledged."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
-__all__ = ["AudioJournal", "SessionJournal"]
+__all__ = ["AudioJournal", "HoledJournal", "SessionJournal"]
 
 
 class SessionJournal(Protocol):
@@ -33,6 +33,16 @@ class SessionJournal(Protocol):
 
     async def seal(self) -> None:
         """No more audio: sync and close the file."""
+        ...
+
+
+@runtime_checkable
+class HoledJournal(Protocol):
+    """A `SessionJournal` that knows what of its durable audio is damaged."""
+
+    @property
+    def holes(self) -> Sequence[tuple[int, int]]:
+        """Stretches (from, to) in bytes that were damaged when it was opened."""
         ...
 
 

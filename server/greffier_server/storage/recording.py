@@ -5,48 +5,31 @@ not change any more.
 """
 
 import contextlib
-import errno
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from greffier_server.errors import BadRequest, SessionClosed
-from greffier_server.storage.filesystem import FileSystem, OpenFile
+from greffier_server.errors import SessionClosed
+from greffier_server.storage.cipher import AudioCipher
+from greffier_server.storage.contents import BlockWriter, SegmentReader
+from greffier_server.storage.filesystem import FileSystem, OpenFile, write_whole
+from greffier_server.storage.keys import KeyRing, TenantKey
+from greffier_server.storage.places import PACKED, RECORDED, ClosedPart, folder_of, segment_files
+from greffier_server.storage.recovery import end_of, header_size, kept_blocks, seals
 from greffier_server.storage.segments import (
+    ENCRYPTED,
     MAX_BLOCK,
     Block,
     Segment,
-    encode_block,
+    encode_coded_header,
     encode_header,
-    salt_of,
-    scan,
+    longest_header,
 )
 
-__all__ = ["Recording", "folder_of", "segment_files"]
+__all__ = ["Recording"]
 
 _log = logging.getLogger(__name__)
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_FILE = re.compile(r"(\d{6})\.gja")
-
-
-def folder_of(root: Path, tenant: str, session: str) -> Path:
-    """Return where a session's audio lies.
-
-    Raises:
-        BadRequest: a name that could lead elsewhere.
-    """
-    if not (_NAME.fullmatch(tenant) and _NAME.fullmatch(session)):
-        raise BadRequest("Names of tenants and sessions are 1 to 64 letters, digits, _ and -.")
-    return root / tenant / session
-
-
-def segment_files(files: FileSystem, folder: Path) -> list[tuple[int, Path]]:
-    """Return the segments of a folder by number."""
-    found = [(match, name) for name in files.names(folder) if (match := _FILE.fullmatch(name))]
-    return sorted((int(match.group(1)), folder / name) for match, name in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +50,11 @@ class Recording:
         tenant: owner.
         session: session id.
         segment_bytes: a segment this long takes no further append.
+        keys: of tenants; None = new segments are plain, and encrypted ones cannot be read.
 
     Raises:
         BadRequest: a name that could lead elsewhere.
+        EncryptionKeyMissing, EncryptionKeyWrong: it is encrypted; nothing was touched.
         OSError: the segments cannot be read, or not be made durable.
     """
 
@@ -81,16 +66,21 @@ class Recording:
         tenant: str,
         session: str,
         segment_bytes: int,
+        keys: KeyRing | None = None,
     ) -> None:
         self._files = files
         self._root = root
         self._tenant = tenant
         self._session = session
+        self._cipher = AudioCipher(keys, tenant=tenant, session=session)
+        self._reader = SegmentReader(tenant, session, self._cipher)
         self._folder = folder_of(root, tenant, session)
         self._segment_bytes = segment_bytes
         self._parts: list[_Part] = []
         self._next_number = 1
         self._file: OpenFile | None = None
+        self._key: TenantKey | None = None
+        self._closed_size = 0
         self._size = 0
         self._synced_size = 0
         self._written = 0
@@ -98,6 +88,7 @@ class Recording:
         self._dirty = False
         self._lost: OSError | None = None
         self._sealed = False
+        self._holes: list[tuple[int, int]] = []
         self._recover()
 
     @property
@@ -115,11 +106,32 @@ class Recording:
         """The session is complete."""
         return self._sealed
 
+    @property
+    def holes(self) -> Sequence[tuple[int, int]]:
+        """Stretches (from, to) that were damaged when it was opened; costs nothing to ask."""
+        return tuple(self._holes)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Space its files take."""
+        return self._closed_size + self._size
+
+    def measure(self) -> None:
+        """Look anew at the closed files: they were packed. Raises OSError."""
+        held = None if self._file is None else self._parts[-1].path
+        sizes = (
+            self._files.size(path)
+            for _, path in segment_files(self._files, self._folder)
+            if path != held
+        )
+        self._closed_size = sum(sizes)
+
     def write(self, audio: bytes) -> None:
         """Write behind what is there; `sync` makes it durable.
 
         Raises:
             SessionClosed: the session is sealed.
+            EncryptionKeyWrong: nothing is kept.
             OSError: nothing of `audio` is kept; what was written before it still is, unless the
                 next `sync` raises too.
         """
@@ -170,6 +182,7 @@ class Recording:
     def close(self) -> None:
         """Close the file; what was not synced may be lost."""
         file, self._file = self._file, None
+        self._closed_size, self._size = self.stored_bytes, 0
         if file is not None:
             with contextlib.suppress(OSError):
                 file.close()
@@ -187,16 +200,40 @@ class Recording:
             bound = parts[index + 1].first_byte if index + 1 < len(parts) else durable
             if bound <= from_byte or part.first_byte >= end:
                 continue
-            content = self._files.read(part.path)
+            content = self._content(part)
+            segment = self._reader.scan(part.number, content)
             expected = part.first_byte
-            for block in self._scan(part.number, content).blocks:
+            for block in segment.blocks:
                 if block.offset < expected or block.end > bound or block.seals:
                     continue
                 expected = block.end
                 begin, stop = max(block.offset, from_byte), min(block.end, end)
                 if begin < stop:
-                    shift = block.audio_at - block.offset
-                    yield begin, content[begin + shift : stop + shift]
+                    audio = self._reader.audio(content, block, segment, part.number)
+                    if audio is not None:
+                        yield begin, audio[begin - block.offset : stop - block.offset]
+
+    def closed_parts(self) -> list[ClosedPart]:
+        """Return the segments that are still as they were recorded, and take nothing more.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        durable, sealed, parts = self._durable, self._sealed, tuple(self._parts)
+        plain = {path for _, path in segment_files(self._files, self._folder)}
+        ends = [*(part.first_byte for part in parts[1:]), durable]
+        closed = parts if sealed else parts[:-1]
+        return [
+            ClosedPart(
+                number=part.number,
+                path=part.path.with_suffix(RECORDED),
+                first_byte=part.first_byte,
+                end_byte=end,
+                seals=sealed and part is parts[-1],
+            )
+            for part, end in zip(closed, ends, strict=False)
+            if part.path.with_suffix(RECORDED) in plain
+        ]
 
     def damage(self) -> list[tuple[int, int]]:
         """Return the stretches of durable audio that cannot be read, as (from, to) bytes.
@@ -222,14 +259,12 @@ class Recording:
         file, part = self._file, self._parts[-1]
         if file is None:
             raise RuntimeError("no segment was begun")
-        salt, offset = salt_of(self._tenant, self._session, part.number), self._written
-        encoded = bytearray()
-        for piece in pieces:
-            encoded += encode_block(piece, offset=offset, synced=self._durable, salt=salt)
-            offset += len(piece)
+        encoded = self._writer(part.number).blocks(
+            pieces, offset=self._written, synced=self._durable, key=self._key
+        )
         self._dirty = True
         try:
-            _write_whole(file, encoded)
+            write_whole(file, encoded)
         except OSError as error:
             try:
                 file.truncate(self._size)
@@ -242,13 +277,18 @@ class Recording:
         """Make the next file; its name and header are durable before any audio goes into it."""
         self.sync()
         self.close()
-        path = self._folder / f"{self._next_number:06d}.gja"
+        path = (self._folder / f"{self._next_number:06d}").with_suffix(RECORDED)
+        key = self._cipher.current()
         header = encode_header(self._tenant, self._session, self._written)
+        if key is not None:
+            header = encode_coded_header(
+                self._tenant, self._session, self._written, flags=ENCRYPTED, key_id=key.id
+            )
         self._make_folders()
         file = self._files.create(path)
         number, self._next_number = self._next_number, self._next_number + 1
         try:
-            _write_whole(file, header)
+            write_whole(file, header)
             file.sync()
             self._files.sync_folder(self._folder)
         except OSError:
@@ -257,7 +297,7 @@ class Recording:
             with contextlib.suppress(OSError):
                 self._files.unlink(path)
             raise
-        self._file = file
+        self._file, self._key = file, key
         self._size = self._synced_size = len(header)
         self._dirty = False
         self._parts.append(_Part(number, path, self._written))
@@ -282,37 +322,70 @@ class Recording:
         found = segment_files(self._files, self._folder)
         if not found:
             return
+        for number, path in found:
+            self._check_key(number, path)
+        self._remove_strays({path.name for _, path in found})
         self._next_number = found[-1][0] + 1
-        header_size = len(encode_header(self._tenant, self._session, 0))
-        if self._first_known(found[-1]) is None and self._files.size(found[-1][1]) <= header_size:
+        longest = longest_header(self._tenant, self._session)
+        if self._first_known(found[-1]) is None and self._files.size(found[-1][1]) <= longest:
             self._files.unlink(found[-1][1])  # cut off while it was being made
             self._files.sync_folder(self._folder)
             found.pop()
         firsts = [self._first_known(each) for each in found]
         last: Segment | None = None
-        keep_at = header_size
+        keep_at = 0
         for index, (number, path) in enumerate(found):
             is_last = index + 1 == len(found)
-            last = self._scan(number, self._files.read(path))
+            last = self._reader.scan(number, self._files.read(path))
+            self._closed_size += last.size
             limit = next((first for first in firsts[index + 1 :] if first is not None), None)
             self._parts.append(_Part(number, path, max(self._written, last.first_byte or 0)))
-            kept = _kept(last, self._parts[-1].first_byte, limit=limit, is_last=is_last)
-            if kept:
-                self._written = kept[-1].end
-                self._sealed = is_last and kept[-1].seals
-            keep_at = kept[-1].end_at if kept else header_size
+            kept = kept_blocks(last, self._parts[-1].first_byte, limit=limit, is_last=is_last)
+            self._note_holes(self._parts[-1].first_byte, kept, end=end_of(last, kept))
+            self._written = max(self._written, end_of(last, kept))
+            self._sealed = is_last and seals(last, kept)
+            keep_at = kept[-1].end_at if kept else header_size(last)
             if last.bad_bytes and not is_last:
                 _log.warning("audio journal: %d bytes of a segment are damaged", last.bad_bytes)
         if last is not None:
             self._written = max(self._written, self._parts[-1].first_byte)
             self._finish_recovery(last, keep_at)
 
+    def _note_holes(self, first_byte: int, kept: Sequence[Block], *, end: int) -> None:
+        at = self._written
+        places = [(first_byte, first_byte), *((each.offset, each.end) for each in kept)]
+        for begin, until in [*places, (max(end, first_byte), end)]:
+            if begin > at:
+                self._holes.append((at, begin))
+            at = max(at, begin, until)
+
+    def _check_key(self, number: int, path: Path) -> None:
+        """Before anything is touched: what is encrypted can be opened."""
+        head = self._files.read(path, longest_header(self._tenant, self._session))
+        segment = self._reader.scan(number, head)
+        if segment.header is None:
+            segment = self._reader.scan(number, self._files.read(path))
+        if segment.encrypted:
+            self._cipher.check(segment.header.key_id if segment.header is not None else None)
+
+    def _remove_strays(self, known: set[str]) -> None:
+        """Take away what a packing that was cut short has left: the recorded form is whole."""
+        strays = [name for name in self._files.names(self._folder) if name not in known]
+        for name in strays:
+            self._files.unlink(self._folder / name)
+        if strays:
+            self._files.sync_folder(self._folder)
+
     def _finish_recovery(self, last: Segment, keep_at: int) -> None:
         """Cut the torn end, and make durable what a killed process left to the system."""
         torn = last.size - keep_at
-        file = self._files.append(self._parts[-1].path)
+        path = self._parts[-1].path
+        grows = path.suffix == RECORDED and last.header is not None and not self._sealed
+        if last.header is not None and self._cipher.wanted and not last.header.encrypted:
+            grows = False  # from here on nothing is written in the clear
+        file = self._files.append(path)
         try:
-            if torn > 0 and not self._sealed and last.first_byte is not None:
+            if torn > 0 and grows:
                 _log.warning("audio journal: %d bytes of a torn end are cut", torn)
                 file.truncate(keep_at)
             file.sync()
@@ -322,51 +395,31 @@ class Recording:
             file.close()
             raise
         self._durable = self._written
-        if self._sealed or last.first_byte is None:  # nothing more goes into this file
+        if not grows or last.header is None:  # nothing more goes into this file
             file.close()
             return
         self._file = file
+        self._closed_size -= last.size
         self._size = self._synced_size = keep_at
+        if last.header.encrypted:
+            (self._key,) = self._cipher.candidates(last.header.key_id)
 
     def _first_known(self, segment: tuple[int, Path]) -> int | None:
         """Where a segment's audio begins, by its header or else by its first true block."""
         number, path = segment
-        size = len(encode_header(self._tenant, self._session, 0))
-        head = self._scan(number, self._files.read(path, size))
+        size = longest_header(self._tenant, self._session)
+        head = self._reader.scan(number, self._files.read(path, size))
         if head.first_byte is not None:
             return head.first_byte
-        blocks = self._scan(number, self._files.read(path)).blocks
+        blocks = self._reader.scan(number, self._files.read(path)).blocks
         return blocks[0].offset if blocks else None
 
-    def _scan(self, number: int, content: bytes) -> Segment:
-        return scan(content, tenant=self._tenant, session=self._session, number=number)
+    def _content(self, part: _Part) -> bytes:
+        """Read a segment; it may be packed at this very moment."""
+        try:
+            return self._files.read(part.path)
+        except FileNotFoundError:
+            return self._files.read(part.path.with_suffix(PACKED))
 
-
-def _kept(
-    segment: Segment, first_byte: int, *, limit: int | None, is_last: bool
-) -> Sequence[Block]:
-    """Return the blocks that count.
-
-    Not those that a later segment overrides; and in the last segment none behind a hole that
-    nobody was told is kept.
-    """
-    attested = max([first_byte, *(block.synced for block in segment.blocks)])
-    kept: list[Block] = []
-    expected = first_byte
-    for block in segment.blocks:
-        if block.offset < expected or (limit is not None and block.end > limit):
-            continue
-        if block.offset > expected and is_last and block.offset > attested:
-            break
-        kept.append(block)
-        expected = block.end
-    return kept
-
-
-def _write_whole(file: OpenFile, octets: bytes | bytearray) -> None:
-    view = memoryview(octets)
-    while view:
-        taken = file.write(view)
-        if taken <= 0:
-            raise OSError(errno.EIO, "nothing was written")
-        view = view[taken:]
+    def _writer(self, number: int) -> BlockWriter:
+        return BlockWriter(self._tenant, self._session, number, self._cipher)

@@ -10,6 +10,7 @@ from contextlib import (
     asynccontextmanager,
     nullcontext,
 )
+from dataclasses import replace
 from typing import Any, Self, cast
 
 import aiosqlite
@@ -36,6 +37,7 @@ from greffier_server.storage.session_rows import SESSION_COLUMNS, session_row
 from greffier_server.storage.sql_errors import ConnectionLost, ConstraintRefused, translated
 from greffier_server.storage.store import Job, SessionRow
 from greffier_server.storage.tables import events, sessions
+from greffier_server.storage.texts import PlainTexts, Texts
 
 __all__ = ["SqlStore"]
 
@@ -54,11 +56,15 @@ class SqlStore:
         engine: of the database.
         holdings: what this node owns, where several servers share the database; events of a
             session that another one owns are refused.
+        texts: how words are kept; in the clear when absent.
     """
 
-    def __init__(self, engine: AsyncEngine, holdings: Holdings | None = None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, holdings: Holdings | None = None, texts: Texts | None = None
+    ) -> None:
         self._engine = engine
         self._holdings = holdings
+        self._texts = texts or PlainTexts()
         self._sqlite = engine.dialect.name == "sqlite"
         # SQLite has one writer: waiting here is fair, waiting inside it is polling.
         self._turn: AbstractAsyncContextManager[None] = (
@@ -66,7 +72,9 @@ class SqlStore:
         )
 
     @classmethod
-    async def open(cls, url: str, holdings: Holdings | None = None) -> Self:
+    async def open(
+        cls, url: str, holdings: Holdings | None = None, *, texts: Texts | None = None
+    ) -> Self:
         """Connect to ``sqlite:///path`` or ``postgresql://…`` and bring its schema up to date.
 
         Raises:
@@ -80,12 +88,13 @@ class SqlStore:
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine, holdings)
+        return cls(engine, holdings, texts)
 
     async def create(self, row: SessionRow) -> None:
         """Add a session. Raises SessionExists when the id is taken."""
         values = {name: getattr(row, name) for name in SessionRow.__slots__}
-        values["title"] = storable(row.title)
+        await self._texts.prepare([row.tenant], writing=True)
+        values["title"] = self._texts.seal(row.tenant, row.session, "title", storable(row.title))
         values["translate_to"] = json.dumps(row.translate_to)
         try:
             async with AsyncExitStack() as stack:
@@ -117,6 +126,7 @@ class SqlStore:
             await self._append(groups)
 
     async def _append(self, groups: dict[Key, list[Recorded]]) -> None:
+        await self._texts.prepare([tenant for tenant, _ in groups], writing=True)
         async with self._write() as connection:
             rows = await self._locked_rows(connection, list(groups))
             added: list[dict[str, Any]] = []
@@ -127,9 +137,9 @@ class SqlStore:
                     raise SessionNotFound("The session does not exist, or is deleted.")
                 known, fresh = split_known(row.last_seq, records)
                 if known:
-                    await _verify(connection, key, known)
+                    await _verify(connection, key, known, self._texts)
                 if fresh:
-                    added.extend(_event_values(record) for record in fresh)
+                    added.extend(_event_values(record, self._texts) for record in fresh)
                     changed.append(_row_changes(advance(row, fresh)))
             if added:
                 await connection.execute(insert(events), added)
@@ -148,8 +158,9 @@ class SqlStore:
                 found = [
                     (int(seq), str(payload)) for seq, payload in await connection.execute(page)
                 ]
+            await self._texts.prepare([tenant])
             for seq, payload in found:
-                yield _decoded(payload)
+                yield _decoded(self._texts.open(tenant, session, str(seq), payload))
                 after = seq
             if len(found) < _EVENTS_PAGE:
                 return
@@ -274,7 +285,17 @@ class SqlStore:
 
     async def _rows(self, query: Select[Any]) -> Sequence[SessionRow]:
         async with self._read() as connection:
-            return [session_row(found) for found in (await connection.execute(query)).mappings()]
+            rows = [session_row(found) for found in (await connection.execute(query)).mappings()]
+        await self._texts.prepare(row.tenant for row in rows)
+        return [self._titled(row) for row in rows]
+
+    def _titled(self, row: SessionRow) -> SessionRow:
+        """With its title in the clear; without one where the key is gone."""
+        try:
+            title = self._texts.open(row.tenant, row.session, "title", row.title)
+        except StorageFailed:
+            title = ""
+        return replace(row, title=title)
 
     async def _locked_rows(
         self, connection: AsyncConnection, keys: Sequence[Key]
@@ -334,7 +355,7 @@ def _row_changes(row: SessionRow) -> dict[str, object]:
     }
 
 
-def _event_values(record: Recorded) -> dict[str, object]:
+def _event_values(record: Recorded, texts: Texts) -> dict[str, object]:
     return {
         "tenant": record.tenant,
         "session": record.session,
@@ -343,18 +364,25 @@ def _event_values(record: Recorded) -> dict[str, object]:
         "at_ms": record.at_ms,
         "audio_from_ms": record.audio_from_ms,
         "audio_to_ms": record.audio_to_ms,
-        "payload": encode_record(record),
+        "payload": texts.seal(
+            record.tenant, record.session, str(record.seq), encode_record(record)
+        ),
     }
 
 
-async def _verify(connection: AsyncConnection, key: Key, known: Sequence[Recorded]) -> None:
+async def _verify(
+    connection: AsyncConnection, key: Key, known: Sequence[Recorded], texts: Texts
+) -> None:
     """Check that `known` are what is stored under their numbers."""
     query = select(events.c.seq, events.c.payload).where(
         events.c.tenant == key[0],
         events.c.session == key[1],
         events.c.seq.between(known[0].seq, known[-1].seq),
     )
-    stored = {int(seq): str(payload) for seq, payload in await connection.execute(query)}
+    stored = {
+        int(seq): texts.open(*key, str(seq), str(payload))
+        for seq, payload in await connection.execute(query)
+    }
     if any(stored.get(record.seq) != encode_record(record) for record in known):
         raise conflict()
 

@@ -39,6 +39,8 @@ class Answer:
     failures: int
     """Of the track so far; appends made with a smaller number are refused."""
     error: ServerError | None
+    stored_bytes: int = 0
+    """Space the track's files take."""
 
 
 @dataclass(eq=False, slots=True)
@@ -129,6 +131,7 @@ def write_batch(batch: Sequence[Append | Finish]) -> Sequence[Answer]:
             durable_bytes=request.track.recording.durable_bytes,
             failures=request.track.failures,
             error=errors.get(index),
+            stored_bytes=request.track.recording.stored_bytes,
         )
         for index, request in enumerate(batch)
     ]
@@ -163,7 +166,11 @@ def _append(track: Track, append: Append) -> None:
         raise SessionClosed("The recording is closed; no audio can be added to it.")
     if append.failures != track.failures:
         raise track.error
-    track.recording.write(append.audio)
+    try:
+        track.recording.write(append.audio)
+    except StorageFailed as error:  # no key: what was queued behind it must not be kept either
+        track.fail(error)
+        raise
 
 
 def _finish(track: Track, *, seal: bool) -> None:

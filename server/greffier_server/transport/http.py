@@ -1,7 +1,7 @@
 """HTTP: sessions and what was written of them, models, health, metrics, schemas."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
 from typing import Annotated, Any, cast
 
@@ -282,7 +282,8 @@ async def get_events(
     """Stored events, one canonical JSON object a line, as the hash chain is computed over them."""
     await _row(parts, tenant, session)
     lines = _event_lines(parts, tenant, session, after=after, limit=limit)
-    return StreamingResponse(lines, media_type="application/x-ndjson")
+    first = await anext(lines, "")  # what cannot be read is said before the answer has begun
+    return StreamingResponse(_behind(first, lines), media_type="application/x-ndjson")
 
 
 @_server.get("/models", responses=_REFUSALS, summary="Models")
@@ -354,13 +355,20 @@ async def _state(parts: Services, tenant: str, session: str) -> tuple[SessionRow
 
 async def _event_lines(
     parts: Services, tenant: str, session: str, *, after: int, limit: int
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     async with closing(parts.store.events(tenant, session, after=after)) as records:
         async for record in records:
             yield encode_record(record) + "\n"
             limit -= 1
             if limit == 0:
                 return
+
+
+async def _behind(first: str, lines: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async with closing(lines):
+        yield first
+        async for line in lines:
+            yield line
 
 
 async def _written(state: SessionState, language: str | None, kind: CaptionFormat) -> Response:

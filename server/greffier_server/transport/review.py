@@ -17,6 +17,7 @@ from greffier.protocol import AudioFormat
 from greffier_server.core.audio import decode_frames
 from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import BadRequest, SessionNotFound
+from greffier_server.pipeline.damage import record_damage
 from greffier_server.pipeline.read_back import read_stretch
 from greffier_server.services import Services
 from greffier_server.storage.journal import SessionJournal
@@ -100,6 +101,8 @@ async def get_audio(
     journal = await parts.journal.open(tenant, session)
     if row.state == "finished":  # sealed already; so that it is not held open for this reader
         await journal.seal()
+    if row.state == "finished":
+        await record_damage(parts.store, journal, row)
     last = journal.durable_bytes // form.frame_bytes
     first, end = from_ms * form.rate // 1000, min(last, to_ms * form.rate // 1000)
     if first >= end:

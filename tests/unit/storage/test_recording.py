@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from greffier_server.errors import BadRequest, SessionClosed
-from greffier_server.storage.recording import Recording, folder_of
+from greffier_server.storage.places import folder_of
+from greffier_server.storage.recording import Recording
 from greffier_server.storage.segments import MAX_BLOCK, scan
 from tests.support.simulated_fs import SimulatedDisk
 
