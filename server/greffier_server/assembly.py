@@ -22,6 +22,8 @@ from greffier_models.protocols import (
 )
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
+from greffier_server.bundle.heads import HEADS_FILE, HeadRegister
+from greffier_server.bundle.signing import open_signing_key
 from greffier_server.capacity import (
     Machine,
     choose_room,
@@ -88,6 +90,10 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
     async with AsyncExitStack() as stack:
         loaded = await build_engines(settings, stack, metrics)
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
+        key = await asyncio.to_thread(
+            open_signing_key, settings.data_dir, settings.integrity.signing_key
+        )
+        heads = HeadRegister(settings.data_dir / HEADS_FILE, key)
         store = await SqlStore.open(settings.database.get_secret_value())
         stack.push_async_callback(store.close)
         writer = StoreWriter(store)
@@ -98,6 +104,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         async def sink(records: Sequence[Recorded]) -> None:
             await second_pass.watch(records)
             await writer.append(records)
+            await heads.note(records)
             for record in records:
                 metrics.observe(record)
 
@@ -146,6 +153,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             models=lambda: _descriptions(loaded),
             journal=journal,
             second_pass=second_pass,
+            signing_key=key,
         )
 
 
@@ -387,6 +395,7 @@ def _desk_settings(settings: Settings, room: Room) -> DeskSettings:
             ),
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
+            anchor_ms=round(settings.integrity.anchor_s * 1000),
         ),
         max_sessions=room.streams,
         retention_ms=None if retention is None else round(retention * _DAY_MS),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from greffier_server.bundle.signing import SigningKey
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.store import SessionStore
@@ -69,3 +70,5 @@ class Services:
     """Audio of every session; None = none can be heard again."""
     second_pass: SecondReader | None = None
     """None: this process makes no second passes."""
+    signing_key: SigningKey | None = None
+    """Signs bundles; None = this process makes none."""

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from greffier_models.catalog import default_models_dir
 
 __all__ = [
+    "IntegritySettings",
     "LanguageModelSettings",
     "LimitSettings",
     "LogSettings",
@@ -232,6 +233,17 @@ class NetworkSettings(_Section):
     """Further names under which browsers reach a server without tokens (else: loopback names)."""
 
 
+class IntegritySettings(_Section):
+    """Proof that a record was not changed."""
+
+    anchor_s: float = Field(default=10.0, ge=0, le=3_600)
+    """Audio between two anchors of the hash chain: how finely a change of the recording can be
+    located. 0: the chain covers the events alone."""
+    signing_key: Path | None = None
+    """PEM file with the Ed25519 key that signs bundles and heads; when absent, one is made in
+    ``signing.pem`` of `data_dir` on first use."""
+
+
 class Settings(BaseSettings):
     """The settings of one server."""
 
@@ -275,6 +287,8 @@ class Settings(BaseSettings):
     """What is written to standard error."""
     network: NetworkSettings = NetworkSettings()
     """What the server may reach and who may reach it from a browser."""
+    integrity: IntegritySettings = IntegritySettings()
+    """Proof that a record was not changed."""
 
     @classmethod
     def settings_customise_sources(

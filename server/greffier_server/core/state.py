@@ -7,6 +7,7 @@ from typing import assert_never
 from greffier.protocol import Minutes
 from greffier_models.types import Word
 from greffier_server.core.events import (
+    AudioAnchored,
     ClientAttached,
     ClientDetached,
     Event,
@@ -214,7 +215,8 @@ def _apply_to_rest(
     | SessionFinished
     | SecondPassFinished
     | ClientAttached
-    | ClientDetached,
+    | ClientDetached
+    | AudioAnchored,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -240,7 +242,7 @@ def _apply_to_rest(
             if state.second_pass is None:
                 return state
             return replace(state, second_pass=replace(state.second_pass, finished=event))
-        case ClientAttached() | ClientDetached() | SpeakersSettled():
+        case ClientAttached() | ClientDetached() | SpeakersSettled() | AudioAnchored():
             return state
         case _:
             assert_never(event)
