@@ -32,8 +32,8 @@ class ArchiveStream:
     def add(self, name: str, content: bytes) -> bytes:
         """Write a whole member, and drain."""
         with self.member(name, size=len(content)) as member:
-            member.write(content)
-        return self.drain()
+            written = member.write(content)
+        return written + self.drain()
 
     def member(self, name: str, *, size: int, packed: bool = True) -> "ArchiveMember":
         """Begin a member.

@@ -115,8 +115,7 @@ class Bundle:
         """
         archive = ArchiveStream(self._made_at_ms)
         yield archive.add("README.txt", _README.encode())
-        verifier = files("greffier_server.bundle").joinpath("verify.py")
-        yield archive.add("verify.py", await asyncio.to_thread(verifier.read_bytes))
+        yield archive.add("verify.py", await asyncio.to_thread(_verifier))
         yield archive.add("public_key.pem", self._key.public_pem)
         async with aclosing(self._events(archive)) as pieces:
             async for piece in pieces:
@@ -239,6 +238,10 @@ class _Recording:
         else:
             self._lost.append([from_byte, to_byte])
         return member.write(silence(self._form, 1)[:1] * (to_byte - from_byte))
+
+
+def _verifier() -> bytes:
+    return files("greffier_server.bundle").joinpath("verify.py").read_bytes()
 
 
 async def _batches(store: SessionStore, row: SessionRow) -> AsyncGenerator[list[Recorded], None]:

@@ -26,6 +26,7 @@ _routes = APIRouter(
             403: "The token is not one of this server's.",
             404: "No such session.",
             409: "The session goes on.",
+            422: "No session can have this id.",
             501: "This server signs nothing.",
             507: "Storage failed.",
         }.items()
