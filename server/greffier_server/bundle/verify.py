@@ -28,7 +28,7 @@ EXIT_CODES = {INTACT: 0, CHANGED: 1, UNCHECKED: 2}
 DAMAGE_CAUSES = frozenset({"audio_damaged"})
 """Causes of gaps that say: this audio could not be read from its disk any more."""
 
-_GAP_TOLERANCE_MS = 1000
+_GAP_TOLERANCE_MS = 100
 _BLOCK = 1 << 20
 _LONGEST_LINE = 64 << 20
 _LONGEST_MANIFEST = 16 << 20
@@ -74,6 +74,8 @@ class Anchor(NamedTuple):
     from_byte: int
     to_byte: int
     digest: str
+    sure: bool = True
+    """No record between it and the anchor before is missing or unreadable."""
 
 
 class Report:
@@ -172,6 +174,7 @@ class LogCheck:
         self._wanted = head.lower()
         self._seen_at = 0
         self._last_seq = 0
+        self._broken = False
         self.anchors: list[Anchor] = []
         self.damage: list[tuple[int, int]] = []
         """Gaps (from, to) in ms that say that audio was lost on disk."""
@@ -197,13 +200,14 @@ class LogCheck:
             self._read(seq, str(event["type"]), event)
         except (KeyError, TypeError, ValueError, RecursionError):
             self._last_seq += 1
+            self._broken = True
             self._find("unreadable", f"record {self._last_seq} cannot be read", self._last_seq)
         if report.head == self._wanted:
             self._seen_at = report.records
 
     def miss(self, seq: int) -> None:
         """Take note of a record that its store cannot give."""
-        self._last_seq = seq
+        self._last_seq, self._broken = seq, True
         self._report.records += 1
         self._report.head = ""
         self._find("unreadable", f"record {seq} cannot be read", seq)
@@ -229,6 +233,8 @@ class LogCheck:
         expected = self._last_seq + 1
         if seq == expected and follows:
             return
+        if seq != expected:
+            self._broken = True
         if seq > expected:
             these = (
                 f"record {expected} is"
@@ -262,10 +268,10 @@ class LogCheck:
         elif kind == "GapFound" and event["cause"] in DAMAGE_CAUSES:
             self.damage.append((_number(event["from_ms"]), _number(event["to_ms"])))
         elif kind == "AudioAnchored":
-            anchor = Anchor(
-                seq, _number(event["from_byte"]), _number(event["to_byte"]), str(event["digest"])
-            )
+            begin, to = _number(event["from_byte"]), _number(event["to_byte"])
+            anchor = Anchor(seq, begin, to, str(event["digest"]), not self._broken)
             bytes.fromhex(anchor.digest)
+            self._broken = False
             end = self.anchors[-1].to_byte if self.anchors else 0
             if not end <= anchor.from_byte <= anchor.to_byte:
                 self._find("anchor_order", f"the anchor of record {seq} is out of order", seq)
@@ -308,10 +314,13 @@ def check_audio(report: Report, log: LogCheck, *, length: int, read: Reader) -> 
         return
     before, end = GENESIS, 0
     for anchor in log.anchors:
-        if anchor.from_byte > end:
+        if not anchor.sure:
+            text = "cannot be checked: a record with an anchor before it is not there"
+            _place(report.notes, "no_anchor", text, a_second, end, anchor.to_byte, anchor.seq)
+        elif anchor.from_byte > end:
             text = "could not be read any more when its hash was to be taken, as the record says"
             _place(report.notes, "not_anchored", text, a_second, end, anchor.from_byte, anchor.seq)
-        if anchor.from_byte >= end:
+        if anchor.sure and anchor.from_byte >= end:
             _check_stretch(report, log, anchor, before, length, read, a_second)
         before, end = anchor.digest, max(end, anchor.to_byte)
     if end < length and log.finished:
@@ -374,7 +383,13 @@ def _place(
     end: int,
     seq: Optional[int] = None,
 ) -> None:
-    to.append(Finding(code, message, seq, begin * 1000 // a_second, -(-end * 1000 // a_second)))
+    found = Finding(code, message, seq, begin * 1000 // a_second, -(-end * 1000 // a_second))
+    last = to[-1] if to else found
+    if code in ("audio_missing", "damaged") and (last.code, last.message) == (code, message):
+        if last.from_ms is not None and (last.to_ms or 0) >= (found.from_ms or 0) and to:
+            to[-1] = last._replace(to_ms=found.to_ms)  # one loss over several anchors
+            return
+    to.append(found)
 
 
 def wave_header(form: dict[str, Any], length: int) -> bytes:

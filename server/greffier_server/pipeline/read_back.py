@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from greffier.protocol import AudioFormat
 from greffier_server.storage.journal import SessionJournal
 
-__all__ = ["LOCATED_BYTES", "Stretch", "locate_audio", "read_stretch", "silence"]
+__all__ = ["Stretch", "locate_audio", "read_stretch", "silence"]
 
 _ZERO = {"pcm_s16le": b"\0", "pcm_f32le": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
 _STEPS_A_SECOND = 10
 """How finely a loss is located."""
-LOCATED_BYTES = 16_384
-"""The same where audio is bytes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def locate_audio(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the audio between two bytes in pieces with their places; what is lost is left out.
 
-    Blocking. A loss is located to `LOCATED_BYTES`.
+    Blocking. Halves a stretch with a loss in it until each half is whole or gone.
 
     Raises:
         StorageFailed: the disk cannot be read.
@@ -71,9 +69,7 @@ def locate_audio(
     audio = _read(journal, from_byte, to_byte)
     if len(audio) == to_byte - from_byte:
         yield from_byte, audio
-        return
-    for at in range(from_byte, to_byte, LOCATED_BYTES):
-        upto = min(to_byte, at + LOCATED_BYTES)
-        piece = _read(journal, at, upto)
-        if len(piece) == upto - at:
-            yield at, piece
+    elif audio:
+        middle = (from_byte + to_byte) // 2
+        yield from locate_audio(journal, from_byte, middle)
+        yield from locate_audio(journal, middle, to_byte)
