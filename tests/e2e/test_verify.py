@@ -258,15 +258,15 @@ def rewrite_audio(kept: Kept, audio: bytes) -> None:
     asyncio.run(written())
 
 
-@pytest.mark.parametrize(
-    ("forge", "expected", "begin_ms"),
-    [
-        (lambda pcm: pcm[:90_000] + b"\x01" + pcm[90_001:], "audio_changed", 2_000),
-        (lambda pcm: pcm[32_000:64_000] + pcm[:32_000] + pcm[64_000:], "audio_changed", 0),
-        (lambda pcm: pcm[:300_000], "audio_missing", 9_000),
-        (lambda pcm: pcm + bytes(3_200), "audio_added", 13_500),
-    ],
-)
+FORGERIES: list[tuple[Callable[[bytes], bytes], str, int]] = [
+    (lambda pcm: pcm[:90_000] + b"\x01" + pcm[90_001:], "audio_changed", 2_000),
+    (lambda pcm: pcm[32_000:64_000] + pcm[:32_000] + pcm[64_000:], "audio_changed", 0),
+    (lambda pcm: pcm[:300_000], "audio_missing", 9_000),
+    (lambda pcm: pcm + bytes(3_200), "audio_added", 13_500),
+]
+
+
+@pytest.mark.parametrize(("forge", "expected", "begin_ms"), FORGERIES)
 def test_forged_audio_is_located(
     kept: Kept, forge: Callable[[bytes], bytes], expected: str, begin_ms: int
 ) -> None:

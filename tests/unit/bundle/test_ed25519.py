@@ -1,4 +1,4 @@
-"""The verifier's own Ed25519: the vectors of RFC 8032, `cryptography`'s signatures, and forgeries."""
+"""The verifier's own Ed25519: vectors of RFC 8032, another's signatures, and forgeries."""
 
 import pytest
 from cryptography.exceptions import InvalidSignature

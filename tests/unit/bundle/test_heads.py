@@ -59,18 +59,18 @@ def forge(lines: Lines) -> Lines:
     return [lines[0], json.dumps(plain, sort_keys=True, separators=(",", ":")).encode(), lines[2]]
 
 
-@pytest.mark.parametrize(
-    ("change", "heads", "broken"),
-    [
-        (lambda lines: lines, 1, []),
-        (forge, 0, [2, 3]),
-        (lambda lines: [lines[0], lines[2]], 0, [2]),
-        (lambda lines: [lines[1], lines[0], lines[2]], 0, [1, 2, 3]),
-        (lambda lines: [lines[0], b"{}", lines[2]], 0, [3]),
-        (lambda lines: lines[1:], 0, [1]),
-        (lambda lines: lines[:2], 1, []),
-    ],
-)
+CHANGES: list[tuple[Callable[[Lines], Lines], int, list[int]]] = [
+    (lambda lines: lines, 1, []),
+    (forge, 0, [2, 3]),
+    (lambda lines: [lines[0], lines[2]], 0, [2]),
+    (lambda lines: [lines[1], lines[0], lines[2]], 0, [1, 2, 3]),
+    (lambda lines: [lines[0], b"{}", lines[2]], 0, [3]),
+    (lambda lines: lines[1:], 0, [1]),
+    (lambda lines: lines[:2], 1, []),
+]
+
+
+@pytest.mark.parametrize(("change", "heads", "broken"), CHANGES)
 def test_a_changed_line_is_found(
     tmp_path: Path, change: Callable[[Lines], Lines], heads: int, broken: list[int]
 ) -> None:

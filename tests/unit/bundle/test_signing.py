@@ -1,6 +1,5 @@
 """The key that signs: made once, kept to its owner, never replaced behind anybody's back."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     key = open_signing_key(folder)
     path = folder / KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(folder) == [KEY_FILE]
+    assert [path.name for path in folder.iterdir()] == [KEY_FILE]
     again = open_signing_key(folder)
     assert again.public == key.public
     assert open_signing_key(tmp_path / "elsewhere").public != key.public
@@ -38,16 +37,20 @@ def test_of_two_that_make_a_key_at_once_one_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = open_signing_key(tmp_path)
-    monkeypatch.setattr(Path, "exists", lambda self: False)  # as the other one saw it
+
+    def missing(_path: Path) -> bool:  # as the other one saw it
+        return False
+
+    monkeypatch.setattr(Path, "exists", missing)
     assert open_signing_key(tmp_path).public == first.public
-    assert os.listdir(tmp_path) == [KEY_FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
 def test_a_key_of_the_settings_is_never_made(tmp_path: Path) -> None:
     path = tmp_path / "mounted.pem"
-    with pytest.raises(SettingsInvalid, match="integrity.signing_key"):
+    with pytest.raises(SettingsInvalid, match=r"integrity\.signing_key"):
         open_signing_key(tmp_path, path)
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
     open_signing_key(tmp_path)
     (tmp_path / KEY_FILE).rename(path)
     assert open_signing_key(tmp_path / "other", path).public

@@ -207,35 +207,33 @@ def without(name: str) -> Callable[[Files], Files]:
     return lambda found: {key: value for key, value in found.items() if key != name}
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (without("transcript.txt"), "missing_file"),
-        (without("audio.wav"), "missing_file"),
-        (without("events.jsonl"), "missing_file"),
-        (without("manifest.sig"), "signature"),
-        (without("public_key.pem"), "missing_file"),
-        (lambda found: {**found, "notes.txt": b"?"}, "foreign_file"),
-        (lambda found: {**found, "transcript.txt": b"Si"}, "changed_file"),
-        (lambda found: {**found, "verify.py": b"print('INTACT.')"}, "changed_file"),
-        (lambda found: {**found, "manifest.sig": bytes(64)}, "signature"),
-        (lambda found: {**found, "manifest.sig": OTHER_KEY.sign(b"")}, "signature"),
-        (lambda found: resigned(found, OTHER_KEY), "other_key"),
-        (lambda found: {**resigned(found), "public_key.pem": OTHER_KEY.public_pem}, "signature"),
-        (lambda found: resigned(found, head=GENESIS), "other_records"),
-        (lambda found: resigned(found, records=3), "other_records"),
-        (lambda found: labelled(found, AUDIO, format={**FORM_PLAIN, "rate": 4}), "audio_format"),
-    ],
-)
+FORM_PLAIN = {"encoding": FORM.encoding, "rate": FORM.rate, "channels": FORM.channels}
+FILE_CHANGES: list[tuple[Callable[[Files], Files], str]] = [
+    (without("transcript.txt"), "missing_file"),
+    (without("audio.wav"), "missing_file"),
+    (without("events.jsonl"), "missing_file"),
+    (without("manifest.sig"), "signature"),
+    (without("public_key.pem"), "missing_file"),
+    (lambda found: {**found, "notes.txt": b"?"}, "foreign_file"),
+    (lambda found: {**found, "transcript.txt": b"Si"}, "changed_file"),
+    (lambda found: {**found, "verify.py": b"print('INTACT.')"}, "changed_file"),
+    (lambda found: {**found, "manifest.sig": bytes(64)}, "signature"),
+    (lambda found: {**found, "manifest.sig": OTHER_KEY.sign(b"")}, "signature"),
+    (lambda found: resigned(found, OTHER_KEY), "other_key"),
+    (lambda found: {**resigned(found), "public_key.pem": OTHER_KEY.public_pem}, "signature"),
+    (lambda found: resigned(found, head=GENESIS), "other_records"),
+    (lambda found: resigned(found, records=3), "other_records"),
+    (lambda found: labelled(found, AUDIO, format={**FORM_PLAIN, "rate": 4}), "audio_format"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), FILE_CHANGES)
 def test_a_changed_file_is_found(
     tmp_path: Path, change: Callable[[Files], Files], code: str
 ) -> None:
     report = check(tmp_path, zipped(change(files())))
     assert report.exit_code == 1
     assert code in codes(report.findings)
-
-
-FORM_PLAIN = {"encoding": FORM.encoding, "rate": FORM.rate, "channels": FORM.channels}
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -320,11 +318,7 @@ def test_it_is_one_file_for_an_old_python() -> None:
         name.split(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-        )
+        for name in _names(node)
     }
     assert imported <= sys.stdlib_module_names
 
@@ -355,7 +349,7 @@ def test_the_header_of_a_recording(rate: int, length: int) -> None:
     large = length > 0xFFFFFFFF - 50
     assert header[:4] == (b"RF64" if large else b"RIFF")
     assert header[8:12] == b"WAVE"
-    at, sizes = 12, {}
+    at, sizes = 12, dict[bytes, int]()
     while at < len(header):
         sizes[header[at : at + 4]] = int.from_bytes(header[at + 4 : at + 8], "little")
         body = header[at + 8 : at + 8 + sizes[header[at : at + 4]]]
