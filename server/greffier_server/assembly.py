@@ -154,6 +154,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             journal=journal,
             second_pass=second_pass,
             signing_key=key,
+            heads=heads,
         )
 
 

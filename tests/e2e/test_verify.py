@@ -75,6 +75,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
             fingerprint = str(answer.headers["x-fingerprint"])
             (folder / "key.pem").write_bytes(answer.read())
         assert ask(server, "/v1/sessions/none/bundle").status == 404
+        said = ask(server, f"/v1/sessions/{talk.id}/verification").json
+        assert (said["verdict"], said["findings"], said["notes"]) == ("intact", [], [])
+        assert said["audio_bytes"] == len(PCM)
         _nothing_secret(server.log)
         yield Kept(folder / "data", talk.id, bundle, fingerprint)
 

@@ -4,6 +4,7 @@ import asyncio
 
 from greffier_server.bundle.heads import Known
 from greffier_server.bundle.verify import Finding, LogCheck, Report, check_audio
+from greffier_server.core.events import Recorded
 from greffier_server.core.records import MalformedRecord, encode_record
 from greffier_server.errors import SessionNotFound, StorageFailed
 from greffier_server.pipeline.read_back import locate_audio
@@ -13,6 +14,8 @@ from greffier_server.storage.store import SessionRow, SessionStore
 from greffier_server.transport.frames import closing
 
 __all__ = ["check_session"]
+
+_BATCH = 256
 
 
 async def check_session(
@@ -62,20 +65,27 @@ async def _check_records(
 ) -> None:
     after = 0
     while True:
+        batch: list[Recorded] = []
+        failure: StorageFailed | MalformedRecord | None = None
         try:
             async with closing(store.events(row.tenant, row.session, after=after)) as records:
                 async for record in records:
-                    log.add(encode_record(record).encode())
+                    batch.append(record)
                     after = min(max(after + 1, record.seq), row.last_seq)
+                    if len(batch) == _BATCH:
+                        await asyncio.to_thread(_add, log, batch)
+                        batch = []
         except StorageUnavailable:
             raise
-        except (StorageFailed, MalformedRecord):
-            if after >= row.last_seq:
-                raise
-            after += 1
-            log.miss(after)
-        else:
+        except (StorageFailed, MalformedRecord) as error:
+            failure = error
+        await asyncio.to_thread(_add, log, batch)
+        if failure is None:
             break
+        if after >= row.last_seq:
+            raise failure
+        after += 1
+        log.miss(after)
     log.finish()
     if after < row.last_seq:
         text = f"the end is cut off: records {after + 1} to {row.last_seq} are missing"
@@ -83,6 +93,11 @@ async def _check_records(
     if report.records and (report.tenant, report.session) != (row.tenant, row.session):
         text = "the records are those of another session"
         report.findings.append(Finding("foreign_record", text, 1))
+
+
+def _add(log: LogCheck, records: list[Recorded]) -> None:
+    for record in records:
+        log.add(encode_record(record).encode())
 
 
 async def _check_recording(

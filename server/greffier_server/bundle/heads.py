@@ -88,6 +88,17 @@ class HeadRegister:
             except OSError as error:
                 _log.warning("the head of a session could not be noted (%s)", error.strerror)
 
+    async def known(self, tenant: str, session: str) -> Known:
+        """Return what the register says of a session.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        async with self._writing:
+            return await asyncio.to_thread(
+                read_heads, self._path, self._key.public, tenant, session
+            )
+
     def _append(self, head: Head) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
