@@ -97,8 +97,11 @@ class EngineIdentity:
     """Compute type, device and the like, ``int8,cpu``."""
 
     def __str__(self) -> str:
-        """Return the form kept in events: ``engine:model@digest12:settings``."""
-        return f"{self.engine}:{self.model}@{self.digest[:12]}:{self.settings}"
+        """Return the form kept in events: ``engine:model@digest:settings``, the digest in full.
+
+        A shortened digest would leave room for other weights with the same beginning.
+        """
+        return f"{self.engine}:{self.model}@{self.digest}:{self.settings}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from greffier_server.bundle.heads import HEADS_FILE, HeadRegister
+from greffier_server.bundle.signing import open_signing_key
 from greffier_server.capacity import Machine, this_machine
 from greffier_server.core.admission import Room
 from greffier_server.core.events import Recorded
@@ -56,12 +58,17 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         storage = await open_storage(settings, stack)
         store, journal = storage.store, storage.journal
         space = storage.disk.space if storage.disk is not None else None
+        key = await asyncio.to_thread(
+            open_signing_key, settings.data_dir, settings.integrity.signing_key
+        )
+        heads = HeadRegister(settings.data_dir / HEADS_FILE, key)
         writer = StoreWriter(store)
         stack.push_async_callback(writer.close)
 
         async def sink(records: Sequence[Recorded]) -> None:
             await second_pass.watch(records)
             await writer.append(records)
+            await heads.note(records)
             for record in records:
                 metrics.observe(record)
 
@@ -120,6 +127,8 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             journal=journal,
             second_pass=second_pass,
             space=space,
+            signing_key=key,
+            heads=heads,
         )
 
 

@@ -32,6 +32,7 @@ def desk_settings(settings: Settings, room: Room) -> DeskSettings:
             ),
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
+            anchor_ms=round(settings.integrity.anchor_s * 1000),
         ),
         max_sessions=room.streams,
         retention_ms=None if retention is None else round(retention * _DAY_MS),

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from greffier_server.bundle.heads import HeadRegister
+from greffier_server.bundle.signing import SigningKey
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.space import SpaceLedger
@@ -72,3 +74,7 @@ class Services:
     """None: this process makes no second passes."""
     space: SpaceLedger | None = None
     """What the audio of tenants takes; None = it is not counted."""
+    signing_key: SigningKey | None = None
+    """Signs bundles; None = this process makes none."""
+    heads: HeadRegister | None = None
+    """How each session ended; None = that is not noted."""

@@ -25,6 +25,7 @@ from greffier_models.catalog import default_models_dir
 
 __all__ = [
     "EncryptionSettings",
+    "IntegritySettings",
     "LanguageModelSettings",
     "LimitSettings",
     "LogSettings",
@@ -331,6 +332,17 @@ class ObjectSettings(_Section):
         return self
 
 
+class IntegritySettings(_Section):
+    """Proof that a record was not changed."""
+
+    anchor_s: float = Field(default=10.0, ge=0, le=3_600)
+    """Audio between two anchors of the hash chain: how finely a change of the recording can be
+    located. 0: the chain covers the events alone."""
+    signing_key: Path | None = None
+    """PEM file with the Ed25519 key that signs bundles and heads; when absent, one is made in
+    ``signing.pem`` of `data_dir` on first use."""
+
+
 class Settings(BaseSettings):
     """The settings of one server."""
 
@@ -382,6 +394,8 @@ class Settings(BaseSettings):
     """What is written to standard error."""
     network: NetworkSettings = NetworkSettings()
     """What the server may reach and who may reach it from a browser."""
+    integrity: IntegritySettings = IntegritySettings()
+    """Proof that a record was not changed."""
 
     @classmethod
     def settings_customise_sources(

@@ -187,6 +187,7 @@ async def desk_kit(
     vad: VoiceActivityDetector | None = None,
     voices: VoiceEmbedder | None = None,
     max_sessions: int = 4,
+    anchor_ms: int = 0,
 ) -> AsyncGenerator[DeskKit]:
     """Run a desk; at the end it is closed as at a stop of the server."""
     store = store or MemoryStore()
@@ -205,7 +206,8 @@ async def desk_kit(
         engines=Engines(recognizer or Listener(), vad or FakeVad(), generator, voices=voices),
         clock=ManualClock(),
         settings=DeskSettings(
-            sessions=SessionSettings(limits=limits or SessionLimits()), max_sessions=max_sessions
+            sessions=SessionSettings(limits=limits or SessionLimits(), anchor_ms=anchor_ms),
+            max_sessions=max_sessions,
         ),
     )
     try:

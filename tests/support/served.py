@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from greffier_server.app import create_app
+from greffier_server.bundle.signing import SigningKey
 from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
 from greffier_server.settings import Settings
@@ -95,6 +96,7 @@ async def served(
     routes: Any = (),
     journal: AudioJournal | None = None,
     ping_s: float = 20.0,
+    signing_key: SigningKey | None = None,
 ) -> AsyncGenerator[Served, None]:
     """Serve until the block ends."""
     settings = settings or Settings()
@@ -108,6 +110,7 @@ async def served(
         metrics=metrics,
         readiness=lambda: readiness[-1],
         journal=journal,
+        signing_key=signing_key,
     )
     app = create_app(settings, services, connections=connections, routes=routes)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -24,6 +24,7 @@ from greffier_models.types import Word
 
 __all__ = [
     "LATER",
+    "AudioAnchored",
     "ClientAttached",
     "ClientDetached",
     "DecisionsTimed",
@@ -379,6 +380,21 @@ class DecisionsTimed:
     """Audio heard (ms), and which of the requests then (from 0) the engine never answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class AudioAnchored:
+    """A stretch of the journalled audio joins the hash chain (see `core/chain.py`).
+
+    Anchors follow each other; what lies between two of them could not be read any more when it was
+    to be anchored.
+    """
+
+    durable: ClassVar[bool] = True
+    from_byte: int
+    to_byte: int
+    digest: str
+    """SHA-256 (hexadecimal) over the digest before, the place, and the bytes of the stretch."""
+
+
 Event = (
     SessionStarted
     | ClientAttached
@@ -407,6 +423,7 @@ Event = (
     | SecondPassFinished
     | RecognitionBegun
     | DecisionsTimed
+    | AudioAnchored
 )
 
 

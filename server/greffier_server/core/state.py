@@ -7,6 +7,7 @@ from typing import assert_never
 from greffier.protocol import Minutes
 from greffier_models.types import Word
 from greffier_server.core.events import (
+    AudioAnchored,
     ClientAttached,
     ClientDetached,
     DecisionsTimed,
@@ -218,7 +219,8 @@ def _apply_to_rest(
     | ClientAttached
     | ClientDetached
     | RecognitionBegun
-    | DecisionsTimed,
+    | DecisionsTimed
+    | AudioAnchored,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -250,6 +252,7 @@ def _apply_to_rest(
             | SpeakersSettled()
             | RecognitionBegun()
             | DecisionsTimed()
+            | AudioAnchored()
         ):
             return state
         case _:

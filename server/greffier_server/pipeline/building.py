@@ -22,6 +22,7 @@ from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import PROFILES, SpeechSettings
 from greffier_server.core.state import SessionState
+from greffier_server.pipeline.anchor import AnchorStage, TappedJournal
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.feed import AudioFeed, ChannelDecoder, ChannelFeeds
@@ -71,6 +72,8 @@ class SessionSettings:
     """Where a session does not name its profile."""
     recordings: TranscribeSettings | None = None
     """Set where each session's audio is a whole recording, which nobody watches word by word."""
+    anchor_ms: int = 0
+    """Audio between two anchors of the hash chain; 0 = the audio is not anchored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,9 @@ class SessionBuilder:
     ) -> Session:
         """Build a session, or one of before a restart whose events fold to `state`."""
         state = state or SessionState()
-        journal = await self._journal.open(tenant, session_id)
+        journal: SessionJournal = await self._journal.open(tenant, session_id)
+        if self._settings.anchor_ms:
+            journal = TappedJournal(journal)
         form = started.format
         if self._settings.recordings is not None:
             starts = [ChannelStart.of(state, channel, 0) for channel in channel_numbers(started)]
@@ -203,6 +208,13 @@ class SessionBuilder:
         )
 
     def _stages(self, started: SessionStarted, journal: SessionJournal) -> list[Stage]:
+        stages = self._text_stages(started, journal)
+        if isinstance(journal, TappedJournal):
+            step_ms = self._settings.anchor_ms
+            stages.append(AnchorStage(journal=journal, form=started.format, step_ms=step_ms))
+        return stages
+
+    def _text_stages(self, started: SessionStarted, journal: SessionJournal) -> list[Stage]:
         voices = self._engines.voices
         if voices is None or started.channels == "separate":  # then a channel is a speaker
             return [*downstream_stages(started, self._engines.generator)]

@@ -1,12 +1,13 @@
 """Journalled audio read back in whole frames, with silence in place of what the disk has lost."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greffier.protocol import AudioFormat
 from greffier_server.storage.journal import SessionJournal
 
-__all__ = ["Stretch", "read_stretch", "silence"]
+__all__ = ["Stretch", "locate_audio", "read_stretch", "silence"]
 
 _ZERO = {"pcm_s16le": b"\0", "pcm_f32le": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
 _STEPS_A_SECOND = 10
@@ -53,3 +54,22 @@ async def read_stretch(
 
 def _read(journal: SessionJournal, from_byte: int, to_byte: int) -> bytes:
     return b"".join(journal.read(from_byte, to_byte))
+
+
+def locate_audio(
+    journal: SessionJournal, from_byte: int, to_byte: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the audio between two bytes in pieces with their places; what is lost is left out.
+
+    Blocking. Halves a stretch with a loss in it until each half is whole or gone.
+
+    Raises:
+        StorageFailed: the disk cannot be read.
+    """
+    audio = _read(journal, from_byte, to_byte)
+    if len(audio) == to_byte - from_byte:
+        yield from_byte, audio
+    elif audio:
+        middle = (from_byte + to_byte) // 2
+        yield from locate_audio(journal, from_byte, middle)
+        yield from locate_audio(journal, middle, to_byte)

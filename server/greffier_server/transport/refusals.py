@@ -9,6 +9,7 @@
     * NoAudio: the session has no recording, or none of that stretch
     * NoSecondPass: the session has none, or none yet
     * NoSecondReader: this server makes none
+    * NoSigningKey: this server signs nothing
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -28,6 +29,7 @@ __all__ = [
     "NoMinutes",
     "NoSecondPass",
     "NoSecondReader",
+    "NoSigningKey",
     "NotTranslated",
     "OriginRefused",
     "ServerStopping",
@@ -95,6 +97,13 @@ class NoSecondReader(ServerError):
     """This server makes no second passes."""
 
     code = "no_second_reader"
+    status = 501
+
+
+class NoSigningKey(ServerError):
+    """This server signs nothing, so it makes no bundles."""
+
+    code = "no_signing_key"
     status = 501
 
 

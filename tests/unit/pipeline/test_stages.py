@@ -31,6 +31,7 @@ from greffier_server.core.events import (
     TextWithheld,
     WordsCommitted,
 )
+from greffier_server.pipeline.anchor import AnchorStage
 from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.stages import AbsentModel, downstream_stages
@@ -86,7 +87,7 @@ def test_data_runs_one_way() -> None:
     """Failures are read by people, and by a stage only as its own."""
     writers: dict[str, frozenset[type[Event]]] = {"recognise": RECOGNITION_WRITES}
     readers: dict[str, frozenset[type[Event]]] = {"recognise": frozenset()}
-    for stage in [*_stages("en", "de"), AbsentModel(), DiarizeStage]:
+    for stage in [*_stages("en", "de"), AbsentModel(), DiarizeStage, AnchorStage]:
         writers[stage.name], readers[stage.name] = stage.writes, stage.reads
         assert StageFailed not in stage.reads
     follows = {
@@ -112,6 +113,6 @@ def test_the_check_itself_can_fail() -> None:
 
 def test_every_event_has_a_writer() -> None:
     writes = SESSION_WRITES | RECOGNITION_WRITES | DiarizeStage.writes | SECOND_PASS_WRITES
-    for stage in _stages("en"):
+    for stage in [*_stages("en"), AnchorStage]:
         writes |= stage.writes
     assert writes == frozenset(get_args(Event))

@@ -1,0 +1,1 @@
+"""Proof of a record: bundles to hand over, signatures, and the verifier of both."""
