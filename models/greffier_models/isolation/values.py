@@ -63,7 +63,9 @@ def plain_options(options: RecognitionOptions) -> dict[str, Any]:
 
 def options_of(plain: Mapping[str, Any]) -> RecognitionOptions:
     """Read `plain_options`."""
-    return RecognitionOptions(**{**plain, "hotwords": tuple(plain["hotwords"])})
+    given: dict[str, Any] = dict(plain)
+    given["hotwords"] = tuple(given["hotwords"])
+    return RecognitionOptions(**given)
 
 
 def plain_hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:

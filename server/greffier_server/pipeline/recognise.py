@@ -7,10 +7,11 @@ how much. A session has one stream, or one for each of its channels (`pipeline.c
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from greffier.protocol import QualityLevel
-from greffier_models.errors import EngineError
+from greffier_models.errors import EngineDown, EngineError, RequestPoisoned
 from greffier_models.protocols import SpeechRecognizer, VadStream
 from greffier_models.types import AudioWindow, RecognitionOptions
 from greffier_server.core.audio import AudioBuffer
@@ -111,6 +112,7 @@ class Recognition:
         self._pace.join(self)
         self._engine = str(recognizer.identity)
         self._tail_shown = False
+        self._aside_ms = start_ms
 
     @property
     def heard_ms(self) -> int:
@@ -183,7 +185,7 @@ class Recognition:
 
     async def _answer_requests(self) -> None:
         while (request := self._policy.request()) is not None:
-            from_ms = max(request.from_ms, self._buffer.start_ms)
+            from_ms = max(request.from_ms, self._buffer.start_ms, self._aside_ms)
             window = AudioWindow(self._buffer.cut(from_ms, request.to_ms), from_ms)
             if isinstance(request, IdentifyRequest):
                 await self._identify(request, window)
@@ -191,14 +193,17 @@ class Recognition:
                 await self._decode(request, window)
 
     async def _identify(self, request: IdentifyRequest, window: AudioWindow) -> None:
-        scores = await self._persist(
-            lambda: self._recognizer.identify(
-                window,
-                request.candidates,
-                deadline_ms=self._deadline_ms(request),
-                stream=self._stream,
+        try:
+            scores = await self._persist(
+                lambda: self._recognizer.identify(
+                    window,
+                    request.candidates,
+                    deadline_ms=self._deadline_ms(request),
+                    stream=self._stream,
+                )
             )
-        )
+        except RequestPoisoned:  # the words of it may still be decoded
+            scores = None
         if not scores:  # nothing is claimed: words are decoded in what is likely, and said to be
             likely = self._policy.language or next(iter(request.candidates), "en")
             outcome = self._policy.identified(request, {likely: 1.0})
@@ -214,19 +219,23 @@ class Recognition:
         options = RecognitionOptions(
             language=request.language,
             prompt=request.prompt,
-            prefix=request.prefix,
+            prefix=request.prefix if window.start_ms == request.from_ms else "",
             hotwords=self._hotwords,
             beam_size=request.beam_size,
             fill_ms=request.fill_ms,
         )
-        hypothesis = await self._persist(
-            lambda: self._recognizer.transcribe(
-                window,
-                options,
-                deadline_ms=self._deadline_ms(request),
-                stream=self._stream,
+        try:
+            hypothesis = await self._persist(
+                lambda: self._recognizer.transcribe(
+                    window,
+                    options,
+                    deadline_ms=self._deadline_ms(request),
+                    stream=self._stream,
+                )
             )
-        )
+        except RequestPoisoned:  # nothing of it is shown to the engine again
+            hypothesis, request = None, replace(request, closing=True, full=False)
+            self._aside_ms = request.to_ms
         if hypothesis is None:
             from_ms = max(request.from_ms, self._committed_ms)
             if (request.closing or request.full) and from_ms < request.to_ms:
@@ -244,13 +253,15 @@ class Recognition:
             try:
                 answer = await ask()
             except EngineError as error:
-                attempt += 1
+                attempt += not isinstance(error, EngineDown)  # the journal holds it: it can wait
                 if self._pace.stumble(self):
                     failed = StageFailed("recognise", error.code, error.message, error.retryable)
                     await self._record([failed])
+                if isinstance(error, RequestPoisoned):
+                    raise
                 if attempt >= (_PATIENT_ATTEMPTS if error.retryable else _ATTEMPTS):
                     return None
-                await asyncio.sleep(min(_RETRY_S * 2 ** (attempt - 1), _LONGEST_RETRY_S))
+                await asyncio.sleep(min(_RETRY_S * 2 ** max(0, attempt - 1), _LONGEST_RETRY_S))
             else:
                 self._pace.recover(self)
                 return answer
