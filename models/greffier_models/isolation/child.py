@@ -13,6 +13,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -56,6 +57,7 @@ def main() -> None:
     log_to_stderr(recipe["level"])
     sys.addaudithook(_refuse_network)
     outlet = Outlet(answers)
+    _start(lambda: beat(outlet, recipe["beat_s"]), 1)
     try:
         engine = Recipe(recipe["factory"], recipe["arguments"]).make()
     except EngineError as error:
@@ -65,7 +67,7 @@ def main() -> None:
         failed = EngineError("The speech model cannot be loaded; see the server's log.")
         outlet.send({"refused": header_of_error(failed)})
     else:
-        serve(engine, requests, outlet, beat_s=recipe["beat_s"])
+        serve(engine, requests, outlet)
     os._exit(0)  # what runs is not waited for
 
 
@@ -85,9 +87,7 @@ class Outlet:
                 os._exit(0)
 
 
-def serve(
-    engine: BatchRecognizer, requests: io.BufferedReader, outlet: Outlet, *, beat_s: float
-) -> None:
+def serve(engine: BatchRecognizer, requests: io.BufferedReader, outlet: Outlet) -> None:
     """Answer until the end of `requests`; as many at once as the engine has workers."""
     workers = int(getattr(engine, "workers", 1))
     waiting: queue.SimpleQueue[tuple[Header, bytearray]] = queue.SimpleQueue()
@@ -96,11 +96,6 @@ def serve(
         while True:
             outlet.send(answer(engine, *waiting.get()))
 
-    def beat() -> None:
-        while True:
-            outlet.send({"beat": True, "memory": resident_bytes()})
-            threading.Event().wait(beat_s)
-
     _start(work, workers)
     welcome = {
         "identity": plain_identity(engine.identity),
@@ -108,9 +103,15 @@ def serve(
         "workers": workers,
     }
     outlet.send({"ready": welcome})
-    _start(beat, 1)
     while (frame := read_frame(requests)) is not None:
         waiting.put(frame)
+
+
+def beat(outlet: Outlet, every_s: float) -> None:
+    """Say that the interpreter still turns, again and again."""
+    while True:
+        outlet.send({"beat": True, "memory": resident_bytes()})
+        time.sleep(every_s)
 
 
 def answer(engine: BatchRecognizer, asked: Header, body: bytearray) -> Header:

@@ -65,7 +65,6 @@ class ChildRun:
         self._count = 0
         self._cause = ""
         self._stop_s: float | None = None
-        self._load_until_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: Future[Welcome] = Future()
         self._thread = threading.Thread(target=self._live, name="engine-process", daemon=True)
@@ -184,7 +183,6 @@ class ChildRun:
         assert process.stdin is not None  # noqa: S101 - given above
         with contextlib.suppress(OSError):
             write_frame(process.stdin.fileno(), recipe)
-        self._load_until_s = time.monotonic() + self._settings.load_s
         with self._lock:
             self._process = process
         return process
@@ -212,8 +210,6 @@ class ChildRun:
                     return "closed"
                 if stuck is not None:
                     return stuck
-                if not self._ready.done() and now_s > self._load_until_s:
-                    return "stalled"
 
     def _take(self, frame: Header) -> None:
         now_s = time.monotonic()
@@ -241,6 +237,8 @@ class ChildRun:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenFrame from error
+        with self._lock:
+            self._watch.loaded(time.monotonic())
         if not self._ready.done():
             self._ready.set_result(welcome)
 

@@ -28,6 +28,8 @@ class WatchSettings:
     """A request may take so many times what such requests take."""
     load_s: float = 600.0
     """Loading may take so long: large weights from a slow disk."""
+    load_silent_s: float = 60.0
+    """Without a heartbeat while it loads: native code may hold the interpreter for long."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Watch:
         self._tick_s = tick_s
         self._looked_s = now_s
         self._beat_s = now_s
-        self._beating = False
+        self._load_until_s: float | None = now_s + settings.load_s
         self._rate: float | None = None
         """Seconds for a cost of one."""
         self._asked: dict[int, _Asked] = {}
@@ -76,9 +78,13 @@ class Watch:
             self._rate += _SMOOTHING * (rate - self._rate)
 
     def beat(self, now_s: float) -> None:
-        """A heartbeat came; from the first one on, they are expected."""
+        """A heartbeat came."""
         self._beat_s = now_s
-        self._beating = True
+
+    def loaded(self, now_s: float) -> None:
+        """The engine can be asked."""
+        self._beat_s = now_s
+        self._load_until_s = None
 
     def bound_s(self, cost: float) -> float:
         """How long a request may take."""
@@ -92,11 +98,18 @@ class Watch:
         self._looked_s = now_s
         if lost_s > _LATE_TICKS * self._tick_s:
             self._beat_s = min(now_s, self._beat_s + lost_s)
+            if self._load_until_s is not None:
+                self._load_until_s += lost_s
             for asked in self._asked.values():
                 own_s = min(lost_s, now_s - asked.begun_s)
                 asked.begun_s += own_s
                 asked.due_s += own_s
-        if self._beating and now_s - self._beat_s > self._settings.silent_s:
+        silent_s = now_s - self._beat_s
+        if self._load_until_s is not None:
+            if silent_s > self._settings.load_silent_s:
+                return "silent"
+            return "stalled" if now_s > self._load_until_s else None
+        if silent_s > self._settings.silent_s:
             return "silent"
         if any(now_s > asked.due_s for asked in self._asked.values()):
             return "stalled"
