@@ -121,8 +121,7 @@ def _own_bytes(pid: int) -> int:
     )
 
 
-@pytest.mark.parametrize("stopped", [False, True])
-def test_the_engine_dies_with_a_killed_server(tmp_path: Path, *, stopped: bool) -> None:
+def test_the_engine_ends_with_its_server_and_not_before(tmp_path: Path) -> None:
     settings = {
         "GREFFIER_RECOGNITION__ENGINE": "fake",
         "GREFFIER_RECOGNITION__ISOLATION": "process",
@@ -130,22 +129,14 @@ def test_the_engine_dies_with_a_killed_server(tmp_path: Path, *, stopped: bool) 
     }
     with ChildServer(data_dir=tmp_path, settings=settings) as server:
         child = wait_for_child(server.pid)
-        if stopped:
-            os.kill(child, signal.SIGSTOP)
-        server.kill()
-        assert gone(child)
-
-
-def test_an_interrupt_at_the_terminal_ends_the_server_and_then_the_engine(tmp_path: Path) -> None:
-    settings = {
-        "GREFFIER_RECOGNITION__ENGINE": "fake",
-        "GREFFIER_RECOGNITION__ISOLATION": "process",
-        "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
-    }
-    with ChildServer(data_dir=tmp_path, settings=settings) as server:
-        child = wait_for_child(server.pid)
-        os.kill(child, signal.SIGINT)
+        os.kill(child, signal.SIGINT)  # as from a terminal
         time.sleep(0.3)
         assert engine_children(server.pid) == [child]
         assert server.stop() == 0
         assert gone(child)
+        server.start()
+        server.wait_until_ready()
+        child = wait_for_child(server.pid)
+        os.kill(child, signal.SIGSTOP)
+        server.kill()
+        assert gone(child), "though it could not see its server die"

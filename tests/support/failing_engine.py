@@ -1,7 +1,7 @@
 """An engine for tests of isolation: loud audio makes it die, hang, exit or talk nonsense.
 
-The first sample of a window's loudest value says what happens; everything else is read as encoded
-speech. Made in a child by ``tests.support.failing_engine:make``.
+Samples of certain values say what happens; everything else is read as encoded speech. Made in a
+child by ``tests.support.failing_engine:make``.
 """
 
 import os
@@ -47,7 +47,7 @@ class FailingEngine:
 def _obey(window: AudioWindow) -> None:
     orders = set(map(int, window.pcm[window.pcm > CRASH - 1]))
     if CRASH in orders:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)
     if HANG in orders:
         threading.Event().wait()
     if EXIT in orders:
@@ -66,6 +66,7 @@ def _obey(window: AudioWindow) -> None:
         time.sleep(0.2)
     if STOP in orders:
         os.kill(os.getpid(), signal.SIGSTOP)
+        threading.Event().wait()
 
 
 def make(*, load: str = "") -> BatchRecognizer:

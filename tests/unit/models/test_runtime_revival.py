@@ -37,12 +37,14 @@ class Mortal:
         self.alive = True
         self.startable = True
         self.starts = 0
+        self.begun = threading.Semaphore(0)
         self.batches: list[list[str]] = []
         self.held = 0
         self._lock = threading.Condition()
 
     def start(self) -> None:
         self.starts += 1
+        self.begun.release()
         if not self.startable:
             raise EngineDied("It does not start.")
         with self._lock:
@@ -84,6 +86,15 @@ def _ask(runtime: RecognitionRuntime, name: str, session: str = "s") -> "asyncio
     return asyncio.create_task(runtime.transcribe(WINDOW, options, stream=("t", session)))
 
 
+async def _patiently(runtime: RecognitionRuntime, name: str) -> str:
+    """Ask as sessions do: until the engine is not down."""
+    while True:
+        try:
+            return (await _ask(runtime, name)).language
+        except EngineDown:
+            await asyncio.sleep(0)
+
+
 async def test_a_death_costs_callers_time_and_nothing_else() -> None:
     engine = Mortal("b")
     engine.deaths_left = 1
@@ -102,7 +113,7 @@ async def test_a_death_is_no_load() -> None:
     engine.deaths_left = 1
     counted: list[int] = []
     async with _runtime(engine) as runtime:
-        runtime._observe = lambda seconds, windows: counted.append(windows)  # noqa: SLF001
+        runtime._observe = lambda seconds, windows: counted.append(windows)
         await _ask(runtime, "a")
         assert runtime.load.wait_s < 5
     assert counted == [1]
@@ -160,8 +171,7 @@ async def test_a_cancelled_request_is_not_sent_again() -> None:
     engine.startable = False
     async with _runtime(engine, max_batch=2) as runtime:
         tasks = [_ask(runtime, "a"), _ask(runtime, "b")]
-        while not engine.starts:
-            await asyncio.sleep(0)
+        assert await asyncio.to_thread(engine.begun.acquire, timeout=10)
         tasks[0].cancel()
         await asyncio.wait(tasks[:1])
         engine.startable = True
@@ -197,9 +207,8 @@ async def test_while_it_is_down_everybody_is_told_and_it_comes_back() -> None:
             assert (await group.transcribe(WINDOW, RecognitionOptions(prefix="c"))).language == "c"
         engine.startable = True
         calm.set()
-        while revival.hopeless:
-            await asyncio.sleep(0)
-        assert (await _ask(runtime, "b")).language == "b"
+        async with asyncio.timeout(10):
+            assert await _patiently(runtime, "b") == "b"
         assert runtime.condition.state == "up"
 
 
@@ -208,8 +217,8 @@ async def test_closing_does_not_wait_for_an_engine_that_does_not_start() -> None
     engine.startable = False
     async with _runtime(engine) as runtime:
         task = _ask(runtime, "a")
-        while engine.starts < 2:
-            await asyncio.sleep(0)
+        for _ in range(2):
+            assert await asyncio.to_thread(engine.begun.acquire, timeout=10)
         await runtime.close()
         with pytest.raises(EngineUnavailable):
             await task
