@@ -212,6 +212,9 @@ class AlignAttPolicy:
     def abandon(self, request: DecodeRequest) -> Outcome:
         """The engine cannot answer the last request; what a closing window held is lost."""
         self._retried_ms = request.to_ms
+        if request.closing or request.full:
+            # A window that reached back over what is lost would hear it behind the forced prefix.
+            self._forget_context()
         nothing = Hypothesis((), request.language or "")
         return replace(self.accept(request, nothing), withheld=())
 

@@ -219,7 +219,7 @@ class Recognition:
         options = RecognitionOptions(
             language=request.language,
             prompt=request.prompt,
-            prefix=request.prefix if window.start_ms == request.from_ms else "",
+            prefix=request.prefix,
             hotwords=self._hotwords,
             beam_size=request.beam_size,
             fill_ms=request.fill_ms,
