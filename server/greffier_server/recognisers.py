@@ -15,7 +15,14 @@ from greffier_models.runtime import RecognitionRuntime
 from greffier_server.settings import RecognitionSettings, Settings
 from greffier_server.telemetry import Metrics
 
-__all__ = ["down_reason", "isolated", "load_recognisers", "recognising", "workers_of"]
+__all__ = [
+    "down_reason",
+    "isolated",
+    "load_recognisers",
+    "recognising",
+    "start_recognisers",
+    "workers_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +52,7 @@ def load_recognisers(settings: Settings) -> list[BatchRecognizer]:
             from greffier_models.fakes import FakeRecognizer
 
             return [FakeRecognizer()]
-        return _started([Recipe("greffier_models.isolation.recipe:make_fake")], wanted)
+        return start_recognisers([Recipe("greffier_models.isolation.recipe:make_fake")], wanted)
     found = locate(wanted.model, settings.models_path)
     recipes = [
         whisper_recipe(
@@ -61,8 +68,37 @@ def load_recognisers(settings: Settings) -> list[BatchRecognizer]:
         for index in wanted.devices or (0,)
     ]
     if isolated(wanted):
-        return _started(recipes, wanted)
+        return start_recognisers(recipes, wanted)
     return [recipe.make() for recipe in recipes]
+
+
+def start_recognisers(
+    recipes: Sequence[Recipe], wanted: RecognitionSettings
+) -> list[BatchRecognizer]:
+    """Start a process for each recipe; none is left when one fails (blocking).
+
+    Raises:
+        EngineError: one cannot be loaded.
+    """
+    watch = WatchSettings(
+        silent_s=wanted.stuck_s * _SILENT_SHARE,
+        least_s=wanted.stuck_s,
+        unknown_s=wanted.stuck_s * _UNKNOWN_TIMES,
+    )
+    engines = [RecognizerProcess(recipe, watch=watch) for recipe in recipes]
+    try:
+        for engine in engines:
+            engine.start()
+    except BaseException as error:
+        for engine in engines:
+            engine.close()
+        if isinstance(error, EngineDied):
+            raise EngineError(
+                "The speech model's process died while it was loading: memory may be short, or the "
+                "processor too old. Try a smaller model."
+            ) from error
+        raise
+    return [*engines]
 
 
 @asynccontextmanager
@@ -117,25 +153,3 @@ _CAUSES = {
     "stalled": "did not end a decode",
     "nonsense": "answered nonsense",
 }
-
-
-def _started(recipes: Sequence[Recipe], wanted: RecognitionSettings) -> list[BatchRecognizer]:
-    watch = WatchSettings(
-        silent_s=wanted.stuck_s * _SILENT_SHARE,
-        least_s=wanted.stuck_s,
-        unknown_s=wanted.stuck_s * _UNKNOWN_TIMES,
-    )
-    engines = [RecognizerProcess(recipe, watch=watch) for recipe in recipes]
-    try:
-        for engine in engines:
-            engine.start()
-    except BaseException as error:
-        for engine in engines:
-            engine.close()
-        if isinstance(error, EngineDied):
-            raise EngineError(
-                "The speech model's process died while it was loading: memory may be short, or the "
-                "processor too old. Try a smaller model."
-            ) from error
-        raise
-    return [*engines]

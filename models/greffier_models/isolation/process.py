@@ -34,7 +34,8 @@ class RecognizerProcess:
 
     def __init__(self, recipe: Recipe, *, watch: WatchSettings | None = None) -> None:
         self._recipe = recipe
-        self._settings = watch or WatchSettings()
+        self.watch = watch or WatchSettings()
+        """When a child counts as stuck."""
         self._lock = threading.Lock()
         self._run: ChildRun | None = None
         self._welcome: Welcome | None = None
@@ -77,7 +78,7 @@ class RecognizerProcess:
         """
         with self._lock:
             self._refuse_when_closed()
-            before, run = self._run, ChildRun(self._recipe, self._settings)
+            before, run = self._run, ChildRun(self._recipe, self.watch)
             self._run = run
         if before is not None:
             before.end()

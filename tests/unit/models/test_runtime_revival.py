@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -72,13 +72,21 @@ class Mortal:
                 raise EngineDied("It died.", cause="died")
 
 
-def _runtime(engine: Mortal, **options: int) -> RecognitionRuntime:
+def _runtime(
+    engine: Mortal,
+    *,
+    workers: int = 1,
+    max_batch: int = 4,
+    observe: Callable[[float, int], None] | None = None,
+) -> RecognitionRuntime:
     async def at_once(seconds: float) -> None:
         assert seconds >= 0
         await asyncio.sleep(0)
 
     revival = Revival(engine.start, settings=RevivalSettings(down_after=20), sleep=at_once)
-    return RecognitionRuntime(engine, revival=revival, **options)
+    return RecognitionRuntime(
+        engine, workers=workers, max_batch=max_batch, observe=observe, revival=revival
+    )
 
 
 def _ask(runtime: RecognitionRuntime, name: str, session: str = "s") -> "asyncio.Task[Hypothesis]":
@@ -112,8 +120,12 @@ async def test_a_death_is_no_load() -> None:
     engine = Mortal("a")
     engine.deaths_left = 1
     counted: list[int] = []
-    async with _runtime(engine) as runtime:
-        runtime._observe = lambda seconds, windows: counted.append(windows)
+
+    def count(seconds: float, windows: int) -> None:
+        assert seconds < 5
+        counted.append(windows)
+
+    async with _runtime(engine, observe=count) as runtime:
         await _ask(runtime, "a")
         assert runtime.load.wait_s < 5
     assert counted == [1]

@@ -110,9 +110,9 @@ def test_exactly_the_guilty_are_blamed_and_deaths_are_few(count: int, data: st.D
             for batch in hands:
                 queue.ended(batch)
                 answered.update(batch)
-        hands = []
+        hands = list[list[str]]()
         while (retry := queue.next(idle=not hands)) is not None:
-            hands.append(list(retry.batch))
+            hands = [*hands, list(retry.batch)]
             if retry.alone:
                 break
     assert blamed == deadly

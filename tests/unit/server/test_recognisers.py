@@ -84,7 +84,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Started]:
 def test_an_isolated_engine_is_started_with_the_bounds_set(started: list[Started]) -> None:
     (engine,) = load_recognisers(settings(engine="fake", isolation="process", stuck_s=8))
     assert started == [engine]
-    watch = started[0]._settings
+    watch = started[0].watch
     assert (watch.silent_s, watch.least_s, watch.unknown_s) == (4, 8, 24)
 
 
@@ -94,7 +94,7 @@ def test_one_device_that_fails_closes_the_others(
     monkeypatch.setattr(Started, "failure", EngineDied("It died."))
     recipes = [Recipe("a:b"), Recipe("a:b")]
     with pytest.raises(EngineError) as failed:
-        recognisers._started(recipes, RecognitionSettings())
+        recognisers.start_recognisers(recipes, RecognitionSettings())
     assert failed.value.code == "engine_failed"
     assert "memory" in failed.value.message
     assert [engine.closed for engine in started] == [True, True]
@@ -104,7 +104,7 @@ async def test_an_isolated_engine_is_closed_behind_its_runtime(started: list[Sta
     (engine,) = load_recognisers(settings(engine="fake", isolation="process"))
     async with recognising(engine) as runtime:
         assert runtime.condition.state == "up"
-        assert runtime._workers == 3
+        assert runtime.load.workers == 3
     assert started[0].closed
 
 
