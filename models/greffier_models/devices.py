@@ -73,4 +73,7 @@ class DeviceGroup:
         )
 
     def _least_loaded(self) -> RecognitionRuntime:
-        return min(self._runtimes, key=lambda runtime: runtime.outstanding)
+        return min(
+            self._runtimes,
+            key=lambda runtime: (runtime.condition.state != "up", runtime.outstanding),
+        )

@@ -2,10 +2,13 @@
 
 * EngineError
     * EngineUnavailable (retryable): nothing answers at the address, or the engine was closed
+        * EngineDown (retryable): the engine's process fails again and again
+    * EngineDied (retryable): the engine's process ended with the request in its hands
     * EngineTimeout (retryable): no answer in time
     * EngineOutOfMemory (retryable): not enough memory for this request
     * PromptTooLong: more tokens than the model's context
     * UnsupportedLanguage: the model does not know this language
+    * RequestPoisoned: the engine's process died of this request, more than once
     * WeightsError
         * WeightsMissing: the model is not on this machine
         * WeightsCorrupt: a file differs from its checksum
@@ -21,11 +24,14 @@ Every error has a stable `code`, a message fit for a user (what to do, no conten
 from typing import ClassVar
 
 __all__ = [
+    "EngineDied",
+    "EngineDown",
     "EngineError",
     "EngineOutOfMemory",
     "EngineTimeout",
     "EngineUnavailable",
     "PromptTooLong",
+    "RequestPoisoned",
     "SourceFailed",
     "StorageFailed",
     "UnknownModel",
@@ -123,3 +129,27 @@ class WeightsBusy(WeightsError):
 
     code = "weights_busy"
     retryable = True
+
+
+class EngineDied(EngineError):
+    """The engine's process died, or was ended for being stuck, with this request in its hands."""
+
+    code = "engine_died"
+    retryable = True
+
+    def __init__(self, message: str, *, cause: str = "died") -> None:
+        super().__init__(message)
+        self.cause = cause
+        """``died``, ``silent``, ``stalled`` or ``nonsense``."""
+
+
+class EngineDown(EngineUnavailable):
+    """The engine's process fails again and again; it is tried from time to time."""
+
+    code = "engine_down"
+
+
+class RequestPoisoned(EngineError):
+    """This request ended the engine's process each time; it is asked no more."""
+
+    code = "request_poisoned"

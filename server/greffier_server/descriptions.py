@@ -1,6 +1,7 @@
 """What the server says of its engines: whether they are ready, and which models they run."""
 
 from greffier_server.loading import LoadedEngines
+from greffier_server.recognisers import down_reason
 from greffier_server.services import ModelDescription, Readiness
 
 __all__ = ["descriptions", "readiness"]
@@ -10,6 +11,8 @@ def readiness(loaded: LoadedEngines) -> Readiness:
     """Whether sessions can begin; captions alone can where the language model failed."""
     if loaded.language_model == "loading":
         return Readiness(ready=False, reason="The language model is being loaded.")
+    if reason := down_reason(loaded.devices):
+        return Readiness(ready=False, reason=reason, resumable=True)
     return Readiness(ready=True, reason=loaded.problem)
 
 
@@ -21,7 +24,7 @@ def descriptions(loaded: LoadedEngines) -> list[ModelDescription]:
         ModelDescription(
             name=identity.model,
             role="recognition",
-            state="loaded",
+            state="failed" if down_reason(loaded.devices) else "loaded",
             engine=identity.engine,
             digest=identity.digest,
             settings=identity.settings,

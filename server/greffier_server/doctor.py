@@ -1,21 +1,26 @@
 """Checks whether this machine can serve with these settings; changes nothing."""
 
 import asyncio
+import json
 import os
 import platform
 import shutil
 import socket
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from greffier_models.catalog import locate, verify
 from greffier_models.errors import EngineError
-from greffier_server.capacity import read_capacity, this_processor
+from greffier_server.capacity import decode_cost_s, read_capacity, this_processor
 from greffier_server.settings import Settings
 
 __all__ = ["Check", "diagnose"]
@@ -60,6 +65,8 @@ def diagnose(settings: Settings, *, quick: bool = False) -> list[Check]:
         ("memory", False, check_memory),
         ("gpu", False, lambda: check_gpu(settings)),
         ("recogniser", True, lambda: check_recogniser(settings, quick=quick)),
+        ("engine process", True, lambda: check_engine(settings, quick=quick)),
+        ("running server", False, lambda: check_running(settings)),
         ("capacity", False, lambda: check_capacity(settings)),
         ("language model", True, lambda: check_language_model(settings, quick=quick)),
         ("port", True, lambda: check_port(settings)),
@@ -128,6 +135,58 @@ def check_recogniser(settings: Settings, *, quick: bool) -> Check:
     if settings.recognition.engine == "fake":
         return Check("recogniser", True, "fake: needs no weights")
     return _weights("recogniser", settings.recognition.model, settings, quick=quick)
+
+
+def check_engine(settings: Settings, *, quick: bool) -> Check:
+    """The recogniser starts in a process of its own, and answers."""
+    from greffier_models.isolation import RecognizerProcess
+    from greffier_server.recognisers import isolated, load_recognisers
+
+    name = "engine process"
+    if not isolated(settings.recognition):
+        return Check(name, True, "none: the engine runs in the server's process")
+    if quick:
+        return Check(name, True, "not tried")
+    begun_s = time.monotonic()
+    try:
+        engines = load_recognisers(settings)
+    except EngineError as error:
+        return Check(name, False, "the recogniser does not start", error.message)
+    try:
+        took_s = time.monotonic() - begun_s
+        decode_s = decode_cost_s(engines[0])
+    finally:
+        for engine in engines:
+            if isinstance(engine, RecognizerProcess):
+                engine.close()
+    return Check(name, True, f"starts in {took_s:.1f} s, decodes a window in {decode_s:.2f} s")
+
+
+def check_running(settings: Settings) -> Check:
+    """What a server that listens there says of itself: it may run with an engine that is down."""
+    name = "running server"
+    if settings.tls.certificate is not None or settings.port == 0:
+        return Check(name, True, "not asked", required=False)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{host}:{settings.port}/readyz", timeout=_CONNECT_TIMEOUT_S):
+            return Check(name, True, "ready", required=False)
+    except urllib.error.HTTPError as error:
+        with error:
+            reason = _message_of(error.read())
+        return Check(name, False, f"not ready: {reason}", "see its log", required=False)
+    except (OSError, ValueError, HTTPException):
+        return Check(name, True, "none", required=False)
+
+
+def _message_of(body: bytes) -> str:
+    try:
+        said: object = json.loads(body)
+    except ValueError:
+        return "it does not say why"
+    fields = cast("dict[str, object]", said if isinstance(said, dict) else {})
+    return str(fields.get("message", "it does not say why"))
 
 
 def check_capacity(settings: Settings) -> Check:

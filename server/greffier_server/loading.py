@@ -22,6 +22,7 @@ from greffier_models.protocols import (
 from greffier_models.runtime import RecognitionRuntime
 from greffier_models.types import EngineIdentity
 from greffier_server.pipeline.building import Engines
+from greffier_server.recognisers import load_recognisers, recognising, workers_of
 from greffier_server.services import ModelState
 from greffier_server.settings import Settings
 from greffier_server.telemetry import Metrics
@@ -44,6 +45,8 @@ class LoadedEngines:
     """Of all devices that recognise."""
     engine: BatchRecognizer | None = None
     """One of the loaded recognisers, to be timed."""
+    devices: list[RecognitionRuntime] = field(default_factory=list[RecognitionRuntime])
+    """That recognise."""
 
 
 async def build_engines(
@@ -62,19 +65,18 @@ async def build_engines(
             metrics.engine_seconds.labels("recognition").observe(elapsed_s)
 
     if settings.recognition.engine == "fake":
-        from greffier_models.fakes import FakeRecognizer, FakeVad
+        from greffier_models.fakes import FakeVad
 
-        engines: list[BatchRecognizer] = [FakeRecognizer()]
         vad: VoiceActivityDetector = FakeVad()
     else:
         from greffier_models.silero import load_silero
 
-        engines = await asyncio.to_thread(_load_whisper, settings)
         vad = await asyncio.to_thread(load_silero)
-    runtimes: list[RecognitionRuntime] = []
-    for engine in engines:
-        runtime = RecognitionRuntime(engine, workers=_workers(engine), observe=observe)
-        runtimes.append(await stack.enter_async_context(runtime))
+    engines = await asyncio.to_thread(load_recognisers, settings)
+    runtimes = [
+        await stack.enter_async_context(recognising(engine, observe=observe, metrics=metrics))
+        for engine in engines
+    ]
     recognizer = runtimes[0] if len(runtimes) == 1 else DeviceGroup(runtimes)
     voices = await asyncio.to_thread(_load_voices, settings)
     generator = _language_model(settings, found)
@@ -82,7 +84,10 @@ async def build_engines(
         Engines(recognizer, vad, generator, load=lambda: recognizer.load, voices=voices)
     )
     loaded.identities["recognition"] = recognizer.identity
-    loaded.workers, loaded.engine = sum(map(_workers, engines)), engines[0]
+    loaded.workers, loaded.engine = sum(map(workers_of, engines)), engines[0]
+    loaded.devices = runtimes
+    if metrics is not None:
+        metrics.watch_devices(runtimes)
     if generator is not None:
         stack.push_async_callback(generator.close)
         identity = generator.capabilities.identity
@@ -119,38 +124,11 @@ async def end_task(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _load_whisper(settings: Settings) -> list[BatchRecognizer]:
-    """The model, once on each device."""
-    from greffier_models.whisper.engine import load_whisper
-
-    wanted = settings.recognition
-    found = locate(wanted.model, settings.models_path)
-    return [
-        load_whisper(
-            Path(found.path),
-            name=found.name,
-            digest=found.digest,
-            device=wanted.device,
-            device_index=index,
-            compute_type=wanted.compute_type,
-            workers=wanted.workers,
-            threads=wanted.threads,
-        )
-        for index in wanted.devices or (0,)
-    ]
-
-
 def load_one_whisper(settings: Settings) -> BatchRecognizer:
     """For work beside the live one: one device, one decode at a time."""
     wanted = settings.recognition
     alone = wanted.model_copy(update={"devices": wanted.devices[:1], "workers": 1})
-    return _load_whisper(settings.model_copy(update={"recognition": alone}))[0]
-
-
-def _workers(engine: BatchRecognizer) -> int:
-    """Calls that `engine` can run at once; one where it does not say."""
-    workers = getattr(engine, "workers", 1)
-    return workers if isinstance(workers, int) else 1
+    return load_recognisers(settings.model_copy(update={"recognition": alone}))[0]
 
 
 def _load_voices(settings: Settings) -> VoiceEmbedder | None:

@@ -7,8 +7,8 @@ from time import monotonic
 
 from greffier_models.catalog import CATALOG, InstalledModel, installed_models, locate
 from greffier_models.protocols import BatchRecognizer, SpeechRecognizer
-from greffier_models.runtime import RecognitionRuntime
 from greffier_server.pipeline.reread import OpenEngine
+from greffier_server.recognisers import recognising
 from greffier_server.settings import Settings
 
 __all__ = ["BEST", "Idle", "choose_model", "second_engine"]
@@ -100,7 +100,7 @@ def second_engine(
         engine = await asyncio.to_thread(
             load, settings.model_copy(update={"recognition": recognition})
         )
-        async with RecognitionRuntime(engine) as runtime:
+        async with recognising(engine) as runtime:
             yield runtime
 
     return opened

@@ -24,6 +24,8 @@ class Readiness:
     ready: bool
     reason: str = ""
     """What is missing, and the command that helps; empty when ready."""
+    resumable: bool = False
+    """Though not ready for new sessions: clients of old ones may come back."""
 
 
 @dataclass(frozen=True, slots=True)

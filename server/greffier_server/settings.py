@@ -130,6 +130,12 @@ class RecognitionSettings(_Section):
     """``auto``: tell the voices of one microphone apart and label segments "1", "2" and so on."""
     speaker_model: str = "campplus-zh-en"
     """Catalogue name of the model that tells voices apart."""
+    isolation: Literal["auto", "process", "none"] = "auto"
+    """``process``: the engine runs in a process of its own, which is started again when it hangs or
+    dies; ``none``: in the server's; ``auto``: a process for ``whisper``, none for ``fake``."""
+    stuck_s: float = Field(default=20.0, ge=1, le=3_600)
+    """A decode that takes this long, and ten times the usual, is stuck; so is a process that gives
+    no sign of life for half of it. With `isolation`."""
 
     @model_validator(mode="after")
     def _devices_are_gpus(self) -> Self:

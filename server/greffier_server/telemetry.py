@@ -7,13 +7,14 @@ their message unless it is one of our own errors, whose messages are free of con
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from greffier_models.errors import EngineError
+from greffier_models.runtime import RecognitionRuntime
 from greffier_server.core.events import (
     GapFound,
     Recorded,
@@ -71,6 +72,22 @@ class Metrics:
             buckets=_ENGINE_BUCKETS,
             registry=registry,
         )
+        self.engine_restarts = Counter(
+            "greffier_engine_restarts",
+            "Starts of a recogniser's process after it died or was stuck.",
+            ["cause"],
+            registry=registry,
+        )
+        self.engine_set_aside = Gauge(
+            "greffier_engine_set_aside",
+            "Requests that a recogniser's process died of each time.",
+            registry=registry,
+        )
+        self.engines_down = Gauge(
+            "greffier_engines_down",
+            "Devices whose recogniser fails again and again.",
+            registry=registry,
+        )
         self.real_time_factor = Gauge(
             "greffier_real_time_factor", "Decoding time over audio time.", registry=registry
         )
@@ -109,6 +126,15 @@ class Metrics:
                 self.stage_failures.labels(stage, code).inc()
             case _:
                 pass
+
+    def watch_devices(self, devices: Sequence[RecognitionRuntime]) -> None:
+        """Show the condition of these devices' engines; metrics are asked for on the event loop."""
+        self.engine_set_aside.set_function(
+            lambda: sum(device.condition.set_aside for device in devices)
+        )
+        self.engines_down.set_function(
+            lambda: sum(device.condition.state == "down" for device in devices)
+        )
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

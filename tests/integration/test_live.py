@@ -223,6 +223,21 @@ async def test_missing_weights_refuse_the_session_with_the_command() -> None:
         )
 
 
+async def test_while_the_recogniser_is_down_old_sessions_resume_and_new_ones_wait() -> None:
+    async with served() as server:
+        async with server.speaking() as (client, started):
+            session = server.desk.only()
+            client.transport.abort()
+        await until(lambda: session.detached)
+        server.readiness.append(Readiness(ready=False, reason="It fails.", resumable=True))
+        async with server.connect() as other:
+            await other.send('{"type":"start"}')
+            assert (await receive(other))["code"] == "model_not_loaded"
+        resume = {"session": started["session"], "token": started["token"]}
+        async with server.speaking(resume=resume) as (_, again):
+            assert again["session"] == started["session"]
+
+
 async def test_connections_are_limited() -> None:
     settings = Settings(limits=LimitSettings(connections=1))
     async with served(settings) as server, server.speaking(), server.connect() as second:

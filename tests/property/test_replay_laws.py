@@ -28,6 +28,7 @@ TROUBLES = st.builds(
     decode_s=st.sampled_from([0.0, 0.8, 5.0]),
     load=st.booleans(),
     deaf=st.sampled_from([0.0, 0.15]),
+    poison=st.sampled_from([0.0, 0.15]),
     stumbles=st.sampled_from([0.0, 0.2]),
     kills=st.lists(st.floats(0.05, 0.95), max_size=2, unique=True).map(tuple),
     stops=st.lists(st.floats(0.05, 0.95), max_size=1).map(tuple),
@@ -63,7 +64,9 @@ async def _live_and_replay(
 )
 @example(
     DIALOGUE,
-    Trouble(1, jitter_s=15, decode_s=5, load=True, deaf=0.2, stumbles=0.2, kills=(0.4, 0.7)),
+    Trouble(
+        1, jitter_s=15, decode_s=5, load=True, deaf=0.1, poison=0.1, stumbles=0.2, kills=(0.4, 0.7)
+    ),
     FAST,
     "auto",
 )

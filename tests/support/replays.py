@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from greffier.protocol import AudioFormat, Resume, Start
-from greffier_models.errors import EngineError, EngineUnavailable
+from greffier_models.errors import EngineError, EngineUnavailable, RequestPoisoned
 from greffier_models.fakes import FakeRecognizer, FakeVad, RecognitionDials
 from greffier_models.load import DeviceLoad
 from greffier_models.protocols import SpeechRecognizer
@@ -43,6 +43,8 @@ class Trouble:
     """The device's load varies."""
     deaf: float = 0.0
     """Share of the windows that the engine never answers."""
+    poison: float = 0.0
+    """Share of the windows that end the engine's process each time."""
     stumbles: float = 0.0
     """Share of the requests that fail once."""
     kills: tuple[float, ...] = ()
@@ -123,6 +125,8 @@ class Troubled:
         sound = zlib.crc32(window.pcm.tobytes(), self._trouble.seed)
         if sound % 1_000 < self._trouble.deaf * 1_000:
             raise EngineError("The engine never answers this window.")
+        if (sound >> 10) % 1_000 < self._trouble.poison * 1_000:
+            raise RequestPoisoned("This window ended the engine.")
         if self._draw.random() < self._trouble.stumbles:
             raise EngineUnavailable("The engine stumbled.")
 

@@ -377,7 +377,8 @@ class DecisionsTimed:
     paced: tuple[tuple[int, ...], ...] = ()
     """Audio heard (ms), hop asked for by the load (ms), step of the ladder (0 is the best)."""
     given_up: tuple[tuple[int, ...], ...] = ()
-    """Audio heard (ms), and which of the requests then (from 0) the engine never answered."""
+    """Audio heard (ms), which of the requests then (from 0) the engine never answered, and why: 0 =
+    it failed to the last attempt, 1 = the request ended its process and was set aside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,5 +31,8 @@ class ChannelStart:
         segments = [s for s in state.segments.values() if s.channel == channel]
         ends = [segment.end_ms for segment in segments]
         ends += [doubt.end_ms for doubt in state.withheld if doubt.channel == channel]
-        decided_ms = max([0, state.silent_to_ms.get(channel, 0), *ends])
-        return cls(channel, decided_ms, max(0, decided_ms - context_ms), tuple(segments))
+        aside = [g.to_ms for g in state.gaps if g.channel == channel and g.cause == "engine_failed"]
+        aside_ms = max(aside, default=0)  # what the engine failed on is not shown to it again
+        decided_ms = max([aside_ms, state.silent_to_ms.get(channel, 0), *ends])
+        from_ms = max(aside_ms, decided_ms - context_ms)
+        return cls(channel, decided_ms, from_ms, tuple(segments))

@@ -7,9 +7,10 @@ how much. A session has one stream, or one for each of its channels (`pipeline.c
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from greffier_models.errors import EngineError
+from greffier_models.errors import EngineDown, EngineError, RequestPoisoned
 from greffier_models.protocols import SpeechRecognizer, VadStream
 from greffier_models.types import AudioWindow, RecognitionOptions
 from greffier_server.core.audio import AudioBuffer
@@ -28,7 +29,7 @@ from greffier_server.core.segments import Segmenter
 from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.pace import Pace, Pacing
-from greffier_server.pipeline.timing import Timing
+from greffier_server.pipeline.timing import POISONED, UNANSWERED, Timing
 
 __all__ = ["Recognition"]
 
@@ -114,6 +115,7 @@ class Recognition:
         self._pace.join(self)
         self._engine = str(recognizer.identity)
         self._tail_shown = False
+        self._aside_ms = start_ms
 
     @property
     def channel(self) -> int:
@@ -184,7 +186,7 @@ class Recognition:
     async def _answer_requests(self) -> None:
         request = self._timing.request(self._heard_ms, self._pace.tempo_of(self))
         while request is not None:
-            from_ms = max(request.from_ms, self._buffer.start_ms)
+            from_ms = max(request.from_ms, self._buffer.start_ms, self._aside_ms)
             window = AudioWindow(self._buffer.cut(from_ms, request.to_ms), from_ms)
             if isinstance(request, IdentifyRequest):
                 await self._identify(request, window)
@@ -193,14 +195,17 @@ class Recognition:
             request = self._policy.request()
 
     async def _identify(self, request: IdentifyRequest, window: AudioWindow) -> None:
-        scores = await self._answer(
-            lambda: self._recognizer.identify(
-                window,
-                request.candidates,
-                deadline_ms=self._deadline_ms(request),
-                stream=self._stream,
+        try:
+            scores = await self._answer(
+                lambda: self._recognizer.identify(
+                    window,
+                    request.candidates,
+                    deadline_ms=self._deadline_ms(request),
+                    stream=self._stream,
+                )
             )
-        )
+        except RequestPoisoned:  # the words of it may still be decoded
+            scores = None
         if not scores:  # nothing is claimed: words are decoded in what is likely, and said to be
             likely = self._policy.language or next(iter(request.candidates), "en")
             outcome = self._policy.identified(request, {likely: 1.0})
@@ -221,14 +226,18 @@ class Recognition:
             beam_size=request.beam_size,
             fill_ms=request.fill_ms,
         )
-        hypothesis = await self._answer(
-            lambda: self._recognizer.transcribe(
-                window,
-                options,
-                deadline_ms=self._deadline_ms(request),
-                stream=self._stream,
+        try:
+            hypothesis = await self._answer(
+                lambda: self._recognizer.transcribe(
+                    window,
+                    options,
+                    deadline_ms=self._deadline_ms(request),
+                    stream=self._stream,
+                )
             )
-        )
+        except RequestPoisoned:  # nothing of it is shown to the engine again
+            hypothesis, request = None, replace(request, closing=True, full=False)
+            self._aside_ms = request.to_ms
         if hypothesis is None:
             from_ms = max(request.from_ms, self._committed_ms)
             if (request.closing or request.full) and from_ms < request.to_ms:
@@ -240,10 +249,22 @@ class Recognition:
         await self._publish(request, outcome, language)
 
     async def _answer(self, ask: Callable[[], Awaitable[_T]]) -> _T | None:
-        """The engine's answer; None when there is none, which is kept as decided."""
-        answer = await self._persist(ask) if self._timing.asks() else None
+        """The engine's answer; None when there is none, which is kept as decided.
+
+        Raises:
+            RequestPoisoned: it is what ended the engine's process, now or in the record.
+        """
+        recorded = self._timing.loss()
+        if recorded == POISONED:
+            self._timing.give_up(POISONED)
+            raise RequestPoisoned("The record says that this ended the engine's process.")
+        try:
+            answer = await self._persist(ask) if recorded is None else None
+        except RequestPoisoned:
+            self._timing.give_up(POISONED)
+            raise
         if answer is None:
-            self._timing.give_up()
+            self._timing.give_up(UNANSWERED)
         return answer
 
     async def _persist(self, ask: Callable[[], Awaitable[_T]]) -> _T | None:
@@ -253,13 +274,15 @@ class Recognition:
             try:
                 answer = await ask()
             except EngineError as error:
-                attempt += 1
+                attempt += not isinstance(error, EngineDown)  # the journal holds it: it can wait
                 if self._pace.stumble(self):
                     failed = StageFailed("recognise", error.code, error.message, error.retryable)
                     await self._record([failed])
+                if isinstance(error, RequestPoisoned):
+                    raise
                 if attempt >= (_PATIENT_ATTEMPTS if error.retryable else _ATTEMPTS):
                     return None
-                await asyncio.sleep(min(_RETRY_S * 2 ** (attempt - 1), _LONGEST_RETRY_S))
+                await asyncio.sleep(min(_RETRY_S * 2 ** max(0, attempt - 1), _LONGEST_RETRY_S))
             else:
                 self._pace.recover(self)
                 return answer

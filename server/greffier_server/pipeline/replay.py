@@ -138,7 +138,7 @@ class Rehearing:
                 begin_ms=begin_ms,
                 numbers=_numbers(script.numbers.get(number, ())),
                 pace=pace,
-                timing=partial(Timing, unanswered=script.given_up.get(number, frozenset())),
+                timing=partial(Timing, given_up=script.given_up.get(number, frozenset())),
                 on_progress=self._progressed.set,
             )
             self._channels.append(_Channel(number, recognition, sink))

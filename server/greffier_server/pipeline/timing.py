@@ -13,7 +13,12 @@ from greffier_server.core.ladder import LEVELS
 from greffier_server.core.policy import DecodeRequest, IdentifyRequest, StreamingPolicy
 from greffier_server.pipeline.pace import Tempo
 
-__all__ = ["Opening", "Timing"]
+__all__ = ["POISONED", "UNANSWERED", "Opening", "Timing"]
+
+UNANSWERED = 0
+"""The engine failed to the last attempt."""
+POISONED = 1
+"""The request ended the engine's process, and was set aside."""
 
 
 class Opening:
@@ -39,7 +44,7 @@ class Timing:
         policy: is hurried.
         channel: from 1; 0 = all of them, mixed down.
         opening: shared with the other channels of the session.
-        unanswered: in a replay: audio heard and number of each request that was given up.
+        given_up: in a replay: as recorded in `DecisionsTimed`.
     """
 
     def __init__(
@@ -48,12 +53,12 @@ class Timing:
         channel: int = 0,
         *,
         opening: Opening | None = None,
-        unanswered: Set[tuple[int, ...]] = frozenset(),
+        given_up: Set[tuple[int, ...]] = frozenset(),
     ) -> None:
         self._policy = policy
         self._channel = channel
         self._opening = opening or Opening()
-        self._unanswered = unanswered
+        self._lost = {(heard_ms, number): why for heard_ms, number, why in given_up}
         self._tempo = Tempo()
         self._heard_ms = -1
         self._asked = 0
@@ -80,14 +85,14 @@ class Timing:
         self._paced.append((heard_ms, tempo.hop_ms, LEVELS.index(tempo.level)))
         return hurried
 
-    def asks(self) -> bool:
-        """A request is about to be put to the engine; False where the record says: in vain."""
+    def loss(self) -> int | None:
+        """A request is about to be asked; why that was in vain, where it is recorded."""
         self._asked += 1
-        return (self._heard_ms, self._asked - 1) not in self._unanswered
+        return self._lost.get((self._heard_ms, self._asked - 1))
 
-    def give_up(self) -> None:
+    def give_up(self, why: int) -> None:
         """The engine did not answer the request."""
-        self._given_up.append((self._heard_ms, self._asked - 1))
+        self._given_up.append((self._heard_ms, self._asked - 1, why))
 
     def with_decisions(self, events: Sequence[Event]) -> list[Event]:
         """`events` of the channel, and what they rest on; to be appended together."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from greffier_models.errors import EngineError
+from greffier_models.errors import EngineDown, EngineError, RequestPoisoned
 from greffier_models.protocols import SpeechRecognizer, VoiceActivityDetector
 from greffier_models.schedule import BACKGROUND
 from greffier_models.types import AudioWindow, Hypothesis, Pcm, RecognitionOptions, Word
@@ -227,11 +227,11 @@ class RecordingTranscriber:
             try:
                 return await ask()
             except EngineError as error:
-                attempt += 1
+                attempt += not isinstance(error, EngineDown)  # it can wait
                 limit = settings.retryable_attempts if error.retryable else settings.attempts
-                if attempt >= limit:
+                if attempt >= limit or isinstance(error, RequestPoisoned):
                     return None
-                delay_s = settings.retry_s * 2 ** (attempt - 1)
+                delay_s = settings.retry_s * 2 ** max(0, attempt - 1)
                 await asyncio.sleep(min(delay_s, settings.longest_retry_s))
 
     def _deadline_ms(self) -> int:

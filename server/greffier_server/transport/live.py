@@ -127,7 +127,7 @@ class LiveEndpoint:
     async def _take(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
         readiness = self._services.readiness()
         try:
-            if not readiness.ready:
+            if not readiness.ready and (start.resume is None or not readiness.resumable):
                 raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
             if start.resume is None:
                 return await self._services.desk.open(tenant, start)

@@ -5,6 +5,7 @@ import pytest
 from greffier.protocol import AudioFormat, Start
 from greffier_server.core.channels import channel_numbers, check_speakers, speaker_names
 from greffier_server.core.events import (
+    GapFound,
     SegmentClosed,
     SegmentOpened,
     SessionStarted,
@@ -60,3 +61,22 @@ def test_each_channel_goes_on_where_it_was() -> None:
     assert second.decided_ms == state.segments[2].end_ms
     assert (third.decided_ms, third.from_ms) == (120_000, 112_000)
     assert (fourth.decided_ms, fourth.from_ms) == (0, 0)
+
+
+def test_what_the_engine_failed_on_is_not_heard_again() -> None:
+    state = SessionState()
+    for event in (
+        SegmentOpened(1, 20_000, "fr", "A", 1),
+        WordsCommitted(1, words_of("Oui", start_ms=20_000)),
+        GapFound(21_000, 30_000, "engine_failed", 1),
+        GapFound(50_000, 60_000, "audio_damaged", 1),
+        GapFound(70_000, 80_000, "engine_failed", 2),
+    ):
+        state = apply(state, event)
+    first, second, third = (ChannelStart.of(state, channel, 8_000) for channel in (1, 2, 3))
+    assert (first.decided_ms, first.from_ms) == (30_000, 30_000)
+    assert (second.decided_ms, second.from_ms) == (80_000, 80_000)
+    assert (third.decided_ms, third.from_ms) == (0, 0)
+    state = apply(state, WordsCommitted(1, words_of("Non", start_ms=33_000)))
+    first = ChannelStart.of(state, 1, 8_000)
+    assert (first.from_ms, first.decided_ms) == (30_000, state.segments[1].end_ms)

@@ -15,7 +15,7 @@ from greffier_server.core.events import (
 )
 from greffier_server.core.policy import DecodeRequest, IdentifyRequest, Outcome
 from greffier_server.pipeline.pace import Tempo
-from greffier_server.pipeline.timing import Opening, Timing
+from greffier_server.pipeline.timing import POISONED, UNANSWERED, Opening, Timing
 
 pytestmark = pytest.mark.unit
 
@@ -125,18 +125,18 @@ def test_what_was_given_up_is_counted_within_a_step() -> None:
     timing = Timing(policy)
     policy.new_ms = 1_000
     timing.request(1_000, Tempo())
-    assert timing.asks()
-    assert timing.asks()
-    timing.give_up()
+    assert timing.loss() is None
+    assert timing.loss() is None
+    timing.give_up(POISONED)
     timing.request(1_000, Tempo())  # the end of the audio, at the same time
-    assert timing.asks()
-    timing.give_up()
+    assert timing.loss() is None
+    timing.give_up(UNANSWERED)
     timed = timing.with_decisions([WORDS])[0]
-    assert timed == DecisionsTimed(0, (), ((1_000, 1), (1_000, 2)))
+    assert timed == DecisionsTimed(0, (), ((1_000, 1, POISONED), (1_000, 2, UNANSWERED)))
     assert isinstance(timed, DecisionsTimed)
 
-    again = Timing(_Policy(), unanswered=frozenset(timed.given_up))
+    again = Timing(_Policy(), given_up=frozenset(timed.given_up))
     again.request(1_000, Tempo())
-    assert [again.asks(), again.asks(), again.asks()] == [True, False, False]
+    assert [again.loss(), again.loss(), again.loss()] == [None, POISONED, UNANSWERED]
     again.request(2_000, Tempo())
-    assert again.asks()
+    assert again.loss() is None

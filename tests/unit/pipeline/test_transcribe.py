@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from greffier_models.errors import EngineError, EngineUnavailable
+from greffier_models.errors import EngineDown, EngineError, EngineUnavailable, RequestPoisoned
 from greffier_models.fakes import FakeRecognizer, FakeVad
 from greffier_models.types import AudioWindow, Hypothesis, Pcm, RecognitionOptions, Word
 from greffier_server.pipeline.transcribe import (
@@ -275,3 +275,17 @@ async def test_a_loop_that_stays_is_withheld() -> None:
     for passage in passages:
         assert "repetition" in {doubt.reason for doubt in passage.withheld}
         assert [word.text for word in passage.words].count(" encore") <= 2
+
+
+async def test_a_poisoned_window_is_asked_for_once_and_told() -> None:
+    engine = Engine(error=RequestPoisoned("Dead."))
+    engine.failures = 1
+    first, *others = await passages_of(TALK.pcm, engine, settings=TranscribeSettings(in_flight=1))
+    assert [doubt.reason for doubt in first.withheld] == [ENGINE_FAILED]
+    assert all(passage.words for passage in others)
+
+
+async def test_an_engine_that_is_down_is_waited_for() -> None:
+    engine = Engine(error=EngineDown("Down."))
+    engine.failures = 200
+    check(TALK, await passages_of(TALK.pcm, engine))

@@ -107,3 +107,12 @@ def test_bad_settings_exit_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(main, ["doctor"])
     assert done.exit_code == 2
     assert "did you mean GREFFIER_PORT?" in done.stderr
+
+
+def test_an_engine_that_does_not_start_fails(tmp_path: Path) -> None:
+    missing = settings(tmp_path, recognition=RecognitionSettings(model="whisper-base"))
+    check = doctor.check_engine(missing, quick=False)
+    assert (check.passed, check.required) == (False, True)
+    assert "greffier models pull" in check.advice
+    assert doctor.check_engine(missing, quick=True).passed
+    assert doctor.check_engine(settings(tmp_path), quick=False).passed
