@@ -24,7 +24,7 @@ _STEP_MS = 100
 _STEP_BYTES = RATE * _STEP_MS // 1000 * 2
 _RETRY_S = 0.15
 _GREETING_S = 20.0
-_SILENCE_S = 6.0
+_SILENCE_S = 4.0
 """A half-open socket is given up after this; a server at work says something more often."""
 _VOLATILE = {"lag_ms"}
 _LASTING = {"gap", "withheld", "minutes", "speaker", "quality"}

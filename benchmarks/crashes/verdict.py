@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import SequenceMatcher
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any, cast
@@ -65,6 +66,9 @@ class Tally:
     commits_doubled: int = 0
     commits_changed: int = 0
     last_words_lost: int = 0
+    """Neither written nor marked."""
+    last_words_withheld: int = 0
+    """Marked: the recogniser made nothing of them."""
     translations: int = 0
     """Segments that had to be translated."""
     translations_lost: int = 0
@@ -80,6 +84,8 @@ class Tally:
     word_errors: int = 0
     """Against the undisturbed run of the same passage."""
     words: int = 0
+    longest_missing_run: int = 0
+    """Most words in a row of an undisturbed run that a disturbed one does not have."""
     complaints: list[str] = field(default_factory=list[str])
 
     @property
@@ -104,8 +110,10 @@ class Tally:
 
     def add(self, other: "Tally") -> None:
         """Add a part."""
+        longest = max(self.longest_missing_run, other.longest_missing_run)
         for name, value in asdict(other).items():
             setattr(self, name, getattr(self, name) + value)
+        self.longest_missing_run = longest
 
 
 def fetch_record(url: str, session: str) -> Record:
@@ -159,12 +167,23 @@ def judge(speaker: Speaker, record: Record, undisturbed: Record) -> Tally:
         says.append(f"state {record.state}, finished for {notes.finished or 'nothing'}")
     errors = count_errors(undisturbed.text, record.text, language=passage.language)
     tally.words, tally.word_errors = errors.words, _errors(errors)
+    tally.longest_missing_run = _longest_missing(undisturbed.text, record.text, passage.language)
     tally.same_text = int(tally.word_errors == 0)
-    if _last_word_lost(record, undisturbed, passage.language):
-        tally.last_words_lost = 1
-        says.append("the last words are missing")
+    if _last_word_missing(record, undisturbed, passage.language):
+        # The recogniser may fail at them, in a window of other length; then the record says so.
+        if _told_until_ms(record) >= undisturbed.words[-1]["end_ms"] - _LAST_WORD_MS:
+            tally.last_words_withheld = 1
+        else:
+            tally.last_words_lost = 1
+            says.append("the last words are missing")
     tally.complaints = [f"{notes.session} ({passage.name}): {text}" for text in says]
     return tally
+
+
+def _longest_missing(expected: str, text: str, language: str) -> int:
+    before, after = (normalise(part, language).split() for part in (expected, text))
+    steps = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return max((b - a - (d - c) for kind, a, b, c, d in steps if kind != "equal"), default=0)
 
 
 def _errors(errors: WordErrors) -> int:
@@ -242,7 +261,12 @@ def _runs(text: str, language: str) -> Counter[tuple[str, ...]]:
     )
 
 
-def _last_word_lost(record: Record, undisturbed: Record, language: str) -> bool:
+def _told_until_ms(record: Record) -> int:
+    """Up to where the record says that something was heard."""
+    return max((event["end_ms"] for event in record.of("TextWithheld")), default=0)
+
+
+def _last_word_missing(record: Record, undisturbed: Record, language: str) -> bool:
     """Neither is the last word among the last ones, nor does the text go on to its time."""
     if not undisturbed.words:
         return False

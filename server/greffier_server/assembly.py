@@ -46,6 +46,7 @@ from greffier_server.services import ModelDescription, ModelState, Readiness, Se
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
+from greffier_server.storage.ownership import own_directory
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.writer import StoreWriter
 from greffier_server.telemetry import Metrics
@@ -57,6 +58,8 @@ _log = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 _UNWEIGHTED_STREAMS = 64
 """The fake engine's decodes cost nothing."""
+_HANDOVER_S = 20.0
+"""Beyond its draining, the time a server needs to leave the data directory to the next one."""
 _SECOND_PASS_LEASE_MS = 6 * 3_600_000
 """The longest recording on a slow machine, and live sessions in between."""
 
@@ -82,12 +85,15 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
 
     Raises:
         WeightsError: a model is missing or damaged; the message says what to do.
+        DirectoryInUse: another server uses the data directory.
         StorageFailed: the database or the data directory cannot be used.
     """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         loaded = await build_engines(settings, stack, metrics)
-        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
+        # Models are loaded already: after a server that is stopping, this one goes on at once.
+        wait_s = settings.limits.drain_s + _HANDOVER_S
+        await stack.enter_async_context(own_directory(settings.data_dir, wait_s=wait_s))
         store = await SqlStore.open(settings.database.get_secret_value())
         stack.push_async_callback(store.close)
         writer = StoreWriter(store)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 ROUNDS: Sequence[Sequence[Harm]] = (
     ("kill", "cut", "kill"),
-    ("cut", "kill", "freeze", "stop"),
+    ("freeze", "kill", "stop"),
 )
 WORST_ERROR_RATE = 0.15
 """Against the undisturbed run: words are decoded in other windows after a restart."""

@@ -41,6 +41,8 @@ __all__ = ["Desk", "DeskSettings"]
 _log = logging.getLogger(__name__)
 
 _SINK_RETRY_S = 2.0
+_RETURN_S = 5.0
+_LONGEST_RETURN_S = 300.0
 _MAX_SKIP_S = 3_600
 _MAX_LANGUAGES = 8
 
@@ -99,6 +101,9 @@ class Desk:
         self._live: dict[tuple[str, str], _Live] = {}
         self._opening = 0
         self._closed = False
+        self._reviving = asyncio.Lock()
+        self._stranded: set[tuple[str, str]] = set()
+        self._returning: asyncio.Task[None] | None = None
 
     @property
     def live_count(self) -> int:
@@ -211,7 +216,9 @@ class Desk:
             if row is None:
                 raise SessionNotFound("There is no such session.")
             _check_token(resume.token, row.token_hash)
-            raise SessionClosed("The session has ended; read it over HTTP, or open a new one.")
+            live = await self._revive(row)
+            if live is None:
+                raise SessionClosed("The session has ended; read it over HTTP, or open a new one.")
         _check_token(resume.token, live.token_hash)
         session = live.session
         ahead = resume.from_sample - session.accepted_samples
@@ -246,9 +253,48 @@ class Desk:
         for row in await self._store.unfinished():
             try:
                 count += await self._recover(row)
-            except (ServerError, MalformedRecord):  # the others go on
+            except ServerError:  # the others go on
+                _log.exception("session %s cannot go on yet", row.session)
+                self._strand(row.tenant, row.session)
+            except MalformedRecord:
                 _log.exception("session %s cannot go on", row.session)
         return count
+
+    def _strand(self, tenant: str, session: str) -> None:
+        """Note a session that cannot go on now, and try again later."""
+        self._stranded.add((tenant, session))
+        if self._returning is None and not self._closed:
+            self._returning = asyncio.create_task(self._return_stranded(), name="stranded")
+
+    async def _return_stranded(self) -> None:
+        delay_s = _RETURN_S
+        while self._stranded:
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LONGEST_RETURN_S)
+            for tenant, session in sorted(self._stranded):
+                try:
+                    row = await self._store.get(tenant, session)
+                    if row is not None:
+                        await self._revive(row)
+                except (ServerError, MalformedRecord) as error:
+                    _log.warning("session %s cannot go on yet: %s", session, error)
+                else:
+                    self._stranded.discard((tenant, session))
+        self._returning = None
+
+    async def _revive(self, row: SessionRow) -> _Live | None:
+        """Go on with a session that neither lives nor has finished; None when it has finished.
+
+        Raises:
+            StorageFailed: not now; it can be tried again.
+        """
+        key = (row.tenant, row.session)
+        async with self._reviving:
+            if key not in self._live and row.state != "finished":
+                if self._closed:
+                    raise ServerBusy("The server is stopping; try again in a moment.")
+                await self._recover(row)
+            return self._live.get(key)
 
     async def _recover(self, row: SessionRow) -> bool:
         history = [r async for r in self._store.events(row.tenant, row.session)]
@@ -272,6 +318,9 @@ class Desk:
     async def close(self) -> None:
         """Stop taking sessions; hand the unfinished ones to the next start."""
         self._closed = True
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
         live, self._live = list(self._live.values()), {}
         for entry in live:
             if entry.session.holder is not None:
@@ -288,6 +337,8 @@ class Desk:
             await session.run()
         except Exception:  # noqa: BLE001 - one session must never end the server
             _log.exception("session %s ended by an unexpected error", session.id)
+            await session.settled()
+            self._strand(session.tenant, session.id)
         finally:
             self._live.pop((session.tenant, session.id), None)
 
