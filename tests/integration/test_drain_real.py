@@ -88,7 +88,8 @@ async def check(kit: DeskKit, session: SpeakingSession, reason: str) -> None:
     assert normalise(last.text, "en") == LAST_WORD
     assert _only(events, InputEnded).reason == reason
     assert events[-1] == SessionFinished(reason)
-    assert not [event for event in events if isinstance(event, StageFailed)]
+    failures = {event.code for event in events if isinstance(event, StageFailed)}
+    assert failures <= {"translation_doubtful"}  # which a pseudo-translation of numbers is
     closed = [event.segment for event in events if isinstance(event, SegmentClosed)]
     translated = [e.segment for e in events if isinstance(e, SegmentTranslated) and e.text]
     assert closed == sorted(translated)

@@ -69,6 +69,7 @@ class Session:
         limits: bounds.
         resume_from_byte: journalled audio from here on is handed to recognition first.
         input_ended: why the input had ended before a restart, None when it goes on.
+        known_gaps: recorded before a restart.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Session:
         limits: SessionLimits,
         resume_from_byte: int = 0,
         input_ended: str | None = None,
+        known_gaps: Sequence[GapFound] = (),
     ) -> None:
         self.tenant = tenant
         self.id = session
@@ -98,6 +100,7 @@ class Session:
         self._limits = limits
         self._decoder = decoder
         self._resume_from_byte = resume_from_byte
+        self._known_gaps = known_gaps
         self._queue: deque[bytes] = deque()
         self._accepted = journal.durable_bytes
         self._durable = journal.durable_bytes
@@ -372,7 +375,8 @@ class Session:
                 per_second = self.format.rate * self.format.frame_bytes
                 from_ms, to_ms = (byte * 1000 // per_second for byte in stretch.lost)
                 gap = GapFound(from_ms, to_ms, "audio_damaged")
-                await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
+                if gap not in self._known_gaps:  # an earlier restart has read this stretch, too
+                    await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
             self._feed.put(await asyncio.to_thread(self._decoder.decode, stretch.audio))
             at = upto
             while self._feed.received_ms - self._recognition.heard_ms > self._limits.buffer_ms:
