@@ -19,7 +19,7 @@ __all__ = ["Record", "Tally", "fetch_record", "judge"]
 _GENESIS = "0" * 64
 _LAST_WORD_MS = 700
 """A last word may begin and end a little elsewhere when it was decoded in another window."""
-_REPEATED_WORDS = 4
+_REPEATED_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,20 +245,23 @@ def _judge_stages(tally: Tally, record: Record) -> None:
 
 
 def _judge_repeats(tally: Tally, record: Record, undisturbed: Record, language: str) -> None:
-    """The same stretch of speech written down twice."""
+    """The same stretch of speech written down twice: back in time, or once behind the other."""
     back = sum(b["start_ms"] < a["start_ms"] for a, b in itertools.pairwise(record.words))
-    again = _runs(record.text, language) - _runs(undisturbed.text, language)
-    twice = [run for run, extra in again.items() if _runs(record.text, language)[run] > 1 < extra]
+    twice = _repeats(record.text, language) - _repeats(undisturbed.text, language)
     if back or twice:
         tally.commits_doubled += back + len(twice)
         tally.complaints.append(f"{back} words go back in time, {len(twice)} runs come twice")
 
 
-def _runs(text: str, language: str) -> Counter[tuple[str, ...]]:
+def _repeats(text: str, language: str) -> set[tuple[str, ...]]:
+    """Runs of words that are said again at once."""
     words = normalise(text, language).split()
-    return Counter(
-        tuple(words[at : at + _REPEATED_WORDS]) for at in range(len(words) - _REPEATED_WORDS + 1)
-    )
+    return {
+        tuple(words[at : at + length])
+        for length in range(_REPEATED_WORDS, len(words) // 2 + 1)
+        for at in range(len(words) - 2 * length + 1)
+        if words[at : at + length] == words[at + length : at + 2 * length]
+    }
 
 
 def _told_until_ms(record: Record) -> int:

@@ -15,7 +15,7 @@ from greffier_server.app import create_app
 from greffier_server.errors import ServerError
 from greffier_server.services import Services
 from greffier_server.settings import Settings
-from greffier_server.transport.keepalive import PatientProtocol
+from greffier_server.transport.keepalive import OVERSIZE, PatientProtocol
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
@@ -149,7 +149,7 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
         app,
         loop="asyncio",  # others do not pass the socket guard's audit hook
         ws=PatientProtocol,  # pauses reading when the application does not take frames
-        ws_max_size=4 * settings.limits.max_frame_bytes,  # above the limit, an error explains it
+        ws_max_size=OVERSIZE * settings.limits.max_frame_bytes,
         ws_per_message_deflate=False,  # audio does not compress, captions are short
         ws_ping_interval=ping_s,
         ws_ping_timeout=ping_s,
