@@ -46,7 +46,7 @@ from greffier_server.services import ModelDescription, ModelState, Readiness, Se
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
-from greffier_server.storage.ownership import own_directory
+from greffier_server.storage.data_directory import own_directory
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.writer import StoreWriter
 from greffier_server.telemetry import Metrics

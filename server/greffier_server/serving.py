@@ -71,6 +71,8 @@ class DrainingServer(uvicorn.Server):
         if not self.force_exit and not await self._empty():
             logger.warning("connections were cut", extra={"count": self._connections.count})
         await super().shutdown(sockets)
+        if self.force_exit:  # left out by uvicorn then; it waits for nobody
+            await self.lifespan.shutdown()
 
     async def _empty(self) -> bool:
         """Wait for the connections to leave, up to the limit or a second signal."""

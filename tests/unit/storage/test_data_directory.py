@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from greffier_server.errors import StorageFailed
-from greffier_server.storage.ownership import DirectoryInUse, own_directory
+from greffier_server.storage.data_directory import DirectoryInUse, own_directory
 
 pytestmark = pytest.mark.unit
 
