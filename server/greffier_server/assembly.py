@@ -44,9 +44,9 @@ from greffier_server.pipeline.transcribe import TranscribeSettings
 from greffier_server.second_engine import Idle, second_engine
 from greffier_server.services import ModelDescription, ModelState, Readiness, Services
 from greffier_server.settings import Settings
+from greffier_server.storage.data_directory import own_directory
 from greffier_server.storage.disk import DiskJournal
 from greffier_server.storage.memory import MemoryStore
-from greffier_server.storage.data_directory import own_directory
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.writer import StoreWriter
 from greffier_server.telemetry import Metrics
