@@ -39,6 +39,9 @@ __all__ = ["MeasuredServer", "build", "build_engines", "measured_server"]
 
 _log = logging.getLogger(__name__)
 
+
+_HANDOVER_S = 20.0
+"""Beyond its draining, the time a server needs to leave the data directory to the next one."""
 _SECOND_PASS_LEASE_MS = 6 * 3_600_000
 """The longest recording on a slow machine, and live sessions in between."""
 
@@ -49,13 +52,14 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
 
     Raises:
         WeightsError: a model is missing or damaged; the message says what to do.
+        DirectoryInUse: another server uses the data directory.
         StorageFailed: the database or the data directory cannot be used.
     """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         loaded = await build_engines(settings, stack, metrics)
-        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
-        storage = await open_storage(settings, stack)
+        # Models are loaded already: after a server that is stopping, this one goes on at once.
+        storage = await open_storage(settings, stack, wait_s=settings.limits.drain_s + _HANDOVER_S)
         store, journal = storage.store, storage.journal
         space = storage.disk.space if storage.disk is not None else None
         key = await asyncio.to_thread(

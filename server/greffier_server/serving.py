@@ -15,7 +15,7 @@ from greffier_server.app import create_app
 from greffier_server.errors import ServerError
 from greffier_server.services import Services
 from greffier_server.settings import Settings
-from greffier_server.transport.keepalive import PatientProtocol
+from greffier_server.transport.keepalive import OVERSIZE, PatientProtocol
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
@@ -51,21 +51,40 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._connections = connections
         self._drain_s = drain_s
+        self._hurried = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal: stop, or stop at once."""
         del sig, frame
         if self.should_exit:
             self.force_exit = True
+            if self._loop is not None:  # it sleeps: setting the event alone would not wake it
+                self._loop.call_soon_threadsafe(self._hurried.set)
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the connections, then the server."""
+        self._loop = asyncio.get_running_loop()
         logger.info("stopping", extra={"connections": self._connections.count})
         self._connections.stop()
-        if not self.force_exit and not await self._connections.wait_empty(timeout_s=self._drain_s):
+        if not self.force_exit and not await self._empty():
             logger.warning("connections were cut", extra={"count": self._connections.count})
         await super().shutdown(sockets)
+        if self.force_exit:  # left out by uvicorn then; it waits for nobody
+            await self.lifespan.shutdown()
+
+    async def _empty(self) -> bool:
+        """Wait for the connections to leave, up to the limit or a second signal."""
+        emptying = asyncio.create_task(self._connections.wait_empty(timeout_s=self._drain_s))
+        hurrying = asyncio.create_task(self._hurried.wait())
+        try:
+            await asyncio.wait({emptying, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            return emptying.done() and emptying.result()
+        finally:
+            emptying.cancel()
+            hurrying.cancel()
+            await asyncio.gather(emptying, hurrying, return_exceptions=True)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -132,7 +151,7 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
         app,
         loop="asyncio",  # others do not pass the socket guard's audit hook
         ws=PatientProtocol,  # pauses reading when the application does not take frames
-        ws_max_size=4 * settings.limits.max_frame_bytes,  # above the limit, an error explains it
+        ws_max_size=OVERSIZE * settings.limits.max_frame_bytes,
         ws_per_message_deflate=False,  # audio does not compress, captions are short
         ws_ping_interval=ping_s,
         ws_ping_timeout=ping_s,

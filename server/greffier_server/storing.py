@@ -15,7 +15,7 @@ from greffier_server.storage.leases import Leases
 from greffier_server.storage.objects import ObjectStore, Place, open_bucket
 from greffier_server.storage.ownership import OnlyServer, Ownership
 from greffier_server.storage.shared import SharedJournal
-from greffier_server.storage.sole_use import SoleUse
+from greffier_server.storage.sole_use import take_in_time
 from greffier_server.storage.space import quota_of
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.texts import EncryptedTexts
@@ -44,15 +44,22 @@ class Storage:
     """The journal, where it is on local disk."""
 
 
-async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
+async def open_storage(
+    settings: Settings, stack: AsyncExitStack, *, wait_s: float = 0.0
+) -> Storage:
     """Open what `settings` name; `stack` closes it.
+
+    Args:
+        settings: of the server.
+        stack: closes what is opened.
+        wait_s: a server that is stopping has this long to leave the data directory.
 
     Raises:
         DirectoryInUse: another server has the data directory.
         SettingsInvalid: the settings cannot be used together.
         StorageFailed: the database, the directory or the object storage cannot be used.
     """
-    use = await asyncio.to_thread(SoleUse.take, settings.data_dir)
+    use = await take_in_time(settings.data_dir, wait_s=wait_s)
     stack.callback(use.end)
     url = settings.database.get_secret_value()
     keys = await asyncio.to_thread(_keys, settings)

@@ -51,6 +51,7 @@ def settings() -> dict[str, str]:
         "GREFFIER_RECOGNITION__MODEL": str(whisper_base_path()),
         "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
         "GREFFIER_LIMITS__GRACE_S": "300",
+        "GREFFIER_LIMITS__MAX_SESSIONS": "8",  # not by the speed of a busy machine
     }
 
 

@@ -175,7 +175,7 @@ async def test_a_frame_far_above_the_limit_is_not_even_read() -> None:
     settings = Settings(limits=LimitSettings(max_frame_bytes=4096))
     async with served(settings) as server, server.speaking() as (client, _):
         await client.send(bytes(100_000))
-        assert (await outcome(client))[1] == 1009
+        assert await outcome(client) == ("frame_too_large", 1009)
 
 
 async def test_a_viewer_may_not_speak() -> None:

@@ -14,9 +14,10 @@ import pytest
 from greffier_server import serving
 from greffier_server.services import Readiness, Services
 from greffier_server.serving import AddressTaken
-from greffier_server.settings import Settings
+from greffier_server.settings import LimitSettings, Settings
 from greffier_server.telemetry import Metrics
 from tests.support.fake_desk import FakeDesk, MemoryStore
+from tests.support.served import served, until
 
 pytestmark = pytest.mark.integration
 
@@ -57,3 +58,16 @@ def test_a_taken_address_says_what_to_do() -> None:
             serving.listen(Settings(port=port))
     assert f"127.0.0.1:{port}" in refused.value.message
     assert "--port 0" in refused.value.message
+
+
+async def test_a_second_signal_waits_for_nobody() -> None:
+    """A connection that does not end holds a server up only until it is asked again."""
+    limits = LimitSettings(drain_s=60)
+    async with asyncio.timeout(20), served(Settings(limits=limits)) as server:
+        with server.connections.place():
+            server.server.handle_exit(signal.SIGTERM, None)
+            await until(lambda: server.connections.stopping)
+            await asyncio.sleep(0.2)
+            assert server.server.started
+            server.server.handle_exit(signal.SIGTERM, None)
+            await until(lambda: not server.server.servers[0].is_serving())

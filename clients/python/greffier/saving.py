@@ -7,7 +7,7 @@ from greffier.messages import Messages
 from greffier.minutes_text import minutes_markdown, stamp
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Minutes
-from greffier.subtitles import cues, to_srt, to_vtt
+from greffier.subtitles import cues, gap_text, to_srt, to_vtt
 from greffier.transcript import TranscribedObject
 
 __all__ = ["minutes_document", "save", "starts_ms", "transcript_markdown"]
@@ -43,7 +43,8 @@ def save(
 
 def transcript_markdown(recording: TranscribedObject, *, title: str = "", say: Messages) -> str:
     """Return what was said as a document, with times, speakers and translations."""
-    lines = [f"# {title or say('transcript.transcript')}", ""]
+    head = [f"# {title or say('transcript.transcript')}", ""]
+    entries: list[tuple[float, list[str]]] = []
     translated = {
         (language, part["id"]): part["text"]
         for language, parts in recording["translations"].items()
@@ -51,12 +52,20 @@ def transcript_markdown(recording: TranscribedObject, *, title: str = "", say: M
     }
     for segment in recording["segments"]:
         speaker = f" **{segment['speaker']}**" if segment["speaker"] else ""
-        lines += [f"`{stamp(round(segment['start'] * 1000))}`{speaker} {segment['text']}", ""]
+        lines = [f"`{stamp(round(segment['start'] * 1000))}`{speaker} {segment['text']}", ""]
         for language in recording["translations"]:
             text = translated.get((language, segment["id"]))
             if text:
                 lines += [f"> *{language}* {text}", ""]
-    return "\n".join(lines)
+        entries.append((segment["start"], lines))
+    for gap in recording.get("gaps", []):
+        speaker = f" **{gap['speaker']}**" if gap["speaker"] else ""
+        text = gap_text(gap).replace("_", "\\_").replace("[", "\\[").replace("]", "\\]")
+        entries.append(
+            (gap["start"], [f"`{stamp(round(gap['start'] * 1000))}`{speaker} {text}", ""])
+        )
+    entries.sort(key=lambda entry: entry[0])
+    return "\n".join([*head, *(line for _, lines in entries for line in lines)])
 
 
 def minutes_document(recording: TranscribedObject, *, say: Messages) -> str | None:

@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from greffier.transcript import SegmentObject, TranscribedObject, TranslationObject
+from greffier.transcript import GapObject, SegmentObject, TranscribedObject, TranslationObject
 
-__all__ = ["Cue", "clock", "cues", "to_srt", "to_text", "to_vtt", "wrap"]
+__all__ = ["Cue", "clock", "cues", "gap_text", "to_srt", "to_text", "to_vtt", "wrap"]
 
 LINE_CHARACTERS = 42
 _CUE_CHARACTERS = 2 * LINE_CHARACTERS
@@ -43,7 +43,7 @@ class _Piece:
 def cues(
     recording: TranscribedObject, *, language: str | None = None, named: bool = False
 ) -> list[Cue]:
-    """Return the cues of the speech, or of its translation into `language`.
+    """Return the cues of the speech, or of its translation into `language`; gaps are shown.
 
     Args:
         recording: what was said.
@@ -60,6 +60,14 @@ def cues(
         for part in recording["translations"].get(language, []):
             speaker = speakers.get(part["id"])
             made += _cut(_named(_even_pieces(part), speaker, named), speaker)
+    for gap in recording.get("gaps", []):
+        start_ms, end_ms = _ms(gap["start"]), _ms(gap["end"])
+        pieces = [_Piece(f" {part}", start_ms, start_ms) for part in gap_text(gap).split()]
+        name = gap["speaker"]
+        made += [
+            replace(cue, end_ms=min(end_ms, start_ms + _LONGEST_MS))
+            for cue in _cut(_named(pieces, name, named), name)
+        ]
     return _spread(sorted(made, key=lambda cue: cue.start_ms))
 
 
@@ -85,18 +93,27 @@ def to_vtt(items: Sequence[Cue]) -> str:
 
 
 def to_text(recording: TranscribedObject, *, language: str | None = None) -> str:
-    """Return the text, one segment a line, with its speaker where one is known."""
+    """Return the text, one segment a line, with its speaker where one is known, and the gaps."""
     parts: Sequence[SegmentObject | TranslationObject] = recording["segments"]
     if language is not None:
         parts = recording["translations"].get(language, [])
     speakers = {segment["id"]: segment["speaker"] for segment in recording["segments"]}
-    lines: list[str] = []
-    for part in parts:
-        speaker = speakers.get(part["id"])
-        if part["text"].strip():
-            lines.append(f"{speaker}: " if speaker else "")
-            lines.append(f"{part['text'].strip()}\n")
-    return "".join(lines)
+    lines = [
+        (part["start"], speakers.get(part["id"]), part["text"].strip())
+        for part in parts
+        if part["text"].strip()
+    ]
+    gaps = recording.get("gaps", [])
+    if gaps:
+        lines += [(gap["start"], gap["speaker"], gap_text(gap)) for gap in gaps]
+        lines.sort(key=lambda line: line[0])
+    return "".join(f"{speaker}: {text}\n" if speaker else f"{text}\n" for _, speaker, text in lines)
+
+
+def gap_text(gap: GapObject) -> str:
+    """Return how a gap is written: ``[gap 2.0 s: client_lost_audio]``."""
+    cause = " ".join(gap["cause"].split())
+    return f"[gap {gap['end'] - gap['start']:.1f} s: {cause}]"
 
 
 def clock(ms: int, mark: str) -> str:

@@ -6,7 +6,7 @@ object that ``greffier transcribe --format json`` writes; recording and live ses
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from greffier.plain import to_plain
 from greffier.protocol import (
@@ -24,6 +24,7 @@ from greffier.protocol import (
 )
 
 __all__ = [
+    "GapObject",
     "Segment",
     "SegmentObject",
     "TranscribedObject",
@@ -64,6 +65,16 @@ class TranslationObject(TypedDict):
     text: str
 
 
+class GapObject(TypedDict):
+    """A stretch of which there is no audio; times in seconds."""
+
+    start: float
+    end: float
+    cause: str
+    speaker: str | None
+    """Only this speaker's channel is concerned."""
+
+
 class TranscribedObject(TypedDict):
     """A whole recording."""
 
@@ -73,6 +84,7 @@ class TranscribedObject(TypedDict):
     segments: list[SegmentObject]
     translations: dict[str, list[TranslationObject]]
     minutes: dict[str, Any] | None
+    gaps: NotRequired[list[GapObject]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +199,15 @@ class Transcript:
                 for language in self.languages
             },
             "minutes": minutes,
+            "gaps": [
+                {
+                    "start": _seconds(gap.from_ms),
+                    "end": _seconds(gap.to_ms),
+                    "cause": gap.cause,
+                    "speaker": gap.speaker,
+                }
+                for gap in self.gaps
+            ],
         }
 
     def _caption(self, caption: Caption) -> None:

@@ -45,6 +45,8 @@ __all__ = ["Desk", "DeskSettings"]
 _log = logging.getLogger(__name__)
 
 _SINK_RETRY_S = 2.0
+_RETURN_S = 5.0
+_LONGEST_RETURN_S = 300.0
 _MAX_SKIP_S = 3_600
 _REST_S = 30.0
 """A session that could not go on is not taken again for so long."""
@@ -109,6 +111,8 @@ class Desk:
         self._hands = Hands()
         self._opening = 0
         self._closed = False
+        self._stranded: set[tuple[str, str]] = set()
+        self._returning: asyncio.Task[None] | None = None
 
     @property
     def live_count(self) -> int:
@@ -277,9 +281,36 @@ class Desk:
                 continue
             try:
                 count += await self._take(row) is not None
-            except (ServerError, MalformedRecord):  # the others go on
+            except ServerError:  # the others go on
+                _log.exception("session %s cannot go on yet", row.session)
+                self._strand(row.tenant, row.session)
+            except MalformedRecord:
                 _log.exception("session %s cannot go on", row.session)
         return count
+
+    def _strand(self, tenant: str, session: str) -> None:
+        """Note a session that cannot go on now, and try again later."""
+        if self._ownership.shared:  # what nobody owns is looked for all the time
+            return
+        self._stranded.add((tenant, session))
+        if self._returning is None and not self._closed:
+            self._returning = asyncio.create_task(self._return_stranded(), name="stranded")
+
+    async def _return_stranded(self) -> None:
+        delay_s = _RETURN_S
+        while self._stranded:
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LONGEST_RETURN_S)
+            for tenant, session in sorted(self._stranded):
+                try:
+                    row = await self._store.get(tenant, session)
+                    if row is not None:
+                        await self._fetch(row)
+                except (ServerError, MalformedRecord) as error:
+                    _log.warning("session %s cannot go on yet: %s", session, error)
+                else:
+                    self._stranded.discard((tenant, session))
+        self._returning = None
 
     async def let_go(self, tenant: str, session: str, *, lost: bool) -> None:
         """End the work on a session of this process, for another server to go on with.
@@ -302,11 +333,16 @@ class Desk:
                 await self._ownership.release(tenant, session)
 
     async def _fetch(self, row: SessionRow) -> _Live | None:
-        """Get an unfinished session from the server that has it, or had it when it died."""
-        if row.state == "finished" or not self._ownership.shared:
+        """Go on with an unfinished session that is not live here; None when it has finished.
+
+        Where servers share their sessions, the one that has it is asked for it, or was stopped.
+        """
+        if row.state == "finished":
             return None
         if self._closed:
             raise ServerBusy("The server is stopping; try again in a moment.")
+        if not self._ownership.shared:
+            return await self._take(row)
         if await self._claim_from_owner(row):
             return await self._take(row)
         now = await self._store.get(row.tenant, row.session)
@@ -367,6 +403,9 @@ class Desk:
     async def close(self) -> None:
         """Stop taking sessions; hand the unfinished ones to the next start."""
         self._closed = True
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
         live, self._live = list(self._live.values()), {}
         for entry in live:
             if entry.session.holder is not None:
@@ -389,6 +428,8 @@ class Desk:
         except* Exception:  # noqa: BLE001 - one session must never end the server
             self._hands.rest(key, _REST_S)
             _log.exception("session %s ended by an unexpected error", session.id)
+            await session.settled()
+            self._strand(session.tenant, session.id)
         finally:
             entry = self._live.get(key)
             if entry is not None and entry.session is session:

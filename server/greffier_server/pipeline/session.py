@@ -11,6 +11,7 @@ from greffier.protocol import AudioFormat, QualityLevel
 from greffier_server.core.events import (
     ClientAttached,
     ClientDetached,
+    Event,
     GapFound,
     InputEnded,
     SessionFinished,
@@ -29,7 +30,7 @@ from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.read_back import read_stretch, silence
-from greffier_server.storage.failures import SessionMoved, moved
+from greffier_server.storage.failures import SessionMoved, StorageUnavailable, moved
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Holder", "Session", "SessionLimits"]
@@ -40,6 +41,8 @@ _READ_BACK_MS = 5_000
 """Audio handed on at once when a session goes on from its journal."""
 _LEAST_WAIT_S = 0.01
 """A timer may fire an instant early; waiting for less would spin."""
+_RECORD_S = 5.0
+"""A client that resumes waits no longer for its event to be stored."""
 _SEAL_ATTEMPTS = 30
 _SEAL_RETRY_S = 2.0
 
@@ -111,6 +114,7 @@ class Session:
         self._failure: StorageFailed | None = None
         self._moved: ServerError | None = None
         self._holder: Holder | None = None
+        self._unrecorded = False
         self._changed = asyncio.Event()
 
     # --- state --------------------------------------------------------------------------------
@@ -173,7 +177,7 @@ class Session:
             at = self.accepted_samples
             if skip_to_sample is not None and skip_to_sample > at:
                 await self._fill_gap(holder, at, skip_to_sample)
-            await self.log.append(ClientAttached(self.accepted_samples))
+            await self._record(ClientAttached(self.accepted_samples))
         except BaseException:  # the client is gone already: nobody holds the session
             if self._holder is holder:
                 self._holder = None
@@ -194,7 +198,29 @@ class Session:
             from_ms, to_ms = from_sample * 1000 // rate, at * 1000 // rate
             if to_ms > from_ms:
                 gap = GapFound(from_ms, to_ms, "client_lost_audio")
-                await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
+                await self._record(gap, from_ms, to_ms)
+
+    async def _record(self, event: Event, from_ms: int = 0, to_ms: int = 0) -> None:
+        """Record an event of a client that waits; say so when it takes too long.
+
+        The event is recorded all the same as soon as the store takes it again; until then further
+        clients wait for that one, so that not every attempt leaves another event behind.
+
+        Raises:
+            StorageUnavailable: the store takes no events just now.
+        """
+        try:
+            async with asyncio.timeout(_RECORD_S):
+                if self._unrecorded:
+                    await self.log.settled()
+                self._unrecorded = True
+                await self.log.append(event, audio_from_ms=from_ms, audio_to_ms=to_ms)
+                self._unrecorded = False
+        except TimeoutError:
+            raise StorageUnavailable(
+                "The server cannot store events just now: its disk is full, or its database does "
+                "not answer. Nothing stored is lost; resume again in a moment."
+            ) from None
 
     async def take(self, holder: "Holder", audio: bytes) -> None:
         """`push` of the client that holds the session."""
@@ -283,6 +309,12 @@ class Session:
             self._sealed = True
             self.log.close(self._moved)
             self.notify()
+
+    async def settled(self) -> None:
+        """Wait, after `run` has failed, for what is still on its way to disk."""
+        await self.log.settled()
+        while self._journal.accepted_bytes > self._journal.durable_bytes:  # noqa: ASYNC110
+            await asyncio.sleep(_LEAST_WAIT_S)  # the journal tells only those who appended
 
     async def _run_stage(self, stage: Stage) -> None:
         """What fails downstream takes no captions with it."""

@@ -1,6 +1,8 @@
 """One server a data directory: a lock that ends with its process, and the name of the node."""
 
+import asyncio
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -11,8 +13,11 @@ from typing import ClassVar, Self
 from greffier_server.errors import ServerError
 from greffier_server.storage.failures import disk_failure
 
-__all__ = ["DirectoryInUse", "SoleUse"]
+__all__ = ["DirectoryInUse", "SoleUse", "take_in_time"]
 
+_log = logging.getLogger(__name__)
+
+_POLL_S = 0.1
 _NAME = re.compile(r"[0-9a-f]{16}")
 
 
@@ -64,6 +69,27 @@ class SoleUse:
         """Give the directory back."""
         with suppress(OSError):
             os.close(self._descriptor)
+
+
+async def take_in_time(folder: Path, *, wait_s: float) -> SoleUse:
+    """`SoleUse.take`, once a server that has `folder` now has left it.
+
+    Raises:
+        DirectoryInUse: it does not leave within `wait_s`.
+        StorageFailed: the folder cannot be written.
+    """
+    loop = asyncio.get_running_loop()
+    until, told = loop.time() + wait_s, False
+    while True:
+        try:
+            return await asyncio.to_thread(SoleUse.take, folder)
+        except DirectoryInUse:
+            if loop.time() >= until:
+                raise
+        if not told:
+            _log.info("waiting for the server that uses the data directory to stop")
+            told = True
+        await asyncio.sleep(_POLL_S)
 
 
 def _node_name(descriptor: int) -> str:

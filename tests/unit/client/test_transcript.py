@@ -80,6 +80,7 @@ def test_the_object_of_a_recording() -> None:
             "figures": [],
             "annex": [],
         },
+        "gaps": [],
     }
     assert transcript.to_object()["duration"] == 1.234
 
@@ -99,6 +100,7 @@ def test_an_empty_session_has_an_empty_object() -> None:
         "segments": [],
         "translations": {},
         "minutes": None,
+        "gaps": [],
     }
 
 

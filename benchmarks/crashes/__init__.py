@@ -1,0 +1,1 @@
+"""Kills, cuts and what they cost: the parts of ``python -m benchmarks.crash``."""
