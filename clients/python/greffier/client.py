@@ -3,13 +3,16 @@
 Audio given to `LiveSession.send` waits in a bounded backlog until the server has it on disk. When
 the connection breaks, the client connects again with the session's token, learns from ``started``
 how much the server holds, sends the rest again and asks for the events it has not seen. The caller
-notices nothing but a delay.
+notices nothing but a delay. With a spool, the audio goes to this machine's disk first
+(`greffier.spooled`).
 """
 
+import asyncio
 import random
 import ssl as tls
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from greffier.address import ServerAddress
 from greffier.backoff import Attempts, Reconnection, RetryPolicy
@@ -28,9 +31,14 @@ from greffier.protocol import (
     Started,
     Watch,
 )
+from greffier.spool import DEFAULT_LIMIT_BYTES, Recording
+from greffier.spooled import SpooledSession
 from greffier.wire import Dropped, Wire
 
-__all__ = ["connect", "watch"]
+__all__ = ["Token", "connect", "forward", "watch"]
+
+Token = str | Callable[[], str | None] | None
+"""An API token, or what gives the one of the moment: it is asked at each connection."""
 
 _DEFAULT_FORMAT = AudioFormat()
 
@@ -39,7 +47,7 @@ _DEFAULT_FORMAT = AudioFormat()
 async def connect(
     url: str,
     *,
-    token: str | None = None,
+    token: Token = None,
     language: str = "auto",
     translate_to: Sequence[str] = (),
     title: str = "",
@@ -53,8 +61,11 @@ async def connect(
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     max_unacknowledged_s: float = 30.0,
+    spool: Path | None = None,
+    spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    spool_pace: float = 4.0,
     ssl: tls.SSLContext | None = None,
-) -> AsyncGenerator[LiveSession, None]:
+) -> AsyncGenerator[LiveSession | SpooledSession, None]:
     """Open a session to speak into; use with ``async with``.
 
     Leaving the block closes the socket at once. Call `LiveSession.finish` and read the events to
@@ -63,7 +74,8 @@ async def connect(
 
     Args:
         url: ``ws://host:port`` or ``http://host:port``, ``wss``/``https`` for TLS.
-        token: API token, sent as ``Authorization: Bearer``.
+        token: API token, sent as ``Authorization: Bearer``; or a function that gives it, asked at
+            each connection.
         language: ISO 639-1 code of the speech, or ``auto``.
         translate_to: language codes to translate into.
         title: what the session is about; also helps the minutes.
@@ -79,6 +91,10 @@ async def connect(
         on_reconnect: told of each attempt, and when the session goes on.
         max_unacknowledged_s: `send` waits while more seconds of audio than this are not yet on
             the server's disk; it bounds the memory used.
+        spool: folder for the audio until the server has it: `send` then waits for this machine's
+            disk only, for hours if need be, and even when the server was never reached.
+        spool_limit_bytes: what the folder takes; beyond it audio is left out, and becomes a gap.
+        spool_pace: what was kept is sent at most so many times faster than real time.
         ssl: TLS settings, such as a private certificate authority.
 
     Raises:
@@ -87,6 +103,7 @@ async def connect(
         AuthenticationFailed: the token was refused.
         ServerRefused: the server will not open the session.
         ProtocolViolation: it is not a Greffier server.
+        SpoolUnusable: `spool` cannot be written.
     """
     start = Start(
         format=format,
@@ -100,20 +117,81 @@ async def connect(
         speakers=tuple(speakers),
         profile=profile,
     )
-    address = ServerAddress.parse(url)
-
-    async def dial() -> Wire:
-        return await Wire.open(address, token=token, ssl=ssl)
-
-    session = LiveSession(
-        start,
-        dial=dial,
-        retry=_retry_policy(reconnect),
-        on_reconnect=on_reconnect,
-        max_unacknowledged_s=max_unacknowledged_s,
-    )
-    await session.open()
+    dial = _dialler(url, token=token, ssl=ssl)
+    session: LiveSession | SpooledSession
+    if spool is not None:
+        recording = await asyncio.to_thread(
+            Recording.create, spool, server=url, start=start, limit_bytes=spool_limit_bytes
+        )
+        session = SpooledSession(
+            recording,
+            dial=dial,
+            retry=_retry_policy(reconnect),
+            on_reconnect=on_reconnect,
+            pace=spool_pace,
+        )
+    else:
+        session = LiveSession(
+            start,
+            dial=dial,
+            retry=_retry_policy(reconnect),
+            on_reconnect=on_reconnect,
+            max_unacknowledged_s=max_unacknowledged_s,
+            renews_token=callable(token),
+        )
     try:
+        await session.open()
+        yield session
+    finally:
+        await session.close()
+
+
+@asynccontextmanager
+async def forward(
+    recording: Path,
+    *,
+    url: str | None = None,
+    token: Token = None,
+    reconnect: bool | RetryPolicy = True,
+    on_reconnect: Callable[[Reconnection], None] | None = None,
+    anew: bool = False,
+    pace: float = 4.0,
+    ssl: tls.SSLContext | None = None,
+) -> AsyncGenerator[SpooledSession, None]:
+    """Send what is left of a recording that another process kept; use with ``async with``.
+
+    Iterate to the end: it comes when the server has all of it. The folder is deleted then.
+
+    Args:
+        recording: a folder of the spool.
+        url: server to send it to; the one it was meant for when absent.
+        token: as in `connect`.
+        reconnect: as in `connect`.
+        on_reconnect: as in `connect`.
+        anew: as a new session, when the server no longer knows the one that was begun.
+        pace: as `spool_pace` of `connect`.
+        ssl: as in `connect`.
+
+    Raises:
+        SpoolUnusable: it is in use, or cannot be read.
+    """
+    held = await asyncio.to_thread(Recording.open, recording)
+    try:
+        await asyncio.to_thread(held.end)
+        if anew:
+            await asyncio.to_thread(held.begin_anew)
+        session = SpooledSession(
+            held,
+            dial=_dialler(url or held.progress.server, token=token, ssl=ssl),
+            retry=_retry_policy(reconnect),
+            on_reconnect=on_reconnect,
+            pace=pace,
+        )
+    except BaseException:
+        await asyncio.to_thread(held.close)
+        raise
+    try:
+        await session.open()
         yield session
     finally:
         await session.close()
@@ -125,7 +203,7 @@ async def watch(
     *,
     after_seq: int = 0,
     languages: Sequence[str] | None = None,
-    token: str | None = None,
+    token: Token = None,
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     ssl: tls.SSLContext | None = None,
@@ -146,14 +224,14 @@ async def watch(
         ServerRefused: no such session, or not for this token.
         ConnectionFailed, ConnectionLost, ProtocolViolation: as in `connect`.
     """
-    address = ServerAddress.parse(url)
+    dial = _dialler(url, token=token, ssl=ssl)
     wanted = None if languages is None else tuple(languages)
     attempts = Attempts(_retry_policy(reconnect), notify=on_reconnect, random=random.random)
     seen = after_seq
     first = True
     while True:
         try:
-            wire = await Wire.open(address, token=token, ssl=ssl)
+            wire = await dial()
         except GreffierError as error:
             if first or not error.retryable:
                 raise
@@ -175,6 +253,17 @@ async def watch(
             await attempts.wait(dropped)
         finally:
             await wire.close()
+
+
+def _dialler(
+    url: str, *, token: Token, ssl: tls.SSLContext | None
+) -> Callable[[], Awaitable[Wire]]:
+    address = ServerAddress.parse(url)
+
+    async def dial() -> Wire:
+        return await Wire.open(address, token=token() if callable(token) else token, ssl=ssl)
+
+    return dial
 
 
 def _retry_policy(reconnect: bool | RetryPolicy) -> RetryPolicy:
