@@ -79,6 +79,7 @@ class Forwarder:
         self._counting = recording.ended
         self._catch_up = CatchUp(most=pace, clock=asyncio.get_running_loop().time)
         self._changed = asyncio.Event()
+        self._over = asyncio.Event()
         self._acked = asyncio.Event()
         self._acknowledged = recording.progress.acknowledged
         self._resume_at: int | None = None
@@ -92,6 +93,8 @@ class Forwarder:
 
     def notify(self) -> None:
         """There is more audio, or the recording has ended."""
+        if self._recording.ended:
+            self._over.set()
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -126,17 +129,16 @@ class Forwarder:
             self._counting = True
             self._attempts = self._new_attempts()
         waiting = asyncio.create_task(self._attempts.wait(cause))
+        ending = asyncio.create_task(self._over.wait())
         try:
-            while not waiting.done():
-                changed = asyncio.create_task(self._changed.wait())
-                await asyncio.wait({waiting, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-                if self._recording.ended and not self._counting:
-                    return
-            waiting.result()
+            both = {waiting} if self._counting else {waiting, ending}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
         finally:
             waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            ending.cancel()
+            await asyncio.gather(waiting, ending, return_exceptions=True)
 
     def _new_attempts(self) -> Attempts:
         policy = self._retry

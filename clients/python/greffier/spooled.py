@@ -12,6 +12,8 @@ from greffier.errors import (
     GreffierError,
     InputClosed,
     MisalignedAudio,
+    ProtocolViolation,
+    ServerRefused,
     SpoolUnusable,
 )
 from greffier.forwarding import Forwarder
@@ -103,7 +105,7 @@ class SpooledSession:
         """Begin to forward; a server that is reached at once may still say no.
 
         Raises:
-            ServerRefused, ProtocolViolation: as in `greffier.connect`; nothing is kept.
+            ServerRefused: as in `greffier.connect`; nothing is kept.
         """
         self._task = asyncio.create_task(self._run(), name="greffier-forward")
         try:
@@ -111,11 +113,13 @@ class SpooledSession:
                 await asyncio.shield(self._forwarder.first_answer)
         except TimeoutError:
             pass
-        except GreffierError as error:
+        except ServerRefused as error:
             if not error.retryable and self._recording.end_sample == 0:
                 await self._stop()
                 await asyncio.to_thread(self._recording.discard)
                 raise
+        except GreffierError:
+            pass  # not reached, or something else answers in its place: later
 
     async def send(self, audio: bytes) -> None:
         """Take audio; waits for the disk, never for the server.
@@ -171,7 +175,7 @@ class SpooledSession:
     async def _run(self) -> None:
         try:
             await self._forwarder.run()
-        except ConnectionLost as error:
+        except (ConnectionLost, ProtocolViolation) as error:
             self._failure = AudioKept(self.folder, waiting_ms=self.waiting_ms)
             self._failure.__cause__ = error
         except GreffierError as error:

@@ -122,7 +122,8 @@ class SessionDesk(Protocol):
         wins), unless the newer one does not want that.
 
         Raises:
-            SessionBusy (held, and `resume.takeover` is not set), SessionNotFound, AuthenticationFailed (wrong token), SessionClosed, UnexpectedMessage
+            SessionBusy (held, and `resume.takeover` is not set), SessionNotFound,
+            AuthenticationFailed (wrong token), SessionClosed, UnexpectedMessage
             (`from_sample` beyond what is durable, or before it by more than the journal can skip).
         """
         ...
