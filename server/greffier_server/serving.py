@@ -16,6 +16,7 @@ from greffier_server.errors import ServerError
 from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.keepalive import PatientProtocol
+from greffier_server.transport.patience import impatient
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
@@ -131,6 +132,10 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
     return uvicorn.Config(
         app,
         loop="asyncio",  # others do not pass the socket guard's audit hook
+        http=impatient(
+            head_timeout_s=settings.limits.start_timeout_s,
+            websockets=settings.limits.connections,
+        ),
         ws=PatientProtocol,  # pauses reading when the application does not take frames
         ws_max_size=4 * settings.limits.max_frame_bytes,  # above the limit, an error explains it
         ws_per_message_deflate=False,  # audio does not compress, captions are short

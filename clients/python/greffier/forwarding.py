@@ -175,8 +175,7 @@ class Forwarder:
         try:
             self._resume_at = None
             if not progress.session:
-                taken = replace(progress, session=session.id, token=session.token)
-                await asyncio.to_thread(self._recording.update, taken)
+                await asyncio.to_thread(self._recording.begin_session, session.id, session.token)
             self._first_answer(None)
             return await self._converse(session)
         finally:
@@ -246,8 +245,7 @@ class Forwarder:
                 await self._patiently(partial(session.send, stretch.audio))
             elif ended:
                 await self._patiently(session.finish)
-                sent = replace(recording.progress, finish_sent=True)
-                await asyncio.to_thread(recording.update, sent)
+                await asyncio.to_thread(recording.mark_finish_sent)
                 return False
             else:
                 await changed.wait()
@@ -289,8 +287,7 @@ class Forwarder:
         await self._note_acknowledged()
         progress = self._recording.progress
         if self._recording.ended and self._recording.waiting_samples == 0:
-            done = replace(progress, finish_sent=True)
-            await asyncio.to_thread(self._recording.update, done)
+            await asyncio.to_thread(self._recording.mark_finish_sent)
             if finished is not None:
                 await self._tell(finished)
             return True

@@ -200,15 +200,23 @@ class Recording:
             if time.monotonic() - self._saved_at >= _SAVE_S:
                 self.save()
 
-    def update(self, progress: Progress) -> None:
-        """Note `progress`, durably.
+    def begin_session(self, session: str, token: str) -> None:
+        """The server opened a session for it.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be noted.
         """
         with self._guard:
-            self.progress = progress
-            self.save()
+            self._update(replace(self.progress, session=session, token=token))
+
+    def mark_finish_sent(self) -> None:
+        """The server was told that it is all.
+
+        Raises:
+            OSError: it cannot be noted.
+        """
+        with self._guard:
+            self._update(replace(self.progress, finish_sent=True))
 
     def begin_anew(self) -> None:
         """Let what is left become a session of its own: the one that was begun is gone.
@@ -228,7 +236,7 @@ class Recording:
                     earlier=(*old.earlier, old.session),
                     finish_sent=False,
                 )
-                self.update(rest)
+                self._update(rest)
 
     def end(self) -> None:
         """Nothing will be added: sync, and note it.
@@ -239,7 +247,7 @@ class Recording:
         with self._guard:
             if not self.ended:
                 self._close_file()
-                self.update(replace(self.progress, end_sample=self._end_sample))
+                self._update(replace(self.progress, end_sample=self._end_sample))
 
     def save(self) -> None:
         """Write how far things are, so that a crash leaves the old or the new state.
@@ -272,6 +280,10 @@ class Recording:
                 self._close_file()
             shutil.rmtree(self.folder, ignore_errors=True)
             self._lock_file.close()
+
+    def _update(self, progress: Progress) -> None:
+        self.progress = progress
+        self.save()
 
     # --- files --------------------------------------------------------------------------------
 
