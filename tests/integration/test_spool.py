@@ -175,21 +175,24 @@ async def test_a_session_that_was_finished_meanwhile_is_continued_by_another(
 
 async def test_a_spool_is_waited_for_longer_than_others(tmp_path: Path) -> None:
     limits = SessionLimits(grace_s=0.1, spool_grace_s=30)
-    async with served_desk(limits=limits, max_sessions=1) as server, Link(server.port) as link:
-        async with spooling(link.url, tmp_path) as session:
-            await capture(session, AUDIO[:SECOND])
-            await until(lambda: session.acknowledged_ms == 1_000, timeout_s=10)
-            link.become("refusing")
-            await asyncio.sleep(0.4)
-            assert server.kit.desk.live_count == 1
-            async with greffier.connect(server.url, language="fr") as other:  # it holds no place
-                await other.finish()
-                assert [m async for m in other]
-            link.become("up")
-            await capture(session, AUDIO[SECOND:])
-            await session.finish()
-            await rest_of(session)
-            assert server.audio(session.id) == AUDIO
+    async with (
+        served_desk(limits=limits, max_sessions=1) as server,
+        Link(server.port) as link,
+        spooling(link.url, tmp_path) as session,
+    ):
+        await capture(session, AUDIO[:SECOND])
+        await until(lambda: session.acknowledged_ms == 1_000, timeout_s=10)
+        link.become("refusing")
+        await asyncio.sleep(0.4)
+        assert server.kit.desk.live_count == 1
+        async with greffier.connect(server.url, language="fr") as other:  # it holds no place
+            await other.finish()
+            assert [m async for m in other]
+        link.become("up")
+        await capture(session, AUDIO[SECOND:])
+        await session.finish()
+        await rest_of(session)
+        assert server.audio(session.id) == AUDIO
 
 
 async def test_audio_without_room_is_a_gap_and_not_a_wait(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Wire messages to text frames and back: one JSON object with a ``type``, the class in snake case.
 
 Both sides use it. What a peer sends is limited before it is trusted: at most `MAX_TEXT_BYTES`,
-finite numbers, whole numbers of at most 18 digits, no lone surrogates, no nesting that would
-exhaust the stack. Unknown types are values (`UnknownMessage`), so that a newer peer can say more;
-everything else that does not fit is a `MalformedFrame`, never an end of stream.
+finite numbers, whole numbers of at most 18 digits, no name twice in one object, no lone
+surrogates, no nesting that would exhaust the stack. Unknown types are values (`UnknownMessage`), so
+that a newer peer can say more; everything else that does not fit is a
+`MalformedFrame`, never an end of stream.
 """
 
 import json
@@ -94,7 +95,11 @@ def _parse(frame: str | bytes) -> dict[str, object]:
     text = _text(frame)
     try:
         value: object = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+            text,
+            object_pairs_hook=_once,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
@@ -127,6 +132,14 @@ def _text(frame: str | bytes) -> str:
     if size > MAX_TEXT_BYTES:
         raise MalformedFrame(f"the frame is longer than {MAX_TEXT_BYTES} bytes")
     return frame
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Two readers could take a name that comes twice for different things (RFC 8259 §4)."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name twice in one object")
+    return fields
 
 
 def _refuse_constant(name: str) -> NoReturn:

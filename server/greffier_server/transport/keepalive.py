@@ -31,6 +31,8 @@ _TINY_BYTES: Final = 64
 _BURST: Final = 200
 _PER_S: Final = 20.0
 """Pings and tiny fragments; a client needs one ping in 20 s."""
+_CLOSE_S: Final = 4.0
+"""For the client's answer to a close; until then what it still sends is read and dropped."""
 _REFUSED_HANDSHAKE: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
     b"Content-Length: 88\r\n\r\n"
@@ -52,6 +54,7 @@ class PatientProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.close_timeout = _CLOSE_S
         self._silent_since = self.loop.time()
         self._unread = bytearray()
         self._scheduled = False
