@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import click
 
-from greffier.backoff import Reconnection
+from greffier.backoff import Reconnection, RetryPolicy
 from greffier.client import forward
 from greffier.commands.options import save_option, server_option, token_option
 from greffier.errors import GreffierError, SpoolUnusable
@@ -15,6 +16,9 @@ from greffier.spool import recordings_in
 from greffier.transcript import Transcript
 
 __all__ = ["build"]
+
+_RETRY: Final = RetryPolicy(attempts=6)
+"""About a dozen seconds without a server; a timer can start the command again."""
 
 
 def build(say: Messages) -> click.Command:
@@ -85,7 +89,13 @@ async def _forward(
             click.echo(f"{recording.name}: {text}", err=True)
 
     async with forward(
-        recording, url=server, token=token, pace=pace, anew=anew, on_reconnect=tell
+        recording,
+        url=server,
+        token=token,
+        pace=pace,
+        anew=anew,
+        reconnect=_RETRY,
+        on_reconnect=tell,
     ) as session:
         async for message in session:
             transcript.add(message)
