@@ -65,7 +65,12 @@ def lose_the_end(folder: Path) -> None:
 
 @asynccontextmanager
 async def spooling(url: str, folder: Path, **options: Any) -> AsyncGenerator[SpooledSession, None]:
-    wanted = {"reconnect": QUICK, "spool_pace": 1_000.0, "minutes": False, "language": "fr"}
+    wanted: dict[str, Any] = {
+        "reconnect": QUICK,
+        "spool_pace": 1_000.0,
+        "minutes": False,
+        "language": "fr",
+    }
     async with greffier.connect(url, spool=folder, **(wanted | options)) as session:
         assert isinstance(session, SpooledSession)
         yield session
