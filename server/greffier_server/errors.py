@@ -4,6 +4,7 @@
     * SettingsInvalid: the configuration cannot be used
     * AuthenticationRequired, AuthenticationFailed: no token, wrong token
     * SessionNotFound, SessionExists, SessionBusy (retryable), SessionClosed
+        * SessionTakenOver: another client speaks now; a SessionBusy that must not be retried
     * SessionUnfinished (retryable): what was asked needs a finished session
     * AudioMissing: the session's audio is no longer kept
     * SecondPassFailed (retryable): nothing could be read again
@@ -42,6 +43,7 @@ __all__ = [
     "SessionClosed",
     "SessionExists",
     "SessionNotFound",
+    "SessionTakenOver",
     "SessionUnfinished",
     "SettingsInvalid",
     "StorageFailed",
@@ -109,6 +111,13 @@ class SessionBusy(ServerError):
     status = 409
     close_code = 4409
     retryable = True
+
+
+class SessionTakenOver(SessionBusy):
+    """A newer client speaks on this session: the older one must not take it back by itself."""
+
+    code = "session_taken_over"
+    retryable = False
 
 
 class SessionClosed(ServerError):

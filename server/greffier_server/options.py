@@ -26,6 +26,7 @@ def desk_settings(settings: Settings, room: Room) -> DeskSettings:
                 grace_s=limits.grace_s,
                 idle_s=limits.idle_timeout_s + limits.grace_s,
                 max_hours=limits.max_session_hours,
+                spool_grace_s=limits.spool_grace_s,
             ),
             policy=default_dials(
                 settings.recognition.policy, fast=settings.recognition.latency == "fast"

@@ -16,6 +16,7 @@ from greffier_server.errors import ServerError
 from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.keepalive import OVERSIZE, PatientProtocol
+from greffier_server.transport.patience import impatient
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
@@ -150,6 +151,10 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
     return uvicorn.Config(
         app,
         loop="asyncio",  # others do not pass the socket guard's audit hook
+        http=impatient(
+            head_timeout_s=settings.limits.start_timeout_s,
+            websockets=settings.limits.connections,
+        ),
         ws=PatientProtocol,  # pauses reading when the application does not take frames
         ws_max_size=OVERSIZE * settings.limits.max_frame_bytes,
         ws_per_message_deflate=False,  # audio does not compress, captions are short

@@ -216,6 +216,8 @@ class LimitSettings(_Section):
     """A client that does not take one message for so long is disconnected."""
     grace_s: float = Field(default=60.0, ge=0)
     """A session whose client vanished waits so long for it before it is finished."""
+    spool_grace_s: float = Field(default=86_400.0, ge=0)
+    """The same where the client keeps the audio on its own disk (``greffier listen --spool``)."""
     drain_s: float = Field(default=10.0, ge=0)
     """On shutdown, time for connections to receive what is durable."""
     connections: int = Field(default=512, ge=1, le=100_000)

@@ -12,8 +12,9 @@ from greffier._version import __version__
 
 if TYPE_CHECKING:
     from greffier.backoff import Reconnection, RetryPolicy
-    from greffier.client import connect, watch
+    from greffier.client import connect, forward, watch
     from greffier.errors import (
+        AudioKept,
         AuthenticationFailed,
         ConnectionFailed,
         ConnectionLost,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         ProtocolViolation,
         ServerRefused,
         SourceFailed,
+        SpoolUnusable,
     )
     from greffier.http import Archive
     from greffier.live import LiveSession
@@ -45,11 +47,13 @@ if TYPE_CHECKING:
         Translation,
         Withheld,
     )
+    from greffier.spooled import SpooledSession
     from greffier.transcript import Transcript
 
 __all__ = [
     "Archive",
     "AudioFormat",
+    "AudioKept",
     "AuthenticationFailed",
     "Caption",
     "CaptionWord",
@@ -76,18 +80,22 @@ __all__ = [
     "ServerRefused",
     "SourceFailed",
     "Speaker",
+    "SpoolUnusable",
+    "SpooledSession",
     "Transcript",
     "Translation",
     "Withheld",
     "__version__",
     "connect",
+    "forward",
     "watch",
 ]
 
 _HOMES = {
     "greffier.backoff": ("Reconnection", "RetryPolicy"),
-    "greffier.client": ("connect", "watch"),
+    "greffier.client": ("connect", "forward", "watch"),
     "greffier.errors": (
+        "AudioKept",
         "AuthenticationFailed",
         "ConnectionFailed",
         "ConnectionLost",
@@ -101,6 +109,7 @@ _HOMES = {
         "ProtocolViolation",
         "ServerRefused",
         "SourceFailed",
+        "SpoolUnusable",
     ),
     "greffier.http": ("Archive",),
     "greffier.live": ("LiveSession",),
@@ -119,6 +128,7 @@ _HOMES = {
         "Translation",
         "Withheld",
     ),
+    "greffier.spooled": ("SpooledSession",),
     "greffier.transcript": ("Transcript",),
 }
 

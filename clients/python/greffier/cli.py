@@ -17,6 +17,7 @@ import click
 
 from greffier._version import __version__
 from greffier.errors import (
+    AudioKept,
     ConnectionFailed,
     ConnectionLost,
     GreffierError,
@@ -30,6 +31,7 @@ __all__ = ["COMMANDS", "build", "main"]
 COMMANDS: Final = {
     "delete": "greffier.commands.delete",
     "export": "greffier.commands.export",
+    "forward": "greffier.commands.forward",
     "listen": "greffier.commands.listen",
     "minutes": "greffier.commands.minutes",
     "second-pass": "greffier.commands.second_pass",
@@ -164,7 +166,9 @@ def _fail(say: Messages, error: GreffierError) -> NoReturn:
     message = error.message
     if error.code in _KNOWN_CODES and say.language != "en":
         message = say(f"code.{error.code}")
-    kinds = (ConnectionFailed, ConnectionLost, ServerRefused, ProtocolViolation)
+    if isinstance(error, AudioKept):
+        message = say("code.audio_kept", seconds=error.waiting_ms // 1000, folder=error.folder)
+    kinds = (AudioKept, ConnectionFailed, ConnectionLost, ServerRefused, ProtocolViolation)
     failure = _ServerFailure if isinstance(error, kinds) else click.ClickException
     raise failure(message) from error
 

@@ -3,17 +3,20 @@
 Audio given to `LiveSession.send` waits in a bounded backlog until the server has it on disk. When
 the connection breaks, the client connects again with the session's token, learns from ``started``
 how much the server holds, sends the rest again and asks for the events it has not seen. The caller
-notices nothing but a delay.
+notices nothing but a delay. With a spool, the audio goes to this machine's disk first
+(`greffier.spooled`).
 """
 
+import asyncio
 import random
 import ssl as tls
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from greffier.backoff import Attempts, Reconnection, RetryPolicy
 from greffier.codec import encode
-from greffier.dialling import Dialler
+from greffier.dialling import Dialler, Token
 from greffier.errors import GreffierError
 from greffier.live import LiveSession
 from greffier.protocol import (
@@ -28,9 +31,11 @@ from greffier.protocol import (
     Started,
     Watch,
 )
+from greffier.spool import DEFAULT_LIMIT_BYTES, Recording
+from greffier.spooled import SpooledSession
 from greffier.wire import Dropped
 
-__all__ = ["connect", "watch"]
+__all__ = ["Token", "connect", "forward", "watch"]
 
 _DEFAULT_FORMAT = AudioFormat()
 
@@ -39,7 +44,7 @@ _DEFAULT_FORMAT = AudioFormat()
 async def connect(
     url: str | Sequence[str],
     *,
-    token: str | None = None,
+    token: Token = None,
     language: str = "auto",
     translate_to: Sequence[str] = (),
     title: str = "",
@@ -53,8 +58,11 @@ async def connect(
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     max_unacknowledged_s: float = 30.0,
+    spool: Path | None = None,
+    spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    spool_pace: float = 4.0,
     ssl: tls.SSLContext | None = None,
-) -> AsyncGenerator[LiveSession, None]:
+) -> AsyncGenerator[LiveSession | SpooledSession, None]:
     """Open a session to speak into; use with ``async with``.
 
     Leaving the block closes the socket at once. Call `LiveSession.finish` and read the events to
@@ -64,7 +72,8 @@ async def connect(
     Args:
         url: ``ws://host:port`` or ``http://host:port``, ``wss``/``https`` for TLS; or several, of
             servers that share their sessions: each is tried in turn when the one before fails.
-        token: API token, sent as ``Authorization: Bearer``.
+        token: API token, sent as ``Authorization: Bearer``; or a function that gives it, asked at
+            each connection.
         language: ISO 639-1 code of the speech, or ``auto``.
         translate_to: language codes to translate into.
         title: what the session is about; also helps the minutes.
@@ -80,6 +89,10 @@ async def connect(
         on_reconnect: told of each attempt, and when the session goes on.
         max_unacknowledged_s: `send` waits while more seconds of audio than this are not yet on
             the server's disk; it bounds the memory used.
+        spool: folder for the audio until the server has it: `send` then waits for this machine's
+            disk only, for hours if need be, and even when the server was never reached.
+        spool_limit_bytes: what the folder takes; beyond it audio is left out, and becomes a gap.
+        spool_pace: what was kept is sent at most so many times faster than real time.
         ssl: TLS settings, such as a private certificate authority.
 
     Raises:
@@ -88,6 +101,7 @@ async def connect(
         AuthenticationFailed: the token was refused.
         ServerRefused: the server will not open the session.
         ProtocolViolation: it is not a Greffier server.
+        SpoolUnusable: `spool` cannot be written.
     """
     start = Start(
         format=format,
@@ -101,15 +115,81 @@ async def connect(
         speakers=tuple(speakers),
         profile=profile,
     )
-    session = LiveSession(
-        start,
-        dial=Dialler(url, token=token, ssl=ssl).dial,
-        retry=_retry_policy(reconnect),
-        on_reconnect=on_reconnect,
-        max_unacknowledged_s=max_unacknowledged_s,
-    )
-    await session.open()
+    dial = Dialler(url, token=token, ssl=ssl).dial
+    session: LiveSession | SpooledSession
+    if spool is not None:
+        recording = await asyncio.to_thread(
+            Recording.create, spool, server=_first(url), start=start, limit_bytes=spool_limit_bytes
+        )
+        session = SpooledSession(
+            recording,
+            dial=dial,
+            retry=_retry_policy(reconnect),
+            on_reconnect=on_reconnect,
+            pace=spool_pace,
+        )
+    else:
+        session = LiveSession(
+            start,
+            dial=dial,
+            retry=_retry_policy(reconnect),
+            on_reconnect=on_reconnect,
+            max_unacknowledged_s=max_unacknowledged_s,
+            renews_token=callable(token),
+        )
     try:
+        await session.open()
+        yield session
+    finally:
+        await session.close()
+
+
+@asynccontextmanager
+async def forward(
+    recording: Path,
+    *,
+    url: str | None = None,
+    token: Token = None,
+    reconnect: bool | RetryPolicy = True,
+    on_reconnect: Callable[[Reconnection], None] | None = None,
+    anew: bool = False,
+    pace: float = 4.0,
+    ssl: tls.SSLContext | None = None,
+) -> AsyncGenerator[SpooledSession, None]:
+    """Send what is left of a recording that another process kept; use with ``async with``.
+
+    Iterate to the end: it comes when the server has all of it. The folder is deleted then.
+
+    Args:
+        recording: a folder of the spool.
+        url: server to send it to; the one it was meant for when absent.
+        token: as in `connect`.
+        reconnect: as in `connect`.
+        on_reconnect: as in `connect`.
+        anew: as a new session, when the server no longer knows the one that was begun.
+        pace: as `spool_pace` of `connect`.
+        ssl: as in `connect`.
+
+    Raises:
+        SpoolUnusable: it is in use, or cannot be read.
+    """
+    held = await asyncio.to_thread(Recording.open, recording)
+    try:
+        await asyncio.to_thread(held.end)
+        if anew:
+            await asyncio.to_thread(held.begin_anew)
+        session = SpooledSession(
+            held,
+            dial=Dialler(url or held.progress.server, token=token, ssl=ssl).dial,
+            retry=_retry_policy(reconnect),
+            on_reconnect=on_reconnect,
+            pace=pace,
+        )
+    except BaseException:
+        await asyncio.to_thread(held.close)
+        raise
+    try:
+        await session.open()
         yield session
     finally:
         await session.close()
@@ -121,7 +201,7 @@ async def watch(
     *,
     after_seq: int = 0,
     languages: Sequence[str] | None = None,
-    token: str | None = None,
+    token: Token = None,
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     ssl: tls.SSLContext | None = None,
@@ -171,6 +251,10 @@ async def watch(
             await attempts.wait(dropped)
         finally:
             await wire.close()
+
+
+def _first(url: str | Sequence[str]) -> str:
+    return url if isinstance(url, str) else url[0]
 
 
 def _retry_policy(reconnect: bool | RetryPolicy) -> RetryPolicy:

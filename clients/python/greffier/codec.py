@@ -1,9 +1,10 @@
 """Wire messages to text frames and back: one JSON object with a ``type``, the class in snake case.
 
 Both sides use it. What a peer sends is limited before it is trusted: at most `MAX_TEXT_BYTES`,
-finite numbers, whole numbers of at most 18 digits, no lone surrogates, no nesting that would
-exhaust the stack. Unknown types are values (`UnknownMessage`), so that a newer peer can say more;
-everything else that does not fit is a `MalformedFrame`, never an end of stream.
+finite numbers, whole numbers of at most 18 digits, no lone surrogates, no name twice in one object
+of a client's, no nesting that would exhaust the stack. Unknown types are values (`UnknownMessage`),
+so that a newer peer can say more; everything else that does not fit is a `MalformedFrame`, never an
+end of stream.
 """
 
 import json
@@ -77,7 +78,8 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _decode(frame: str | bytes, kinds: dict[str, type[object]]) -> object:
-    fields = _parse(frame)
+    # A server is strict with what strangers send; a client takes what its server says.
+    fields = _parse(frame, once=kinds is _CLIENT)
     name = fields.pop("type", None)
     if not isinstance(name, str):
         raise MalformedFrame("type: must be text")
@@ -90,11 +92,15 @@ def _decode(frame: str | bytes, kinds: dict[str, type[object]]) -> object:
         raise MalformedFrame(str(error)) from None
 
 
-def _parse(frame: str | bytes) -> dict[str, object]:
+def _parse(frame: str | bytes, *, once: bool) -> dict[str, object]:
     text = _text(frame)
     try:
         value: object = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+            text,
+            object_pairs_hook=_once if once else None,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
@@ -127,6 +133,14 @@ def _text(frame: str | bytes) -> str:
     if size > MAX_TEXT_BYTES:
         raise MalformedFrame(f"the frame is longer than {MAX_TEXT_BYTES} bytes")
     return frame
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Two readers could take a name that comes twice for different things (RFC 8259 §4)."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name twice in one object")
+    return fields
 
 
 def _refuse_constant(name: str) -> NoReturn:

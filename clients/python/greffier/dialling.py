@@ -9,7 +9,10 @@ from greffier.address import ServerAddress
 from greffier.errors import ConnectionFailed
 from greffier.wire import Wire
 
-__all__ = ["Dialler"]
+__all__ = ["Dialler", "Token"]
+
+Token = str | Callable[[], str | None] | None
+"""An API token, or what gives the one of the moment: it is asked at each connection."""
 
 _SETTLED_S: Final = 15.0
 """An address at which a connection lasted for so long is tried first again."""
@@ -35,7 +38,7 @@ class Dialler:
         self,
         urls: str | Sequence[str],
         *,
-        token: str | None = None,
+        token: Token = None,
         ssl: tls.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -76,7 +79,8 @@ class Dialler:
             raise
 
     async def _open(self) -> Wire:
-        wire = await Wire.open(self.address, token=self._token, ssl=self._ssl)
+        token = self._token() if callable(self._token) else self._token
+        wire = await Wire.open(self.address, token=token, ssl=self._ssl)
         self._connected_at = self._clock()
         return wire
 

@@ -13,12 +13,15 @@
     * FileUnreadable: a recording that cannot be opened or decoded
     * SourceFailed: the microphone or standard input cannot be read
     * ExtraMissing: an optional part of Greffier is not installed
+    * SpoolUnusable: a folder of kept audio cannot be written, or another process sends it
+    * AudioKept (retryable): the session is over here, and a part of it waits in the spool
 
 Each has a stable `code`, a message that tells the user what to do (never text of a session), and
 `retryable`: the same call may succeed later.
 """
 
 __all__ = [
+    "AudioKept",
     "AuthenticationFailed",
     "ConnectionFailed",
     "ConnectionLost",
@@ -32,6 +35,7 @@ __all__ = [
     "ProtocolViolation",
     "ServerRefused",
     "SourceFailed",
+    "SpoolUnusable",
 ]
 
 
@@ -123,3 +127,24 @@ class ExtraMissing(GreffierError):
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs: pip install "greffier[{extra}]"')
         self.extra = extra
+
+
+class SpoolUnusable(GreffierError):
+    """A folder of kept audio cannot be written or read, or another process is sending it."""
+
+    code = "spool_unusable"
+
+
+class AudioKept(GreffierError):
+    """The server could not be reached: audio waits on this machine, and can be sent later."""
+
+    code = "audio_kept"
+    retryable = True
+
+    def __init__(self, folder: object, *, waiting_ms: int) -> None:
+        super().__init__(
+            f"the server has not got {waiting_ms // 1000} s of the recording yet; they are kept: "
+            f"greffier forward {folder}"
+        )
+        self.folder = folder
+        self.waiting_ms = waiting_ms

@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from greffier.errors import InputClosed
 from greffier.live import LiveSession
 from greffier.protocol import ServerMessage
+from greffier.spooled import SpooledSession
 
 __all__ = ["exchange", "interruptible", "until"]
 
 
 async def exchange(
-    session: LiveSession,
+    session: LiveSession | SpooledSession,
     chunks: AsyncIterator[bytes],
     *,
     on_sent: Callable[[int], None] = lambda _: None,

@@ -10,6 +10,7 @@ from greffier.backlog import AudioBacklog
 from greffier.backoff import Attempts, Reconnection, RetryPolicy
 from greffier.codec import encode
 from greffier.errors import (
+    AuthenticationFailed,
     ConnectionFailed,
     EventsUnread,
     GreffierError,
@@ -53,8 +54,12 @@ class LiveSession:
         on_reconnect: Callable[[Reconnection], None] | None = None,
         max_unacknowledged_s: float = 30.0,
         inbox_limit: int = 10_000,
+        on_acknowledged: Callable[[int], None] = lambda samples: None,
+        renews_token: bool = False,
     ) -> None:
         self._start = start
+        self._on_acknowledged = on_acknowledged
+        self._renews_token = renews_token
         self._dial = dial
         self._attempts = Attempts(retry, notify=on_reconnect, random=random.random)
         self._backlog = AudioBacklog(start.format.frame_bytes)
@@ -86,6 +91,16 @@ class LiveSession:
         return self._start.format
 
     @property
+    def token(self) -> str:
+        """Resumes the session; empty before it is open."""
+        return self._started.token if self._started else ""
+
+    @property
+    def end_sample(self) -> int:
+        """One past the newest sample given to `send`."""
+        return self._backlog.end_sample
+
+    @property
     def sent_ms(self) -> int:
         """Audio given to `send` so far."""
         return self._backlog.end_sample * 1000 // self._start.format.rate
@@ -96,14 +111,19 @@ class LiveSession:
         return self._backlog.first_sample * 1000 // self._start.format.rate
 
     async def open(self) -> None:
-        """Connect for the first time.
+        """Connect for the first time, or go on where `start.resume` says.
+
+        After a resume, `send` goes on at `end_sample`: what the server holds.
 
         Raises:
             ConnectionFailed, ServerRefused, ProtocolViolation: as in `greffier.connect`.
         """
         wire = await self._dial()
         try:
-            self._accept(await wire.greet(self._start))
+            started = await wire.greet(self._start)
+            if self._start.resume is not None:
+                self._continue(started, self._start.resume)
+            self._accept(started)
         except BaseException:
             await wire.close()
             raise
@@ -271,7 +291,17 @@ class LiveSession:
         if samples > self._cursor:
             raise ProtocolViolation("the server acknowledged audio that it was not sent")
         self._backlog.acknowledge(samples)
+        self._on_acknowledged(samples)
         self._notify()
+
+    def _continue(self, started: Started, resume: Resume) -> None:
+        """Take over what another process began."""
+        if started.samples < resume.from_sample:
+            raise ProtocolViolation("the server lost audio that it had acknowledged")
+        frame_bytes = self._start.format.frame_bytes
+        self._backlog = AudioBacklog(frame_bytes, first_sample=started.samples)
+        self._cursor = started.samples
+        self._seq = self._replayed_to = resume.after_seq
 
     def _accept(self, started: Started) -> None:
         if started.samples < self._backlog.first_sample:
@@ -286,7 +316,8 @@ class LiveSession:
             try:
                 return await self._reopen()
             except (ConnectionFailed, ServerRefused) as error:
-                if not error.retryable:
+                expired = self._renews_token and isinstance(error, AuthenticationFailed)
+                if not error.retryable and not expired:
                     raise
                 cause = error
             except Dropped as error:
@@ -299,8 +330,9 @@ class LiveSession:
             token=self._started.token,
             from_sample=self._backlog.first_sample,
             after_seq=self._seq,
+            takeover=self._start.resume is None or self._start.resume.takeover,
         )
-        wire = await self._dial()
+        wire = await self._redial()
         try:
             self._accept(await wire.greet(replace(self._start, resume=resume)))
             self._replayed_to = self._seq
@@ -315,8 +347,15 @@ class LiveSession:
             raise
         return wire
 
+    async def _redial(self) -> Wire:
+        """Dial where the server was: whoever else answers stands in between for a while."""
+        try:
+            return await self._dial()
+        except ProtocolViolation as error:
+            raise ConnectionFailed("something else answers at the server's address") from error
+
     async def _watch_rest(self) -> Wire:
-        wire = await self._dial()
+        wire = await self._redial()
         try:
             await wire.send(encode(Watch(session=self.id, after_seq=self._seq)))
         except BaseException:

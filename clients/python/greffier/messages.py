@@ -87,6 +87,27 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The live text, or the second reading; the second where there is one.",
         "Le texte du direct, ou la seconde lecture ; la seconde quand elle existe.",
     ),
+    "help.forward": (
+        "Send what earlier sessions kept in the spool DIR while the server was out of reach.",
+        "Envoyer ce que des sessions ont gardé dans DIR pendant que le serveur était injoignable.",
+    ),
+    "help.spool": (
+        "Keep the audio in this folder until the server has it, however long the link is down.",
+        "Garder le son dans ce dossier jusqu'à ce que le serveur l'ait, si longue que soit la "
+        "coupure.",
+    ),
+    "help.spool-limit": (
+        "Megabytes that the spool may take; audio beyond is left out, as a gap.",
+        "Mégaoctets permis dans ce dossier ; au-delà, le son est omis et devient une lacune.",
+    ),
+    "help.pace": (
+        "At most so many times faster than real time.",
+        "Au plus tant de fois plus vite que le temps réel.",
+    ),
+    "help.anew": (
+        "Send the rest as new sessions: the server no longer knows those that were begun.",
+        "Envoyer le reste comme nouvelles sessions : le serveur ne connaît plus les premières.",
+    ),
     "help.delete": (
         "Delete a session and everything kept of it.",
         "Supprimer une session et tout ce qui en est conservé.",
@@ -165,6 +186,12 @@ _TABLE: dict[str, tuple[str, str]] = {
     "live.longer-hops": ("busy: slower updates", "charge : mises à jour espacées"),
     "live.finals-only": ("busy: whole sentences only", "charge : phrases entières seulement"),
     "live.saved": ("Saved to {folder}:", "Enregistré dans {folder} :"),
+    "live.not-kept": (
+        "{seconds} s of audio found no room on this machine's disk: a gap in the record",
+        "{seconds} s de son n'ont pas trouvé place sur le disque : une lacune dans la trace",
+    ),
+    "forward.none": ("Nothing is waiting.", "Rien n'est en attente."),
+    "forward.done": ("Sent {name}: {session}", "{name} envoyé : {session}"),
     "live.session": ("session {session}", "session {session}"),
     # --- minutes ---
     "minutes.minutes": ("Minutes", "Compte rendu"),
@@ -251,6 +278,12 @@ _TABLE: dict[str, tuple[str, str]] = {
         "le serveur demande un jeton ; donnez-le avec --token ou GREFFIER_TOKEN",
     ),
     "code.session_not_found": ("no such session", "session introuvable"),
+    "code.audio_kept": (
+        "the server has not got {seconds} s of the recording yet; they are kept: "
+        "greffier forward {folder}",
+        "le serveur n'a pas encore {seconds} s de l'enregistrement ; elles sont gardées : "
+        "greffier forward {folder}",
+    ),
     "code.server_busy": (
         "the server has no room for another session; try again later",
         "le serveur n'a plus de place pour une session ; réessayez plus tard",

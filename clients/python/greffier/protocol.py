@@ -46,6 +46,19 @@ class Resume:
     """First sample (of each channel, at the session's rate) that the client will send again."""
     after_seq: int = 0
     """Last event the client has seen; every later one is sent again."""
+    takeover: bool = True
+    """Take the session from a client that still holds it, which is told ``session_taken_over``;
+    otherwise this one is refused with ``session_busy`` for as long as the other is connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """The recording whose first part is another session, which no longer takes audio."""
+
+    session: str
+    """The session before; the server does not check that it still exists."""
+    from_ms: int = 0
+    """Where this session begins on the clock of the whole recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,11 @@ class Start:
     from 1."""
     profile: AudioProfile | None = None
     """Kind of audio the detector of speech expects; the server's own setting when absent."""
+    spooled: bool = False
+    """The audio is kept on the client's disk until it is acknowledged: once some of it has come,
+    the session waits for the rest for `limits.spool_grace_s` instead of `limits.grace_s`."""
+    continues: Continuation | None = None
+    """The rest of a recording whose session ended before all of it had come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ import ssl as tls
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from greffier import client
 from greffier.backoff import Reconnection, RetryPolicy
+from greffier.client import Token
 from greffier.live import LiveSession
 from greffier.protocol import (
     AudioFormat,
@@ -21,6 +23,8 @@ from greffier.protocol import (
     GlossaryTerm,
     ServerMessage,
 )
+from greffier.spool import DEFAULT_LIMIT_BYTES
+from greffier.spooled import SpooledSession
 
 __all__ = ["Session", "connect", "watch"]
 
@@ -34,7 +38,7 @@ class Session:
     One thread may send while another iterates.
     """
 
-    def __init__(self, live: LiveSession, loop: "_LoopThread") -> None:
+    def __init__(self, live: LiveSession | SpooledSession, loop: "_LoopThread") -> None:
         self._live = live
         self._loop = loop
 
@@ -65,7 +69,7 @@ class Session:
 def connect(
     url: str,
     *,
-    token: str | None = None,
+    token: Token = None,
     language: str = "auto",
     translate_to: Sequence[str] = (),
     title: str = "",
@@ -79,13 +83,16 @@ def connect(
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     max_unacknowledged_s: float = 30.0,
+    spool: Path | None = None,
+    spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    spool_pace: float = 4.0,
     ssl: tls.SSLContext | None = None,
 ) -> Generator[Session, None, None]:
     """Open a session to speak into; arguments and errors are those of `greffier.connect`.
 
     `on_reconnect` is called from another thread.
     """
-    opening: AbstractAsyncContextManager[LiveSession] = client.connect(
+    opening: AbstractAsyncContextManager[LiveSession | SpooledSession] = client.connect(
         url,
         token=token,
         language=language,
@@ -101,6 +108,9 @@ def connect(
         reconnect=reconnect,
         on_reconnect=on_reconnect,
         max_unacknowledged_s=max_unacknowledged_s,
+        spool=spool,
+        spool_limit_bytes=spool_limit_bytes,
+        spool_pace=spool_pace,
         ssl=ssl,
     )
     with _LoopThread() as loop:
@@ -117,7 +127,7 @@ def watch(
     *,
     after_seq: int = 0,
     languages: Sequence[str] | None = None,
-    token: str | None = None,
+    token: Token = None,
     reconnect: bool | RetryPolicy = True,
     ssl: tls.SSLContext | None = None,
 ) -> Generator[ServerMessage, None, None]:
@@ -143,7 +153,7 @@ def watch(
             loop.run(events.aclose())
 
 
-async def _next(live: LiveSession) -> ServerMessage | None:
+async def _next(live: LiveSession | SpooledSession) -> ServerMessage | None:
     return await anext(live, None)
 
 

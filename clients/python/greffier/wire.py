@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl as tls
+import time
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -37,6 +38,8 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 _PING_S: Final = 20.0
 _SILENCE_S: Final = 45.0
 """A server pings every 20 s, whatever it is doing: two pings and some time for the way."""
+_LOOK_S: Final = 5.0
+"""How soon a machine that wakes from sleep notices that its connection is of before."""
 _AUTHENTICATION_CODES: Final = frozenset({"authentication_required", "authentication_failed"})
 _RETRYABLE_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BREAKS: Final = frozenset({1001, 1006, 1012})
@@ -70,6 +73,21 @@ class _HeardConnection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.loop.time()
         super().data_received(data)
+
+
+class _Asleep:
+    """Whether this machine slept: the loop's clock stands still then, and the wall clock does not.
+
+    The server has given the connection up meanwhile. A wall clock that was merely set forward costs
+    one reconnection.
+    """
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._offset_s = time.time() - time.monotonic()
+
+    def passed(self) -> bool:
+        return time.time() - time.monotonic() - self._offset_s >= self._longest_s
 
 
 class Wire:
@@ -130,6 +148,11 @@ class Wire:
             )
         except InvalidStatus as error:
             raise _refused_status(error.response.status_code, where) from error
+        except tls.SSLCertVerificationError as error:
+            raise ConnectionFailed(
+                f"{where} shows a certificate that this machine does not trust "
+                f"({error.verify_message})"
+            ) from error
         except (OSError, TimeoutError, EOFError, InvalidMessage) as error:
             raise ConnectionFailed(f"cannot reach {where}; is the server running?") from error
         except (InvalidHandshake, WebSocketException) as error:
@@ -208,13 +231,15 @@ class Wire:
         """Return the next frame; cut the connection when nothing comes any more."""
         loop = asyncio.get_running_loop()
         begun = loop.time()  # before that, nothing may have been read for want of a reader
+        asleep = _Asleep(self._silence_s)
         while True:
-            heard_at = self._socket.heard_at
+            due = max(begun, self._socket.heard_at) + self._silence_s
             try:
-                async with asyncio.timeout_at(max(begun, heard_at) + self._silence_s):
+                async with asyncio.timeout_at(min(due, loop.time() + _LOOK_S)):
                     return await self._socket.recv()  # cancelling it loses nothing
             except TimeoutError:
-                if self._socket.heard_at == heard_at:
+                silent = loop.time() >= max(begun, self._socket.heard_at) + self._silence_s
+                if silent or asleep.passed():
                     self._socket.transport.abort()
                     raise Dropped from None
 

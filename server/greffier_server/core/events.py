@@ -16,6 +16,7 @@ from greffier.protocol import (
     AudioFormat,
     AudioProfile,
     ChannelUse,
+    Continuation,
     GlossaryTerm,
     Minutes,
     QualityLevel,
@@ -78,6 +79,10 @@ class SessionStarted:
     speakers: tuple[str, ...] = field(default=(), metadata=LATER)
     profile: AudioProfile | None = field(default=None, metadata=LATER)
     """Kind of audio; None = the server's setting."""
+    spooled: bool = field(default=False, metadata=LATER)
+    """The client keeps the audio on its disk: a long grace time."""
+    continues: Continuation | None = field(default=None, metadata=LATER)
+    """The session whose recording this one goes on with."""
 
 
 @dataclass(frozen=True, slots=True)

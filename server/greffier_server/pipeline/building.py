@@ -167,6 +167,7 @@ class SessionBuilder:
             limits=self._settings.limits,
             resume_from_byte=from_byte,
             input_ended=state.ended.reason if state.ended else None,
+            spooled=started.spooled,
         )
         return session
 

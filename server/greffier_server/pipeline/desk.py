@@ -24,6 +24,7 @@ from greffier_server.errors import (
     SessionBusy,
     SessionClosed,
     SessionNotFound,
+    SessionTakenOver,
     StorageFailed,
     UnexpectedMessage,
     UnknownLanguage,
@@ -136,10 +137,11 @@ class Desk:
             self._opening -= 1
 
     def _occupancy(self) -> Occupancy:
-        speaking = [entry.session for entry in self._live.values() if not entry.session.recognised]
+        here = [entry.session for entry in self._live.values() if not entry.session.dormant]
+        speaking = [session for session in here if not session.recognised]
         return Occupancy(
             speaking=len(speaking) + self._opening,
-            live=self.live_count + self._opening,
+            live=len(here) + self._opening,
             lowest=sum(session.level == "finals-only" for session in speaking),
         )
 
@@ -175,6 +177,8 @@ class Desk:
             channels=start.channels,
             speakers=start.speakers,
             profile=start.profile,
+            spooled=start.spooled,
+            continues=start.continues,
         )
         # The first event is stored without patience, so that the client can be told.
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)
@@ -233,6 +237,12 @@ class Desk:
         ahead = resume.from_sample - session.accepted_samples
         if resume.from_sample < 0 or ahead > _MAX_SKIP_S * session.format.rate:
             raise UnexpectedMessage("resume.from_sample is too far from what the server holds.")
+        if session.holder is not None and not resume.takeover:
+            raise SessionBusy("Another client speaks on this session; try again when it has left.")
+        if session.dormant:
+            reason = refusal(Room(self._settings.max_sessions), self._occupancy())
+            if reason is not None:
+                raise ServerBusy(reason)
         return await session.attach(skip_to_sample=resume.from_sample)
 
     async def follow(self, tenant: str, session: str, *, after: int = 0) -> AsyncIterator[Recorded]:
@@ -324,7 +334,7 @@ class Desk:
         async with self._hands.lock(key):
             live = self._live.pop(key, None)
             if live is not None:
-                taken = SessionBusy("Another client has taken this session over.")
+                taken = SessionTakenOver("Another client has taken this session over.")
                 live.session.move(moved() if lost else taken)
                 if live.session.holder is not None and not lost:
                     await live.session.holder.detach("session_moved")

@@ -90,6 +90,7 @@ class SpeakingSession(Protocol):
         """Yield `durable_samples` each time it has grown; ends with the input.
 
         Raises:
+            SessionTakenOver: a newer client holds the session.
             StorageFailed: the journal cannot be written.
         """
         ...
@@ -117,10 +118,12 @@ class SessionDesk(Protocol):
     async def resume(self, tenant: str, resume: Resume) -> SpeakingSession:
         """Take a session again after a lost socket; its input goes on at `durable_samples`.
 
-        A client that still holds it is refused from then on (the newer client wins).
+        A client that still holds it is refused from then on (`SessionTakenOver`: the newer client
+        wins), unless the newer one does not want that.
 
         Raises:
-            SessionNotFound, AuthenticationFailed (wrong token), SessionClosed, UnexpectedMessage
+            SessionBusy (held, and `resume.takeover` is not set), SessionNotFound,
+            AuthenticationFailed (wrong token), SessionClosed, UnexpectedMessage
             (`from_sample` beyond what is durable, or before it by more than the journal can skip).
         """
         ...

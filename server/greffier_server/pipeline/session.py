@@ -20,8 +20,8 @@ from greffier_server.core.events import (
 from greffier_server.errors import (
     MisalignedAudio,
     ServerError,
-    SessionBusy,
     SessionClosed,
+    SessionTakenOver,
     StorageFailed,
 )
 from greffier_server.pipeline.channels import Channels
@@ -58,6 +58,8 @@ class SessionLimits:
     idle_s: float = 600.0
     """A session whose client sends nothing is finished after this."""
     max_hours: float = 12.0
+    spool_grace_s: float = 86_400.0
+    """`grace_s` of a session whose client keeps the audio on its own disk."""
 
 
 class Session:
@@ -76,6 +78,7 @@ class Session:
         limits: bounds.
         resume_from_byte: journalled audio from here on is handed to recognition first.
         input_ended: why the input had ended before a restart, None when it goes on.
+        spooled: the client keeps the audio on its disk, and may come back after hours.
     """
 
     def __init__(
@@ -93,7 +96,10 @@ class Session:
         limits: SessionLimits,
         resume_from_byte: int = 0,
         input_ended: str | None = None,
+        spooled: bool = False,
     ) -> None:
+        self._spooled = spooled
+        self._gone_at: float | None = None
         self.tenant = tenant
         self.id = session
         self.format = form
@@ -148,6 +154,14 @@ class Session:
     def holder(self) -> "Holder | None":
         """The client that speaks now."""
         return self._holder
+
+    @property
+    def dormant(self) -> bool:
+        """Its client has been gone for longer than others are waited for: it holds no place."""
+        gone_at = self._gone_at
+        if not self._spooled or self._holder is not None or gone_at is None:
+            return False
+        return asyncio.get_running_loop().time() - gone_at >= self._limits.grace_s
 
     def notify(self) -> None:
         """Wake all that wait for this session to change."""
@@ -230,7 +244,7 @@ class Session:
             if self._failure is not None:
                 raise self._failure
             if self._holder is not holder:
-                raise SessionBusy("Another client has taken this session over.")
+                raise _taken_over()
             if self.ended or self._sealed:
                 raise SessionClosed("The session's input has ended; no audio can be added.")
             if len(audio) % self.format.frame_bytes:
@@ -266,6 +280,7 @@ class Session:
         if self._holder is not holder:
             return
         self._holder = None
+        self._gone_at = asyncio.get_running_loop().time()
         self.notify()
         if not self.ended:
             try:
@@ -286,8 +301,10 @@ class Session:
                 told = self.durable_samples
                 yield told
                 continue
-            if self._sealed or self._holder is not holder:
+            if self._sealed or self._holder is None:
                 return
+            if self._holder is not holder:
+                raise _taken_over()
             await changed.wait()
 
     # --- life ---------------------------------------------------------------------------------
@@ -405,7 +422,9 @@ class Session:
         """End the input of a client that is gone, silent or endless."""
         loop = asyncio.get_running_loop()
         heard, since = -1, loop.time()
-        last = loop.time() + self._limits.max_hours * 3600
+        longest_s = self._limits.max_hours * 3600
+        last = loop.time() + longest_s
+        self._gone_at = loop.time() if self._holder is None else None
         while not self._sealed:
             if self.ended:
                 await self._changed.wait()
@@ -416,7 +435,9 @@ class Session:
             if state != heard or held_up:  # who is made to wait is not idle
                 heard, since = state, now
             gone = self._holder is None
-            due = since + (self._limits.grace_s if gone else self._limits.idle_s)
+            due = since + (self._grace_s() if gone else self._limits.idle_s)
+            if self._spooled:  # the hours that it waited are not its length
+                last = now + longest_s - self.accepted_samples / self.format.rate
             if now >= due:
                 self.end_input("vanished" if gone else "timeout")
                 continue
@@ -429,8 +450,19 @@ class Session:
                 async with asyncio.timeout(max(min(due, last) - now, _LEAST_WAIT_S)):
                     await changed.wait()
 
+    def _grace_s(self) -> float:
+        """A spool that has sent nothing may have begun another session: its answer was lost."""
+        patient = self._spooled and self._accepted > 0
+        return self._limits.spool_grace_s if patient else self._limits.grace_s
+
 
 _DETACH_S = 1.0
+
+
+def _taken_over() -> SessionTakenOver:
+    return SessionTakenOver(
+        "Another client speaks on this session now; this one must not take it back by itself."
+    )
 
 
 class Holder:

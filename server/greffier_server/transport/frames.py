@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar, cast
@@ -11,7 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from greffier.codec import encode
 from greffier.errors import MalformedFrame
 from greffier.protocol import ServerMessage
-from greffier_server.transport.refusals import FrameTooLarge
+from greffier_server.transport.allowance import Allowance
+from greffier_server.transport.refusals import FrameTooLarge, TooManyFrames
 
 __all__ = ["ClientGone", "FrameReader", "MalformedFrame", "Outbox", "closing"]
 
@@ -19,6 +21,12 @@ T = TypeVar("T")
 
 _QUEUED_MESSAGES: Final = 64
 """A reader of the log that waits for a slow client holds nobody else up: the log is its own."""
+_TURN: Final = 32
+"""Messages after which others have their turn."""
+_TINY_BYTES: Final = 64
+"""Two milliseconds of 16 kHz; no audio is sent in such pieces."""
+_TINY_BURST: Final = 1_000
+_TINY_PER_S: Final = 100.0
 
 
 class ClientGone(Exception):
@@ -40,6 +48,8 @@ class FrameReader:
     def __init__(self, socket: WebSocket, *, max_frame_bytes: int) -> None:
         self._socket = socket
         self._max_frame_bytes = max_frame_bytes
+        self._tiny = Allowance(_TINY_BURST, per_s=_TINY_PER_S, clock=time.monotonic)
+        self._in_a_row = 0
 
     async def next(self) -> str | bytes:
         """Return the next frame: text, or bytes.
@@ -47,7 +57,11 @@ class FrameReader:
         Raises:
             ClientGone: the socket is closed.
             FrameTooLarge: above the limit.
+            TooManyFrames: a flood of frames that carry next to nothing.
         """
+        self._in_a_row += 1
+        if self._in_a_row % _TURN == 0:  # what is queued already is handed over without a pause
+            await asyncio.sleep(0)
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             raise ClientGone(f"closed with code {message.get('code', 1005)}")
@@ -58,6 +72,10 @@ class FrameReader:
         if size > self._max_frame_bytes:
             raise FrameTooLarge(
                 f"a message has at most {self._max_frame_bytes} bytes; send audio in smaller frames"
+            )
+        if size < _TINY_BYTES and isinstance(frame, bytes) and not self._tiny.spend():
+            raise TooManyFrames(
+                f"too many messages of less than {_TINY_BYTES} bytes; send audio in larger frames"
             )
         return frame
 

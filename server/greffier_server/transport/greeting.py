@@ -106,6 +106,10 @@ def check_start(start: Start) -> None:
         if not term.term.strip() or any(len(text) > _MAX_TERM_CHARS for text in texts):
             raise MalformedMessage(f"start.glossary: a term has 1 to {_MAX_TERM_CHARS} characters")
     check_speakers(start)
+    if start.continues is not None:
+        _check_session(start.continues.session, "start.continues.session")
+        if start.continues.from_ms < 0:
+            raise MalformedMessage("start.continues.from_ms: is not negative")
     if start.resume is not None:
         _check_session(start.resume.session, "start.resume.session")
         if len(start.resume.token) > _MAX_TOKEN_CHARS:

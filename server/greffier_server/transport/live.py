@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
+import time
 from typing import Final, cast
 
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from greffier.codec import encode
-from greffier.protocol import SUBPROTOCOL, Error, Start, Started, Watch
+from greffier.protocol import SUBPROTOCOL, Error, Resume, Start, Started, Watch
 from greffier_models.errors import EngineError
-from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError
+from greffier_server.errors import AuthenticationFailed, ModelNotLoaded, ServerBusy, ServerError
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.services import Services
 from greffier_server.settings import LimitSettings
@@ -18,9 +19,11 @@ from greffier_server.telemetry import bind_session
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
 from greffier_server.transport.greeting import parse_first
+from greffier_server.transport.guesses import Guesses
 from greffier_server.transport.refusals import (
     ServerStopping,
     StartTimeout,
+    TooManyGuesses,
     UnsupportedSubprotocol,
 )
 from greffier_server.transport.speaking import SpeakingConnection
@@ -57,6 +60,7 @@ class LiveEndpoint:
         self._gate = gate
         self._limits = limits
         self._connections = connections
+        self._guesses = Guesses(time.monotonic)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one connection to its end; raises nothing but cancellation."""
@@ -90,7 +94,7 @@ class LiveEndpoint:
         outbox = Outbox(socket, send_timeout_s=self._limits.send_timeout_s)
         match await self._first_message(reader):
             case Start() as start:
-                await self._speak(tenant, start, reader, outbox)
+                await self._speak(tenant, start, reader, outbox, address=_address(socket))
             case Watch() as watch:
                 await self._watch(tenant, watch, reader, outbox)
 
@@ -103,8 +107,10 @@ class LiveEndpoint:
                 f"no start or watch came within {self._limits.start_timeout_s:g} s"
             ) from None
 
-    async def _speak(self, tenant: str, start: Start, reader: FrameReader, outbox: Outbox) -> None:
-        session, token = await self._take(tenant, start)
+    async def _speak(
+        self, tenant: str, start: Start, reader: FrameReader, outbox: Outbox, *, address: str
+    ) -> None:
+        session, token = await self._take(tenant, start, address=address)
         bind_session(session.id)
         after_seq = start.resume.after_seq if start.resume else 0
         connection = SpeakingConnection(
@@ -124,16 +130,27 @@ class LiveEndpoint:
             await connection.run()
         await outbox.goodbye()
 
-    async def _take(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
+    async def _take(
+        self, tenant: str, start: Start, *, address: str
+    ) -> tuple[SpeakingSession, str]:
         readiness = self._services.readiness()
         try:
             if not readiness.ready and (start.resume is None or not readiness.resumable):
                 raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
             if start.resume is None:
                 return await self._services.desk.open(tenant, start)
-            return await self._services.desk.resume(tenant, start.resume), start.resume.token
+            return await self._resume(tenant, start.resume, address), start.resume.token
         except (ServerError, EngineError) as error:
             self._services.metrics.sessions_rejected.labels(error.code).inc()
+            raise
+
+    async def _resume(self, tenant: str, resume: Resume, address: str) -> SpeakingSession:
+        if self._guesses.refused(address, resume.session):
+            raise TooManyGuesses("too many wrong tokens for this session; wait a minute")
+        try:
+            return await self._services.desk.resume(tenant, resume)
+        except AuthenticationFailed:
+            self._guesses.wrong(address, resume.session)
             raise
 
     async def _watch(self, tenant: str, watch: Watch, reader: FrameReader, outbox: Outbox) -> None:
@@ -173,6 +190,10 @@ class LiveEndpoint:
         logger.error("connection failed", exc_info=error)
         message = Error("internal_error", "the server failed; its log says where", retryable=True)
         await _say_goodbye(socket, message, close_code=1011)
+
+
+def _address(socket: WebSocket) -> str:
+    return "" if socket.client is None else socket.client.host
 
 
 async def _deny(socket: WebSocket, error: ServerError) -> None:

@@ -14,9 +14,11 @@
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
         * FrameTooLarge: a message above the limit
-        * StartTimeout: no first message in time
+        * StartTimeout (retryable): no first message in time
         * IdleTimeout (retryable): no audio for too long
         * TooManyErrors: the client does not mend its ways
+        * TooManyFrames (retryable): a flood of frames that carry nothing
+        * TooManyGuesses (retryable): wrong tokens, one after another
 """
 
 from greffier_server.errors import BadRequest, ServerError
@@ -35,6 +37,8 @@ __all__ = [
     "ServerStopping",
     "StartTimeout",
     "TooManyErrors",
+    "TooManyFrames",
+    "TooManyGuesses",
     "UnknownMessageType",
     "UnsupportedSubprotocol",
 ]
@@ -133,6 +137,7 @@ class StartTimeout(BadRequest):
     code = "start_timeout"
     status = 408
     close_code = 4408
+    retryable = True
 
 
 class IdleTimeout(BadRequest):
@@ -148,3 +153,21 @@ class TooManyErrors(BadRequest):
     """The client repeats messages that cannot be used."""
 
     code = "too_many_errors"
+
+
+class TooManyFrames(BadRequest):
+    """Many more frames than any audio needs."""
+
+    code = "too_many_frames"
+    status = 429
+    close_code = 4429
+    retryable = True
+
+
+class TooManyGuesses(BadRequest):
+    """Wrong tokens for one session, one after another."""
+
+    code = "too_many_guesses"
+    status = 429
+    close_code = 4429
+    retryable = True

@@ -25,6 +25,13 @@ def test_an_unknown_type_is_a_value_of_bounded_length() -> None:
     assert decode_server('{"type":"%s"}' % ("x" * 1000)) == UnknownMessage("x" * 64)
 
 
+def test_a_server_refuses_a_repeated_key() -> None:
+    with pytest.raises(MalformedFrame, match="twice"):
+        decode_client('{"type":"watch","session":"a","session":"b"}')
+    with pytest.raises(MalformedFrame, match="twice"):
+        decode_client('{"type":"start","format":{"rate":8000,"rate":16000}}')
+
+
 def test_a_repeated_key_takes_its_last_value() -> None:
     assert decode_server('{"type":"ack","samples":1,"samples":2}') == Ack(2)
 

@@ -18,6 +18,7 @@ from greffier_server.errors import (
     MisalignedAudio,
     SessionBusy,
     SessionClosed,
+    SessionTakenOver,
     UnexpectedMessage,
 )
 from greffier_server.pipeline.session import SessionLimits
@@ -162,7 +163,9 @@ async def test_the_newer_client_wins() -> None:
             await old.push(AUDIO[half:])
         await old.finish()  # nothing: it is not its session any more
         await old.detach("late")
-        await told
+        with pytest.raises(SessionTakenOver) as lost:
+            await told
+        assert not lost.value.retryable  # two clients must not fight over it
         await new.push(AUDIO[new.durable_samples * 2 :])
         await new.finish()
         await kit.ended()

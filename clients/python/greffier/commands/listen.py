@@ -13,6 +13,7 @@ from greffier.commands.options import (
     profile_option,
     save_option,
     server_option,
+    spool_options,
     title_option,
     token_option,
     translate_option,
@@ -38,6 +39,7 @@ def build(say: Messages) -> click.Command:
     @profile_option(say)
     @title_option(say)
     @save_option(say)
+    @spool_options(say)
     @click.option("--device", metavar="NAME", help=say("help.device"))
     def listen(
         server: str,
@@ -50,6 +52,8 @@ def build(say: Messages) -> click.Command:
         profile: str | None,
         title: str,
         save: Path | None,
+        spool: Path | None,
+        spool_limit: int,
         device: str | None,
     ) -> None:
         request = LiveRequest(
@@ -63,6 +67,8 @@ def build(say: Messages) -> click.Command:
             channels,
             speakers,
             profile_of(profile),
+            spool,
+            spool_limit,
         )
         number = int(device) if device is not None and device.isdecimal() else device
         asyncio.run(_listen(request, number, say))

@@ -19,6 +19,7 @@ __all__ = [
     "profile_option",
     "save_option",
     "server_option",
+    "spool_options",
     "title_option",
     "token_option",
     "translate_option",
@@ -147,6 +148,31 @@ def save_option(say: Messages) -> Decorator[Any]:
         type=click.Path(file_okay=False, path_type=Path),
         help=say("help.save"),
     )
+
+
+def spool_options(say: Messages) -> Decorator[Any]:
+    """``--spool`` and ``--spool-limit``, in megabytes."""
+    spool = click.option(
+        "--spool",
+        envvar="GREFFIER_SPOOL",
+        metavar="DIR",
+        show_envvar=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help=say("help.spool"),
+    )
+    limit = click.option(
+        "--spool-limit",
+        metavar="MB",
+        type=click.IntRange(1),
+        default=2_048,
+        show_default=True,
+        help=say("help.spool-limit"),
+    )
+
+    def both(command: Any) -> Any:
+        return spool(limit(command))
+
+    return both
 
 
 def output_file_option(say: Messages) -> Decorator[Any]:

@@ -14,6 +14,7 @@ from greffier.messages import Messages
 from greffier.protocol import AudioFormat, AudioProfile, ChannelUse
 from greffier.render import View, open_view
 from greffier.saving import save
+from greffier.spooled import SpooledSession
 
 __all__ = ["LiveRequest", "run_live", "save_view"]
 
@@ -32,6 +33,8 @@ class LiveRequest:
     channels: ChannelUse = "mix"
     speakers: tuple[str, ...] = ()
     profile: AudioProfile | None = None
+    spool: Path | None = None
+    spool_limit_mb: int = 2_048
 
 
 async def run_live(
@@ -67,6 +70,8 @@ async def run_live(
             channels=request.channels,
             speakers=request.speakers,
             on_reconnect=view.reconnecting,
+            spool=request.spool,
+            spool_limit_bytes=request.spool_limit_mb << 20,
         ) as session:
 
             def end_input() -> None:
@@ -79,6 +84,9 @@ async def run_live(
                 )
                 async for message in messages:
                     view.show(message)
+            if isinstance(session, SpooledSession) and session.lost_ms:
+                seconds = round(session.lost_ms / 1000, 1)
+                click.echo(say("live.not-kept", seconds=seconds), err=True)
     finally:
         view.close()
         if request.folder is not None and view.transcript.segments:

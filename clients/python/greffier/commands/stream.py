@@ -13,6 +13,7 @@ from greffier.commands.options import (
     profile_option,
     save_option,
     server_option,
+    spool_options,
     title_option,
     token_option,
     translate_option,
@@ -48,6 +49,7 @@ def build(say: Messages) -> click.Command:
         help=say("help.rate"),
     )
     @save_option(say)
+    @spool_options(say)
     def stream(
         file: str,
         server: str,
@@ -62,6 +64,8 @@ def build(say: Messages) -> click.Command:
         fast: bool,
         rate: int,
         save: Path | None,
+        spool: Path | None,
+        spool_limit: int,
     ) -> None:
         title = title or ("" if file == "-" else Path(file).stem)
         request = LiveRequest(
@@ -75,6 +79,8 @@ def build(say: Messages) -> click.Command:
             channels,
             speakers,
             profile_of(profile),
+            spool,
+            spool_limit,
         )
         asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
 

@@ -1,0 +1,122 @@
+"""How far a kept recording is, beside its audio; a crash leaves the old note or the new one."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from greffier.errors import SpoolUnusable
+from greffier.plain import PlainError, from_plain, to_plain
+from greffier.protocol import Start
+
+__all__ = ["STATE", "Progress", "read_progress", "sync_folder", "take_lock", "write_progress"]
+
+STATE: Final = "recording.json"
+_LOCK: Final = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a later process must know to go on; samples are on the recording's own clock."""
+
+    server: str
+    """Address it is sent to."""
+    start: Start
+    created_at: str
+    """ISO 8601."""
+    session: str = ""
+    """Of the server; empty before it was reached."""
+    token: str = ""
+    """Resumes that session."""
+    base_sample: int = 0
+    """Where that session begins: later than 0 when it continues another."""
+    part: int = 1
+    acknowledged: int = 0
+    end_sample: int | None = None
+    """None: the recording goes on, or its process was killed."""
+    finish_sent: bool = False
+    earlier: tuple[str, ...] = ()
+    """Sessions of the parts before."""
+
+
+def read_progress(folder: Path) -> Progress:
+    """Read how far the recording in `folder` is.
+
+    Raises:
+        SpoolUnusable: the note is damaged.
+        OSError: it cannot be read.
+    """
+    text = (folder / STATE).read_text(encoding="utf-8")
+    try:
+        value: object = json.loads(text)
+        return from_plain(Progress, value)
+    except (PlainError, ValueError) as error:
+        raise SpoolUnusable(f"{folder / STATE} cannot be read") from error
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Note how far the recording in `folder` is, durably; only its owner may read it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    text = json.dumps(to_plain(progress), ensure_ascii=False, indent=1)
+    new = folder / f"{STATE}.new"
+    with open(new, "w", encoding="utf-8", opener=_private) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(folder / STATE)
+    sync_folder(folder)
+
+
+def take_lock(folder: Path) -> BinaryIO:
+    """Hold a recording until the file is closed, or this process ends however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: the folder cannot be written.
+    """
+    file = (folder / _LOCK).open("a+b")
+    try:
+        _lock(file)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in `folder` (Windows does so by itself).
+
+    Raises:
+        OSError: it does not.
+    """
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(file: BinaryIO) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError from error
+    else:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
