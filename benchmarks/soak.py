@@ -137,7 +137,7 @@ async def _stream(
                 await reader
 
 
-async def _read(session: greffier.LiveSession, feed: Feed) -> None:
+async def _read(session: greffier.LiveSession | greffier.SpooledSession, feed: Feed) -> None:
     async for message in session:
         match message:
             case Caption():

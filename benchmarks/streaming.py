@@ -106,7 +106,9 @@ async def recorded_captions(url: str, session: str) -> list[Caption]:
     ]
 
 
-async def _speak(session: greffier.LiveSession, pcm: bytes, played: Played) -> None:
+async def _speak(
+    session: greffier.LiveSession | greffier.SpooledSession, pcm: bytes, played: Played
+) -> None:
     step = CHUNK_MS * BYTES_PER_MS
     began_ms = _now_ms()
     for index, offset in enumerate(range(0, len(pcm), step), 1):
@@ -122,7 +124,7 @@ async def _speak(session: greffier.LiveSession, pcm: bytes, played: Played) -> N
     await session.finish()
 
 
-async def _read(session: greffier.LiveSession, played: Played) -> None:
+async def _read(session: greffier.LiveSession | greffier.SpooledSession, played: Played) -> None:
     async for message in session:
         at_ms = _now_ms()
         match message:

@@ -1,7 +1,8 @@
 """Messages and audio of client tests against a scripted `Peer`."""
 
+from collections.abc import AsyncIterable
+
 from greffier.backoff import RetryPolicy
-from greffier.live import LiveSession
 from greffier.protocol import Caption, ServerMessage
 
 __all__ = ["SECOND", "SOON", "caption", "events_of", "numbered_audio"]
@@ -23,6 +24,6 @@ def numbered_audio(seconds: float) -> bytes:
     return b"".join(index.to_bytes(4, "big") for index in range(size // 4))
 
 
-async def events_of(session: LiveSession) -> list[ServerMessage]:
+async def events_of(session: AsyncIterable[ServerMessage]) -> list[ServerMessage]:
     """All messages of a session to its end."""
     return [message async for message in session]
