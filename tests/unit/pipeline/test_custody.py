@@ -9,7 +9,7 @@ import pytest
 from greffier.protocol import Resume, Start
 from greffier_models.fakes import FakeVad
 from greffier_server.core.events import ClientDetached, Recorded, SessionFinished
-from greffier_server.errors import SessionBusy, SessionClosed, StorageFailed
+from greffier_server.errors import ServerBusy, SessionBusy, StorageFailed
 from greffier_server.pipeline.building import Engines
 from greffier_server.pipeline.clock import ManualClock
 from greffier_server.pipeline.custody import OwnershipCare
@@ -202,11 +202,11 @@ async def test_a_database_that_is_away_ends_no_care() -> None:
         await b.resume(TENANT, Resume(session, token, HALF // 2))
 
 
-async def test_where_one_server_has_all_a_session_that_is_not_live_is_closed() -> None:
+async def test_a_desk_that_stops_says_that_its_sessions_come_back() -> None:
     async with desk_kit() as kit:
         session, token = await kit.open()
         await kit.desk.close()
-        with pytest.raises(SessionClosed):
+        with pytest.raises(ServerBusy):
             await kit.resume(session, token)
 
 
