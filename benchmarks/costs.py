@@ -31,6 +31,8 @@ class CostModel:
     token_s: Points
     """One step of the decoder, each item's share, by batch size; forced tokens cost the same."""
     align_s: float
+    beam: float
+    """Each beam beyond the first makes a step of the decoder longer by this share."""
     workers: int
     batch: int
     """Most requests in one call of the decoder."""
@@ -43,12 +45,15 @@ class CostModel:
         """Seconds of the machine for one request within a batch of this size."""
         if isinstance(request, IdentifyRequest):
             length_ms, forced, answer_tokens, align_s = 15_000, 0, _IDENTIFY_TOKENS, 0.0
+            wider = 1.0
         else:
             length_ms = max(request.to_ms - request.from_ms, request.fill_ms)
             forced = tokens_of(request.prefix)
             align_s = self.align_s
+            wider = 1 + self.beam * (request.beam_size - 1)
         encode_s = _between(self.encode_s, length_ms / _FRAME_MS)
-        return encode_s + (forced + answer_tokens) * _between(self.token_s, batch) + align_s
+        steps_s = (forced + answer_tokens * wider) * _between(self.token_s, batch)
+        return encode_s + steps_s + align_s
 
     def elapsed_s(self, machine_s: float, *, busy: int) -> float:
         """How long a worker takes over `machine_s` when `busy` workers are at work, it included."""
@@ -71,6 +76,8 @@ TWO_CORES = CostModel(
     # Answers of 14 to 24 tokens: 0.044, 0.033, 0.027 and 0.035 s an item in batches of 1, 2, 4, 8.
     token_s=((1, 0.044 / 19), (2, 0.033 / 19), (4, 0.027 / 19), (8, 0.035 / 19)),
     align_s=0.012,
+    # A request of 8 s: 0.300, 0.323 and 0.343 s of processor time with a beam of 1, 3 and 5.
+    beam=0.07,
     workers=2,
     batch=4,
     # One thread alone was measured no slower than two threads on one request (0.20 s against

@@ -20,7 +20,7 @@ from benchmarks.corpora import RATE, Recording, load_manifest, load_scenes, read
 from benchmarks.growth import Sample, growth
 from benchmarks.processes import usage
 from benchmarks.results import result_folder, write_result
-from greffier.protocol import Caption, Gap
+from greffier.protocol import Caption, Gap, Withheld
 from greffier_models.catalog import default_models_dir
 from greffier_server.child import ChildServer
 
@@ -33,7 +33,7 @@ SILENCE_S = 3.0
 AHEAD_S = 12.0
 # Speech may be withheld or unheard: after so long without a caption the feed goes on. Short, and a
 # slow machine would be fed until the server stops reading.
-PATIENCE_S = 120.0
+PATIENCE_S = 30.0
 POLL_S = 0.5
 
 
@@ -143,6 +143,9 @@ async def _read(session: greffier.LiveSession | greffier.SpooledSession, feed: F
             case Caption():
                 feed.captioned_s = max(feed.captioned_s, message.end_ms / 1000)
                 feed.words += len(message.words)
+                feed.moved.set()
+            case Withheld():
+                feed.captioned_s = max(feed.captioned_s, message.end_ms / 1000)
                 feed.moved.set()
             case Gap():
                 feed.gap_ms += message.to_ms - message.from_ms

@@ -25,6 +25,8 @@ __all__ = ["RecognitionRuntime"]
 
 _log = logging.getLogger(__name__)
 
+_BEAM_COST = 0.05
+"""What each further beam costs, as a share of a greedy decode (Whisper base int8, two cores)."""
 _COMMON_WINDOW_MS = 15_000
 _LIVE_LATELY_S = 10.0
 """Within this of a live request, background work keeps out of its way."""
@@ -384,7 +386,8 @@ def _length_ms(window: AudioWindow, options: RecognitionOptions) -> int:
 
 
 def _cost(window: AudioWindow, options: RecognitionOptions) -> float:
-    return _length_ms(window, options) / _COMMON_WINDOW_MS * options.beam_size
+    wider = 1 + _BEAM_COST * (options.beam_size - 1)
+    return _length_ms(window, options) / _COMMON_WINDOW_MS * wider
 
 
 def _shape(window: AudioWindow, options: RecognitionOptions) -> Hashable:

@@ -40,8 +40,6 @@ __all__ = ["MeasuredServer", "build", "build_engines", "measured_server"]
 _log = logging.getLogger(__name__)
 
 
-_HANDOVER_S = 20.0
-"""Beyond its draining, the time a server needs to leave the data directory to the next one."""
 _SECOND_PASS_LEASE_MS = 6 * 3_600_000
 """The longest recording on a slow machine, and live sessions in between."""
 
@@ -59,7 +57,9 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
     async with AsyncExitStack() as stack:
         loaded = await build_engines(settings, stack, metrics)
         # Models are loaded already: after a server that is stopping, this one goes on at once.
-        storage = await open_storage(settings, stack, wait_s=settings.limits.drain_s + _HANDOVER_S)
+        storage = await open_storage(
+            settings, stack, wait_s=settings.limits.drain_s + settings.limits.handover_s
+        )
         store, journal = storage.store, storage.journal
         space = storage.disk.space if storage.disk is not None else None
         key = await asyncio.to_thread(

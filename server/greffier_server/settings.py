@@ -220,6 +220,9 @@ class LimitSettings(_Section):
     """The same where the client keeps the audio on its own disk (``greffier listen --spool``)."""
     drain_s: float = Field(default=10.0, ge=0)
     """On shutdown, time for connections to receive what is durable."""
+    handover_s: float = Field(default=20.0, ge=0, le=600)
+    """A server that finds its data directory in use waits so long, beyond `drain_s`, for the one
+    before it to leave."""
     connections: int = Field(default=512, ge=1, le=100_000)
     """WebSockets at once, viewers included."""
 

@@ -291,7 +291,7 @@ async def test_a_client_may_move_while_both_servers_work_and_viewers_see_it_all(
         ):
             assert time.monotonic() - begun < 20
             assert again["samples"] == first.acknowledged == 4 * SECOND // 2
-            assert await goodbye(first) == "session_busy"
+            assert await goodbye(first) == "session_taken_over"
             await second.say(pcm[4 * SECOND :])
             await second.socket.send(json.dumps({"type": "finish"}))
             await second.until("finished")
@@ -367,6 +367,8 @@ def test_a_second_server_in_one_directory_is_told_so(tmp_path: Path) -> None:
             *("serve", "--port", "0", "--data-dir", tmp_path),
             GREFFIER_RECOGNITION__ENGINE="fake",
             GREFFIER_LANGUAGE_MODEL__ENGINE="none",
+            GREFFIER_LIMITS__DRAIN_S="0",
+            GREFFIER_LIMITS__HANDOVER_S="0",
         )
     assert done.returncode != 0
     assert f"Another server uses {tmp_path}" in done.stderr

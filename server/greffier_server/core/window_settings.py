@@ -34,7 +34,7 @@ class WindowSettings:
     """Beam of the other decodes, likewise."""
     room: float = 0.6
     """The device has room while the hop that its load asks for is at most this share of `hop_ms`:
-    what is searched more widely costs half as much again."""
+    a beam of five costs a fifth more."""
     unheard_ms: int = 600
     """Speech at a pause that gave no words, and is asked for once more by itself."""
     deaf_ms: int = 2_500
