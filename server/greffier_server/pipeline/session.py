@@ -27,13 +27,14 @@ from greffier_server.errors import (
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.damage import AUDIO_DAMAGED, is_recorded, new_gaps
 from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
+from greffier_server.pipeline.holder import Holder
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.read_back import read_stretch, silence
 from greffier_server.storage.failures import SessionMoved, StorageUnavailable, moved
 from greffier_server.storage.journal import SessionJournal
 
-__all__ = ["Holder", "Session", "SessionLimits"]
+__all__ = ["Session", "SessionLimits"]
 
 _log = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class Session:
         return self._recognition.level
 
     @property
-    def holder(self) -> "Holder | None":
+    def holder(self) -> Holder | None:
         """The client that speaks now."""
         return self._holder
 
@@ -170,7 +171,7 @@ class Session:
 
     # --- input --------------------------------------------------------------------------------
 
-    async def attach(self, *, skip_to_sample: int | None = None) -> "Holder":
+    async def attach(self, *, skip_to_sample: int | None = None) -> Holder:
         """Give the input to a new client; the one before is refused from then on.
 
         Args:
@@ -199,7 +200,7 @@ class Session:
             raise
         return holder
 
-    async def _fill_gap(self, holder: "Holder", from_sample: int, to_sample: int) -> None:
+    async def _fill_gap(self, holder: Holder, from_sample: int, to_sample: int) -> None:
         """Take silence up to a sample, as slowly as audio; what was filled is a gap."""
         rate = self.format.rate
         at = from_sample
@@ -236,7 +237,7 @@ class Session:
                 "not answer. Nothing stored is lost; resume again in a moment."
             ) from None
 
-    async def take(self, holder: "Holder", audio: bytes) -> None:
+    async def take(self, holder: Holder, audio: bytes) -> None:
         """`push` of the client that holds the session."""
         while True:
             if self._moved is not None:
@@ -275,7 +276,7 @@ class Session:
         self._moved = error
         self.notify()
 
-    async def lose(self, holder: "Holder", cause: str) -> None:
+    async def lose(self, holder: Holder, cause: str) -> None:
         """The client that holds the session is gone."""
         if self._holder is not holder:
             return
@@ -288,7 +289,7 @@ class Session:
             except (LogClosed, StorageFailed):
                 return
 
-    async def acks(self, holder: "Holder") -> AsyncIterator[int]:
+    async def acks(self, holder: Holder) -> AsyncIterator[int]:
         """Durable samples each time they have grown, to the end of the input."""
         told = -1
         while True:
@@ -456,69 +457,7 @@ class Session:
         return self._limits.spool_grace_s if patient else self._limits.grace_s
 
 
-_DETACH_S = 1.0
-
-
 def _taken_over() -> SessionTakenOver:
     return SessionTakenOver(
         "Another client speaks on this session now; this one must not take it back by itself."
     )
-
-
-class Holder:
-    """A session as the client that speaks into it holds it (see `SpeakingSession`)."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def tenant(self) -> str:
-        """Owner."""
-        return self._session.tenant
-
-    @property
-    def id(self) -> str:
-        """Session id, URL-safe."""
-        return self._session.id
-
-    @property
-    def format(self) -> AudioFormat:
-        """Of the audio that `push` takes."""
-        return self._session.format
-
-    @property
-    def log(self) -> EventLog:
-        """The session's events."""
-        return self._session.log
-
-    @property
-    def accepted_samples(self) -> int:
-        """Samples of each channel taken so far."""
-        return self._session.accepted_samples
-
-    @property
-    def durable_samples(self) -> int:
-        """Samples of each channel that are on disk."""
-        return self._session.durable_samples
-
-    async def push(self, audio: bytes) -> None:
-        """Take audio; waits while the session's buffer is full."""
-        await self._session.take(self, audio)
-
-    def acks(self) -> AsyncIterator[int]:
-        """Durable samples each time they have grown."""
-        return self._session.acks(self)
-
-    async def finish(self) -> None:
-        """No more audio will come."""
-        if self._session.holder is self:
-            self._session.end_input("finish")
-
-    async def detach(self, cause: str) -> None:
-        """The client is gone."""
-        try:
-            # On a full disk the record waits for space; the client that is to be told does not.
-            async with asyncio.timeout(_DETACH_S):
-                await self._session.lose(self, cause)
-        except TimeoutError:
-            return

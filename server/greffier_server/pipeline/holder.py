@@ -1,0 +1,74 @@
+"""A session in the hands of the client that speaks into it; one client at a time has it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from greffier.protocol import AudioFormat
+from greffier_server.pipeline.log import EventLog
+
+if TYPE_CHECKING:  # each of the two knows the other
+    from greffier_server.pipeline.session import Session
+
+__all__ = ["Holder"]
+
+_DETACH_S = 1.0
+
+
+class Holder:
+    """A session as the client that speaks into it holds it (see `SpeakingSession`)."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    @property
+    def tenant(self) -> str:
+        """Owner."""
+        return self._session.tenant
+
+    @property
+    def id(self) -> str:
+        """Session id, URL-safe."""
+        return self._session.id
+
+    @property
+    def format(self) -> AudioFormat:
+        """Of the audio that `push` takes."""
+        return self._session.format
+
+    @property
+    def log(self) -> EventLog:
+        """The session's events."""
+        return self._session.log
+
+    @property
+    def accepted_samples(self) -> int:
+        """Samples of each channel taken so far."""
+        return self._session.accepted_samples
+
+    @property
+    def durable_samples(self) -> int:
+        """Samples of each channel that are on disk."""
+        return self._session.durable_samples
+
+    async def push(self, audio: bytes) -> None:
+        """Take audio; waits while the session's buffer is full."""
+        await self._session.take(self, audio)
+
+    def acks(self) -> AsyncIterator[int]:
+        """Durable samples each time they have grown."""
+        return self._session.acks(self)
+
+    async def finish(self) -> None:
+        """No more audio will come."""
+        if self._session.holder is self:
+            self._session.end_input("finish")
+
+    async def detach(self, cause: str) -> None:
+        """The client is gone."""
+        try:
+            # On a full disk the record waits for space; the client that is to be told does not.
+            async with asyncio.timeout(_DETACH_S):
+                await self._session.lose(self, cause)
+        except TimeoutError:
+            return
