@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from greffier_models.allocator import limit_heaps
 from greffier_models.errors import EngineError
 from greffier_models.isolation.child_log import log_to_stderr
 from greffier_models.isolation.frames import Header, read_frame, write_frame
@@ -44,6 +45,7 @@ _NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.
 
 def main() -> None:
     """Serve one engine."""
+    limit_heaps()
     answers = os.dup(1)
     os.dup2(2, 1)
     faulthandler.enable()

@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from greffier_server.allocator import limit_heaps
+from greffier_models.allocator import limit_heaps
 
 pytestmark = pytest.mark.unit
 
