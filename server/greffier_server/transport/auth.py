@@ -17,6 +17,12 @@ DEFAULT_TENANT = "default"
 TOKEN_SUBPROTOCOL = "token."  # noqa: S105 - a prefix, not a token
 """A WebSocket may carry its token as one more subprotocol, ``token.<value>``: browsers cannot set
 headers, and unlike a query it is not written into proxies' logs."""
+_OPENAI_SUBPROTOCOL = "openai-insecure-api-key."
+"""How browsers give OpenAI's realtime interface its key."""
+_SCHEMES = ("bearer", "token")
+"""Of the Authorization header; as the first of two subprotocols, they announce that the second one
+is the token, which is how browsers give it to Deepgram."""
+_PARAMETERS = ("token", "access_token", "api_key")
 _DEFAULT_PORTS = (80, 443)
 
 
@@ -47,7 +53,16 @@ class Gate:
         if self.open:
             self._check_host(connection)
             return DEFAULT_TENANT
-        token = _token(connection)
+        return self.tenant_of(_token(connection))
+
+    def tenant_of(self, token: str) -> str:
+        """Return the tenant of a token that came in a message, as some protocols have it.
+
+        Raises:
+            AuthenticationRequired, AuthenticationFailed: as in `tenant`.
+        """
+        if self.open:
+            return DEFAULT_TENANT
         if not token:
             raise AuthenticationRequired(
                 "give the server's token: Authorization: Bearer <token>, "
@@ -91,12 +106,17 @@ class Gate:
 
 def _token(connection: HTTPConnection) -> str:
     scheme, _, value = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value.strip():
+    if scheme.lower() in _SCHEMES and value.strip():
         return value.strip()
-    for offered in cast("list[str]", connection.scope.get("subprotocols", [])):
-        if offered.startswith(TOKEN_SUBPROTOCOL):
-            return offered.removeprefix(TOKEN_SUBPROTOCOL)
-    return connection.query_params.get("token", "")
+    offered = cast("list[str]", connection.scope.get("subprotocols", []))
+    for name in offered:
+        for prefix in (TOKEN_SUBPROTOCOL, _OPENAI_SUBPROTOCOL):
+            if name.startswith(prefix):
+                return name.removeprefix(prefix)
+    if len(offered) > 1 and offered[0].lower() in _SCHEMES:
+        return offered[1]
+    parameters = connection.query_params
+    return next((parameters[name] for name in _PARAMETERS if parameters.get(name)), "")
 
 
 def _place(text: str) -> tuple[str, int | None]:

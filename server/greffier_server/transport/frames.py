@@ -97,6 +97,10 @@ class Outbox:
         """Queue a message; waits while the client is slow."""
         await self._queue.put(encode(message))
 
+    async def put_text(self, text: str) -> None:
+        """Queue a text frame of another protocol; waits while the client is slow."""
+        await self._queue.put(text)
+
     def put_first(self, message: ServerMessage) -> None:
         """Queue the message that comes before all others; never waits."""
         self._queue.put_nowait(encode(message))

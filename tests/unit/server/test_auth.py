@@ -48,6 +48,12 @@ def gate(*, allowed_origins: tuple[str, ...] = ()) -> Gate:
         (asked(query="token=second-token"), "b"),
         (asked(subprotocols=("greffier.v1", "token.first-token")), "a"),
         (asked({"authorization": "Bearer first-token"}, query="token=second-token"), "a"),
+        # As the clients of other protocols give theirs.
+        (asked({"authorization": "Token second-token"}), "b"),
+        (asked(query="access_token=first-token"), "a"),
+        (asked(query="api_key=second-token"), "b"),
+        (asked(subprotocols=("token", "second-token")), "b"),
+        (asked(subprotocols=("realtime", "openai-insecure-api-key.first-token")), "a"),
     ],
 )
 def test_a_token_names_its_tenant(connection: HTTPConnection, tenant: str) -> None:
@@ -62,6 +68,8 @@ def test_a_token_names_its_tenant(connection: HTTPConnection, tenant: str) -> No
         asked({"authorization": "Basic Zmlyc3Q="}),
         asked(query="token="),
         asked(subprotocols=("token.",)),
+        asked(subprotocols=("token",)),
+        asked(subprotocols=("greffier.v1", "first-token")),
     ],
 )
 def test_no_token(connection: HTTPConnection) -> None:

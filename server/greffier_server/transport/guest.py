@@ -1,0 +1,157 @@
+"""A session as the client of another protocol speaks into it: what every adapter shares.
+
+Such a client knows nothing of tokens and sequence numbers, so it cannot come back: when it leaves,
+its session is finished, and everything it sent is written down. Only when the server itself stops
+is the session kept for the next start.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from greffier.protocol import Finished, ServerMessage, Start
+from greffier_models.errors import EngineError
+from greffier_server.core.events import Recorded
+from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError, SessionClosed
+from greffier_server.pipeline.ports import SpeakingSession
+from greffier_server.services import Services
+from greffier_server.settings import LimitSettings
+from greffier_server.telemetry import bind_session
+from greffier_server.transport.auth import Gate
+from greffier_server.transport.frames import closing
+from greffier_server.transport.greeting import check_start
+from greffier_server.transport.refusals import ServerStopping
+from greffier_server.transport.stopping import Connections
+from greffier_server.transport.wire import WireMapping
+
+__all__ = ["Doorway", "Guest", "welcome"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """What an adapter is given: the same for all of them."""
+
+    services: Services
+    gate: Gate
+    limits: LimitSettings
+    connections: Connections
+
+    def check_room(self) -> None:
+        """Check that one more connection can be served; call it inside `Connections.place`.
+
+        Raises:
+            ServerStopping, ServerBusy.
+        """
+        if self.connections.stopping:
+            raise ServerStopping("the server is shutting down; try again when it is back")
+        if self.connections.full:
+            raise ServerBusy("too many connections; try again later")
+
+
+class Guest:
+    """One such client's hold of its session; made by `welcome`.
+
+    Args:
+        session: just opened.
+        connections: says when the server stops.
+    """
+
+    def __init__(self, session: SpeakingSession, connections: Connections) -> None:
+        self._session = session
+        self._connections = connections
+        self._finished = False
+
+    @property
+    def session(self) -> SpeakingSession:
+        """What is spoken into."""
+        return self._session
+
+    @property
+    def finished(self) -> bool:
+        """`finish` was called: no more audio is taken."""
+        return self._finished
+
+    async def push(self, audio: bytes) -> None:
+        """Take audio in the session's format (see `SpeakingSession.push`).
+
+        Raises:
+            MisalignedAudio, SessionClosed, StorageFailed.
+        """
+        await self._session.push(audio)
+
+    async def finish(self) -> None:
+        """No more audio will come; `messages` ends when all of it has been worked on."""
+        if not self._finished:
+            self._finished = True
+            await self._session.finish()
+
+    async def records(self) -> AsyncGenerator[Recorded, None]:
+        """Yield the session's events from the first to the last one.
+
+        Raises:
+            ServerStopping: the server stops; the session goes on at its next start.
+            SessionClosed: the session was ended from elsewhere.
+        """
+        async with closing(self._session.log.follow(after=0)) as records:
+            async for record in records:
+                yield record
+        if self._connections.stopping:
+            raise ServerStopping("the server is shutting down")
+
+    async def messages(self) -> AsyncGenerator[ServerMessage, None]:
+        """Yield the native messages of the session; the last one is `Finished`.
+
+        Raises:
+            ServerStopping, SessionClosed: as in `records`.
+        """
+        mapping = WireMapping()
+        async with closing(self.records()) as records:
+            async for record in records:
+                for message in mapping.messages(record):
+                    yield message
+                    if isinstance(message, Finished):
+                        return
+        raise SessionClosed("the session was ended by the server; nothing more will come")
+
+
+@asynccontextmanager
+async def welcome(
+    doorway: Doorway, tenant: str, start: Start, *, protocol: str
+) -> AsyncGenerator[Guest, None]:
+    """Open a session and hold it for as long as the block lasts.
+
+    Args:
+        doorway: of the server.
+        tenant: who pays.
+        start: as the native protocol would ask.
+        protocol: name for the log, such as ``deepgram``.
+
+    Raises:
+        ModelNotLoaded: not ready.
+        UnsupportedAudio, UnknownLanguage, MalformedMessage: `start` asks for what there is not.
+        ServerBusy: no room for one more session.
+    """
+    services = doorway.services
+    try:
+        check_start(start)
+        readiness = services.readiness()
+        if not readiness.ready:
+            raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
+        session, _ = await services.desk.open(tenant, start)
+    except (ServerError, EngineError) as error:
+        services.metrics.sessions_rejected.labels(error.code).inc()
+        raise
+    bind_session(session.id)
+    logger.info("session taken", extra={"protocol": protocol})
+    guest = Guest(session, doorway.connections)
+    try:
+        with services.metrics.connections_active.labels("speaker").track_inprogress():
+            yield guest
+    finally:
+        if doorway.connections.stopping and not guest.finished:
+            await session.detach("server stopping")
+        else:
+            await guest.finish()
