@@ -18,6 +18,9 @@ EXTRAS := server,whisper,llm,postgres,s3,dev
 # The weights that tests and demo use: recognition in many languages, in English, a language model.
 WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m
 
+# Test processes side by side. Real models take two threads each: more than two gain nothing on small machines.
+TEST_WORKERS ?= 2
+
 # Only what is written on make's command line: LANGUAGE and PORT often exist in the environment.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 DEMO_ARGS = $(if $(call given,FAST),--fast) \
@@ -26,7 +29,7 @@ DEMO_ARGS = $(if $(call given,FAST),--fast) \
 	$(if $(call given,PORT),--port "$(PORT)") \
 	$(if $(call given,AUDIO),-- "$(AUDIO)")
 
-.PHONY: help install weights fmt check lint types imports docs test test-fast test-postgres-hint \
+.PHONY: help install weights fmt check lint types imports docs test test-fast packages \
 	demo bench build clean
 
 help: ## Print this list
@@ -72,15 +75,14 @@ imports: $(STAMP)
 docs: $(STAMP) ## Build the documentation into docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-test: weights test-postgres-hint ## Every test: real models, sockets, databases, processes
-	$(BIN)/python -m pytest
+test: packages weights ## Every test: real models, sockets, databases, processes
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 test-fast: $(STAMP) ## Unit tests and laws only: seconds, no weights, no sockets
 	$(BIN)/python -m pytest -m "unit or property"
 
-test-postgres-hint:
-	@command -v initdb > /dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" > /dev/null || \
-		echo "greffier: PostgreSQL was not found, its tests will be skipped. On Debian or Ubuntu: apt-get install postgresql (.ci/run does it)" >&2
+packages: ## Install the Debian packages that tests need (PostgreSQL, Chromium, ffmpeg), where that is allowed
+	@tools/system-packages
 
 demo: $(STAMP) ## Live captions, translation and minutes in this terminal: AUDIO= FAST=1 LANGUAGE= TRANSLATE= PORT=
 	@$(BIN)/python -m greffier_server.demo $(DEMO_ARGS)

@@ -46,7 +46,11 @@ def test_a_file_holds_what_was_recorded(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", gzip.compress(b"{}"), gzip.compress(b"[1")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", gzip.compress(b"{}"), gzip.compress(b"[1")],
+    ids=["empty", "not-packed", "no-list", "cut"],
+)
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "r.json.gz"
     path.write_bytes(content)

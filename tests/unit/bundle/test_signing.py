@@ -85,6 +85,7 @@ def pem(key: Ed25519PrivateKey | X25519PrivateKey, password: bytes = b"") -> byt
         pem(Ed25519PrivateKey.generate(), b"password"),
         pem(Ed25519PrivateKey.generate())[:60],
     ],
+    ids=["empty", "text", "other-kind", "locked", "cut"],
 )
 def test_what_is_no_such_key_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / KEY_FILE
