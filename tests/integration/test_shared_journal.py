@@ -296,7 +296,9 @@ class Broken:
             raise StorageUnavailable("broken")
 
 
-@pytest.mark.parametrize(("fail", "before"), [("put", True), ("put", False)])
+@pytest.mark.parametrize(
+    ("fail", "before"), [("put", True), ("put", False), ("get", True), ("get", False)]
+)
 async def test_an_upload_that_ends_anywhere_leaves_one_copy_that_counts(
     fail: str, before: bool, postgres: str, s3: S3Server
 ) -> None:

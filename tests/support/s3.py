@@ -69,7 +69,8 @@ class S3Server:
                 rclone,
                 *("serve", "s3", str(self.folder), "--config", "/dev/null"),
                 *("--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{_KEY},{_SECRET}"),
-                *("--vfs-cache-mode", "off", "--dir-cache-time", "0s"),
+                # Folders are read anew for each request; with 0 s, rclone reads them for ever.
+                *("--vfs-cache-mode", "off", "--dir-cache-time", "1ms"),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
