@@ -76,7 +76,7 @@ docs: $(STAMP) ## Build the documentation into docs/_build/html; a warning is an
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 test: packages weights ## Every test: real models, sockets, databases, processes
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 test-fast: $(STAMP) ## Unit tests and laws only: seconds, no weights, no sockets
 	$(BIN)/python -m pytest -m "unit or property"

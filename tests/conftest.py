@@ -19,8 +19,6 @@ from tests.support.virtual_time import VirtualTimeLoop
 CATEGORIES = frozenset({"unit", "property", "integration", "models", "e2e"})
 QUICK = frozenset({"unit", "property", "integration"})
 """Categories in which a slow callback fails the test; elsewhere real models warm up."""
-HEAVY = frozenset({"models", "e2e"})
-"""Categories of one process of tests alone: two real models side by side starve each other."""
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
@@ -34,15 +32,21 @@ loopback_only = LoopbackOnly()
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the Hypothesis profile, register our marker, shut the network."""
     config.addinivalue_line("markers", "virtual_time: the loop's clock jumps to the next timer")
-    config.addinivalue_line("markers", "xdist_group(name): runs in one process with its group")
     if not config.getoption("--hypothesis-profile", default=None):
         settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
     loopback_only.install()
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Share the tests out among processes, where there are several."""
+    from tests.support.sharing import ByModule
+
+    return ByModule(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse modules that do not say which one category they belong to; share out the rest."""
+    """Refuse modules that do not say which one category they belong to."""
     wrong = sorted(
         {
             f"{item.path}: {', '.join(sorted(found)) or 'none'}"
@@ -55,9 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "every test module needs exactly one pytestmark of "
             f"{', '.join(sorted(CATEGORIES))}:\n  " + "\n  ".join(wrong)
         )
-    for item in items:  # for pytest-xdist: a module's fixtures are made once
-        heavy = HEAVY & {mark.name for mark in item.iter_markers()}
-        item.add_marker(pytest.mark.xdist_group("real models" if heavy else str(item.path)))
 
 
 @pytest.hookimpl(optionalhook=True)
