@@ -18,7 +18,7 @@ EXTRAS := server,whisper,llm,postgres,s3,dev
 # The weights that tests and demo use: recognition in many languages, in English, a language model.
 WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m
 
-# Test processes side by side. Real models take two threads each: more than two gain nothing on small machines.
+# Test processes side by side; tests with real models run one by one, for they take every core.
 TEST_WORKERS ?= 2
 
 # Only what is written on make's command line: LANGUAGE and PORT often exist in the environment.
@@ -76,7 +76,10 @@ docs: $(STAMP) ## Build the documentation into docs/_build/html; a warning is an
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 test: packages weights ## Every test: real models, sockets, databases, processes
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+	@status=0; \
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not models and not e2e" || status=$$?; \
+	$(BIN)/python -m pytest -m "models or e2e" || status=$$?; \
+	exit $$status
 
 test-fast: $(STAMP) ## Unit tests and laws only: seconds, no weights, no sockets
 	$(BIN)/python -m pytest -m "unit or property"

@@ -37,14 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
     loopback_only.install()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Share the tests out among processes, where there are several."""
-    from tests.support.sharing import ByModule
-
-    return ByModule(config, log)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse modules that do not say which one category they belong to."""
     wrong = sorted(
