@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from greffier_models.catalog import locate, verify
 from greffier_models.errors import EngineError
 from greffier_server.capacity import decode_cost_s, read_capacity, this_processor
+from greffier_server.errors import ServerError
 from greffier_server.settings import Settings
 
 __all__ = ["Check", "diagnose"]
@@ -72,6 +73,7 @@ def diagnose(settings: Settings, *, quick: bool = False) -> list[Check]:
         ("port", True, lambda: check_port(settings)),
         ("data directory", True, lambda: check_data_dir(settings)),
         ("database", True, lambda: check_database(settings)),
+        ("object storage", True, lambda: check_objects(settings)),
     ]
     return [_run(name, required, check) for name, required, check in checks]
 
@@ -265,6 +267,26 @@ def check_database(settings: Settings) -> Check:
             return Check("database", True, "SQLite, created at the first start")
     asyncio.run(_query(url))
     return Check("database", True, f"{parts.scheme.partition('+')[0]} answers")
+
+
+def check_objects(settings: Settings) -> Check:
+    """The bucket answers to the server's keys."""
+    from greffier_server.storage.objects import open_bucket
+    from greffier_server.storing import place_of
+
+    name = "object storage"
+    place = place_of(settings)
+    if place is None:
+        return Check(name, True, "none: audio lies with the rest")
+    try:
+        bucket = open_bucket(place)
+        try:
+            bucket.check()
+        finally:
+            bucket.close()
+    except ServerError as error:
+        return Check(name, False, f"bucket {place.bucket}", error.message)
+    return Check(name, True, f"bucket {place.bucket} answers")
 
 
 async def _query(url: str) -> None:

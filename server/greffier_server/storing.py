@@ -20,7 +20,7 @@ from greffier_server.storage.space import quota_of
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.texts import EncryptedTexts
 
-__all__ = ["Storage", "open_storage", "open_to_read"]
+__all__ = ["Storage", "open_storage", "open_to_read", "place_of"]
 
 _RENEWALS = 6
 """Of the lease before it runs out."""
@@ -132,11 +132,12 @@ async def _shared(settings: Settings, holdings: Holdings) -> SharedJournal:
     )
 
 
-async def _objects(settings: Settings) -> ObjectStore | None:
+def place_of(settings: Settings) -> Place | None:
+    """Where the object storage of these settings is; None = there is none."""
     wanted = settings.objects
     if wanted.url is None:
         return None
-    place = Place(
+    return Place(
         url=wanted.url,
         bucket=wanted.bucket,
         region=wanted.region,
@@ -144,6 +145,12 @@ async def _objects(settings: Settings) -> ObjectStore | None:
         secret_key=wanted.secret_key.get_secret_value(),
         path_style=wanted.path_style,
     )
+
+
+async def _objects(settings: Settings) -> ObjectStore | None:
+    place = place_of(settings)
+    if place is None:
+        return None
     bucket = await asyncio.to_thread(open_bucket, place)
     try:
         await asyncio.to_thread(bucket.check)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from greffier_server import doctor
-from greffier_server.settings import Settings
+from greffier_server.settings import ObjectSettings, Settings
+from tests.support.s3 import s3_server
 
 pytestmark = pytest.mark.integration
 
@@ -47,3 +49,25 @@ def test_a_running_server_whose_engine_is_down_is_told(
             server.shutdown()
             thread.join()
     assert doctor.check_running(wanted).detail == "none"
+
+
+def test_object_storage_is_tried(tmp_path: Path) -> None:
+    assert doctor.check_objects(Settings(data_dir=tmp_path)).detail.startswith("none")
+    with s3_server() as s3:
+        place = s3.place()
+        objects = ObjectSettings(
+            url=place.url,
+            bucket=place.bucket,
+            access_key=place.access_key,
+            secret_key=SecretStr(place.secret_key),
+        )
+        plain = Settings(data_dir=tmp_path)
+        wanted = plain.model_copy(update={"objects": objects})
+        assert doctor.check_objects(wanted).passed
+        wrong = wanted.model_copy(update={"objects": objects.model_copy(update={"bucket": "none"})})
+        check = doctor.check_objects(wrong)
+        assert (check.passed, check.required) == (False, True)
+        assert "Create the bucket" in check.advice
+    gone = doctor.check_objects(wanted)
+    assert not gone.passed
+    assert place.secret_key not in gone.advice + gone.detail
