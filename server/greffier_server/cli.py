@@ -139,14 +139,14 @@ def doctor(
 def _serve(flags: dict[str, Any], config: Path | None) -> None:
     settings = load_settings(flags=flags, config=config)
     # Web framework and engines load here, so that --help and doctor stay quick.
-    from greffier_models.allocator import limit_heaps
+    from greffier_models.allocator import giving_back, limit_heaps
     from greffier_server import assembly, guard, serving
     from greffier_server.telemetry import configure_logging
 
     configure_logging(settings.log)
     limit_heaps()
     listener = serving.listen(settings)
-    with listener:
+    with listener, giving_back():
         if settings.network.guard:
             guard.install(settings.egress_hosts)
         asyncio.run(

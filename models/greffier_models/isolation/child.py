@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from greffier_models.allocator import limit_heaps
+from greffier_models.allocator import giving_back, limit_heaps
 from greffier_models.errors import EngineError
 from greffier_models.isolation.child_log import log_to_stderr
 from greffier_models.isolation.frames import Header, read_frame, write_frame
@@ -69,7 +69,8 @@ def main() -> None:
         failed = EngineError("The speech model cannot be loaded; see the server's log.")
         outlet.send({"refused": header_of_error(failed)})
     else:
-        serve(engine, requests, outlet)
+        with giving_back():
+            serve(engine, requests, outlet)
     os._exit(0)  # what runs is not waited for
 
 
