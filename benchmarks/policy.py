@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accuracy import WordErrors, count_errors, total
 from benchmarks.bounds import exceeded, load_bounds, save_bounds
 from benchmarks.corpora import Recording, load_manifest, load_scenes, select
+from benchmarks.offline import transcribe_offline
 from benchmarks.recorded import RecordedAnswers, load_recorded, save_recorded
 from benchmarks.recording import RememberingAnswers, load_engine
 from benchmarks.results import result_folder, write_result
@@ -43,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs = _ask(variants, recordings, options)
     else:
         runs = _replay(variants, recordings, options)
+    offline = _offline(recordings, options) if options.offline else None
     if options.out or options.name:
         folder = options.out or result_folder(options.machine)
-        path = write_result(folder, options.name or "policy", _result(runs, options))
+        path = write_result(folder, options.name or "policy", _result(runs, options, offline))
         print(f"\nwritten to {path}")
     served = {run["policy"]: run["total"] for run in runs if run["served"]}
     if options.accept:
@@ -195,8 +198,22 @@ def _run(
     }
 
 
-def _result(runs: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
-    return {
+def _offline(recordings: Sequence[Recording], options: argparse.Namespace) -> WordErrors:
+    """What the same weights make of the same recordings, each read whole."""
+    texts = transcribe_offline(recordings, model=str(locate(options.model).path))
+    errors = total(
+        count_errors(recording.text, texts[recording.id], language=recording.language)
+        for recording in recordings
+    )
+    print(f"\noffline, greedy: {errors.rate:.1%} of {errors.words} words, {errors.deletions} lost")
+    return errors
+
+
+def _result(
+    runs: Sequence[Mapping[str, Any]], options: argparse.Namespace, offline: WordErrors | None
+) -> dict[str, Any]:
+    compared = {} if offline is None else {"offline": dataclasses.asdict(offline)}
+    return compared | {
         "what": "policy",
         "settings": {
             "model": options.model,
@@ -276,6 +293,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--frontier", action="store_true", help="policies by hops, as plotted")
     parser.add_argument("--streams", type=int, action="append", help="at once (repeatable)")
     parser.add_argument("--real", action="store_true", help="ask the model, keep nothing")
+    parser.add_argument(
+        "--offline", action="store_true", help="compare with one reading of each whole recording"
+    )
     parser.add_argument("--record", action="store_true", help="ask the model, keep its answers")
     parser.add_argument("--add", action="store_true", help="record, keeping what is there already")
     parser.add_argument(
