@@ -17,6 +17,7 @@ from greffier.protocol import (
     AudioProfile,
     ChannelUse,
     Continuation,
+    Doubt,
     GlossaryTerm,
     Minutes,
     QualityLevel,
@@ -246,6 +247,10 @@ class SegmentTranslated:
     language: str
     text: str
     closed: bool = True
+    doubts: tuple[Doubt, ...] = field(default=(), metadata=LATER)
+    """Where it may be wrong, of the whole segment; told with its last part."""
+    failure: str = field(default="", metadata=LATER)
+    """Code of the error that left the segment without a translation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from greffier_server.core.admission import Occupancy, Room, refusal
 from greffier_server.core.audio import check_format
 from greffier_server.core.channels import check_speakers
 from greffier_server.core.events import Recorded, SessionStarted
+from greffier_server.core.glossary import merged
 from greffier_server.core.languages import canonical
 from greffier_server.core.records import MalformedRecord
 from greffier_server.core.state import fold
@@ -37,6 +38,7 @@ from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import Session
 from greffier_server.storage.failures import LogConflict, SessionMoved, moved
+from greffier_server.storage.glossaries import Glossaries, MemoryGlossaries
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.ownership import OnlyServer, Ownership
 from greffier_server.storage.store import SessionRow, SessionStore
@@ -84,6 +86,7 @@ class Desk:
         settings: bounds.
         on_commit: told the lag of each committed batch of words.
         ownership: which sessions are this server's; all, when absent.
+        glossaries: terms of tenants, which their sessions are opened with.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class Desk:
         settings: DeskSettings | None = None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
         ownership: Ownership | None = None,
+        glossaries: Glossaries | None = None,
     ) -> None:
         self._store = store
+        self._glossaries = glossaries or MemoryGlossaries()
         self._ownership = ownership or OnlyServer(store)
         self._sink = sink
         self._journal = journal
@@ -170,7 +175,7 @@ class Desk:
             format=start.format,
             language=start.language,
             translate_to=start.translate_to,
-            glossary=start.glossary,
+            glossary=merged(start.glossary, await self._glossaries.terms(tenant)),
             title=start.title,
             minutes=start.minutes,
             minutes_language=start.minutes_language,

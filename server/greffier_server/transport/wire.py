@@ -103,7 +103,13 @@ class WireMapping:
                 return self._speaker(seq, event)
             case SegmentTranslated() as event if self._wants(event.language):
                 return Translation(
-                    seq, event.segment, event.language, event.text, closed=event.closed
+                    seq,
+                    event.segment,
+                    event.language,
+                    event.text,
+                    closed=event.closed,
+                    doubts=event.doubts,
+                    failure=event.failure,
                 )
             case TranslationRevised() as event if self._wants(event.language):
                 return Translation(seq, event.segment, event.language, "", tail=event.tail)
