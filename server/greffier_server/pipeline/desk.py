@@ -15,7 +15,7 @@ from greffier_server.core.audio import check_format
 from greffier_server.core.channels import check_speakers
 from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.glossary import merged
-from greffier_server.core.languages import canonical
+from greffier_server.core.languages import canonical, name
 from greffier_server.core.records import MalformedRecord
 from greffier_server.core.state import fold
 from greffier_server.errors import (
@@ -27,6 +27,7 @@ from greffier_server.errors import (
     SessionNotFound,
     SessionTakenOver,
     StorageFailed,
+    TranslationUnsupported,
     UnexpectedMessage,
     UnknownLanguage,
 )
@@ -225,6 +226,24 @@ class Desk:
             raise UnknownLanguage("A target language is named twice.")
         if len(start.translate_to) > _MAX_LANGUAGES:
             raise UnknownLanguage(f"At most {_MAX_LANGUAGES} target languages a session.")
+        if start.translate_to and self._engines.generator is not None:
+            self._check_pairs(start)
+
+    def _check_pairs(self, start: Start) -> None:
+        languages = self._settings.sessions.translating.languages
+        if not languages:
+            return
+        wanted = set(start.translate_to)
+        spoken = canonical(start.language)
+        if spoken is not None and wanted - {spoken}:
+            wanted.add(spoken)
+        unknown = sorted(wanted - languages)
+        if unknown:
+            raise TranslationUnsupported(
+                f"The loaded language model does not translate {', '.join(map(name, unknown))}; "
+                f"it knows {', '.join(sorted(languages))}. Leave the language out of "
+                "translate_to, or have the server load another model."
+            )
 
     async def resume(self, tenant: str, resume: Resume) -> SpeakingSession:
         """Take a session again after a lost socket (see `SessionDesk.resume`)."""
