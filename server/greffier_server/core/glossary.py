@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from greffier.protocol import GlossaryTerm
 from greffier_server.core.languages import canonical
@@ -18,6 +18,7 @@ __all__ = [
     "missed_terms",
     "term_key",
     "wanted_terms",
+    "with_terms",
 ]
 
 MAX_TERMS = 2_000
@@ -76,13 +77,16 @@ def merged(
     own: Sequence[GlossaryTerm], shared: Iterable[GlossaryTerm], *, most: int = MAX_TERMS
 ) -> tuple[GlossaryTerm, ...]:
     """Return a session's `own` terms, then the tenant's `shared` ones that it does not redefine."""
-    known = {term_key(term) for term in own} | {term_key(replace(t, language="")) for t in own}
+    known: dict[str, set[str]] = {}
+    for term in own:
+        spelling, language = term_key(term)
+        known.setdefault(spelling, set()).add(language)
     terms = list(own)
     for term in shared:
-        keys = {term_key(term), term_key(replace(term, language=""))}
-        if len(terms) >= most:
-            break
-        if not keys & known:
+        spelling, language = term_key(term)
+        languages = known.get(spelling, set[str]())
+        redefined = bool(languages) and (not language or bool(languages & {"", language}))
+        if not redefined and len(terms) < most:
             terms.append(term)
     return tuple(terms)
 
@@ -118,6 +122,29 @@ def missed_terms(wanted: Iterable[Wanted], answer: str) -> list[Wanted]:
     """Return the wanted terms that a translation does not have."""
     folded = fold(answer)
     return [term for term in wanted if not _places(term.written, folded)]
+
+
+def with_terms(text: str, source: str, target: str, glossary: Sequence[GlossaryTerm]) -> str:
+    """Return `text` with the terms said in it as the translation is to have them.
+
+    Small models carry over what stands in the sentence where they pass over a rule about it.
+    """
+    folded = fold(text)
+    if len(folded) != len(text):
+        return text
+    places: dict[tuple[int, int], str] = {}
+    for term in glossary:
+        rendering = _rendering(term, source, target)
+        if rendering is not None:
+            forms, written = rendering
+            places |= {place: written for form in forms for place in _places(form, folded)}
+    pieces: list[str] = []
+    end = 0
+    for start, stop in sorted(places, key=lambda place: (place[0], -place[1])):
+        if start >= end:
+            pieces += [text[end:start], places[start, stop]]
+            end = stop
+    return "".join([*pieces, text[end:]])
 
 
 def _rendering(term: GlossaryTerm, source: str, target: str) -> tuple[list[str], str] | None:

@@ -14,7 +14,7 @@ from typing import Literal
 from greffier.protocol import Doubt, GlossaryTerm
 from greffier_models.types import ChatMessage, Prompt
 from greffier_server.core.figures import in_digits
-from greffier_server.core.glossary import Wanted, missed_terms, wanted_terms
+from greffier_server.core.glossary import Wanted, missed_terms, wanted_terms, with_terms
 from greffier_server.core.invariants import Mismatch, compare
 from greffier_server.core.languages import canonical, name, script, written_in
 from greffier_server.core.numerals import fold
@@ -31,6 +31,7 @@ __all__ = [
     "mismatches",
     "missed",
     "needs_translation",
+    "quoted_prompt",
     "repair_prompt",
     "token_limit",
     "translation_prompt",
@@ -90,11 +91,16 @@ def repair_prompt(
 ) -> Prompt:
     """Build the prompt of a second attempt.
 
-    Where a number alone went wrong, the sentence is put anew with all its numbers in digits;
-    otherwise the model is told what is wrong with its first answer.
+    Where a term of the glossary is missing or a number alone went wrong, the sentence is put anew
+    with the terms as they are to be and all its numbers in digits; otherwise the model is told
+    what is wrong with its first answer.
     """
     digits = in_digits(task.text, task.source)
-    if not missed and digits != task.text and any(m.kind == "number" for m in found):
+    if missed:
+        text = with_terms(digits, task.source, task.target, task.glossary)
+        if text != digits:
+            return translation_prompt(replace(task, text=text))
+    elif digits != task.text and any(mismatch.kind == "number" for mismatch in found):
         return translation_prompt(replace(task, text=digits))
     faults = [_fault(mismatch) for mismatch in found]
     faults += [f'"{term.said}" must be "{term.written}"' for term in missed]
@@ -104,6 +110,18 @@ def repair_prompt(
     )
     first = translation_prompt(task).messages
     return Prompt((*first, ChatMessage("assistant", answer or "…"), ChatMessage("user", order)))
+
+
+def quoted_prompt(task: TranslationTask) -> Prompt:
+    """Build the prompt of a second attempt after an answer that was no translation.
+
+    The sentence is put as a quotation in a question, without what was said before: so speech that
+    gives orders is translated where it was followed.
+    """
+    bare = TranslationTask(task.text, task.source, task.target, glossary=task.glossary)
+    *first, said = translation_prompt(bare).messages
+    question = f"How do you say in {name(task.target)}: “{said.content}”"
+    return Prompt((*first, ChatMessage("user", question)))
 
 
 def token_limit(text: str) -> int:

@@ -14,6 +14,7 @@ from greffier_server.core.translation import (
     better,
     clean,
     judge,
+    quoted_prompt,
     repair_prompt,
     token_limit,
     translation_prompt,
@@ -88,9 +89,7 @@ class Translator:
         if not verdict.sound and repair():
             # What is no translation at all is a bad turn to build on: ask anew, without context.
             prompt = (
-                translation_prompt(
-                    TranslationTask(task.text, task.source, task.target, glossary=task.glossary)
-                )
+                quoted_prompt(task)
                 if verdict.defect
                 else repair_prompt(task, answer, verdict.mismatches, verdict.missed)
             )
