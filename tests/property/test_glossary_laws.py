@@ -31,9 +31,10 @@ def test_a_glossary_survives_both_formats(terms: list[GlossaryTerm]):
 
 @given(st.text(max_size=80))
 def test_any_text_is_a_glossary_or_a_fault(text: str):
-    for read in (read_csv, lambda given: read_tbx(given.encode("utf-8", "replace"))):
-        with suppress(GlossaryFault):
-            assert isinstance(read(text), list)
+    with suppress(GlossaryFault):
+        assert isinstance(read_csv(text), list)
+    with suppress(GlossaryFault):
+        assert isinstance(read_tbx(text.encode("utf-8", "replace")), list)
 
 
 def test_a_spreadsheets_french_csv_is_read():
@@ -118,5 +119,5 @@ def test_an_unread_dtds_entity_is_refused_and_not_fetched():
 
 
 def test_a_large_text_is_read_in_linear_time():
-    body = "<note>x</note>" * 150_000
+    body = "<note>x</note>" * 40_000
     assert read_tbx(f"<tbx><text><body>{body}</body></text></tbx>".encode()) == []

@@ -233,9 +233,9 @@ class Desk:
         languages = self._settings.sessions.translating.languages
         if not languages:
             return
-        wanted = set(start.translate_to)
         spoken = canonical(start.language)
-        if spoken is not None and wanted - {spoken}:
+        wanted = set(start.translate_to) - {spoken}
+        if spoken is not None and wanted:
             wanted.add(spoken)
         unknown = sorted(wanted - languages)
         if unknown:
