@@ -3,8 +3,9 @@
     python -m benchmarks.translation --model FILE.gguf   # 8 utterances a way
     python -m benchmarks.translation --model FILE.gguf --limit 40 --policy sentence clause
 
-The sentences of ``parallel/meetings.tsv`` are said in order, two to an utterance, at 150 words a
-minute; the recogniser commits each word a fixed time after its end, in steps. The product's own
+The sentences of ``parallel/meetings.tsv`` are said in order, ``--sentences`` to a segment (1: as
+the recogniser cuts speech that has full stops; 2: long segments), at 150 words a minute; the
+recogniser commits each word a fixed time after its end, in steps. The product's own
 stage translates them under a clock that stands still but for the speech and the model: the model's
 time is measured (``--clock wall``, on a quiet machine) or counted (``--clock tokens``: so many
 seconds a token, the same on every machine).
@@ -31,9 +32,6 @@ from greffier_server.core.translation_policies import TRANSLATION_POLICIES, Poli
 
 __all__ = ["main"]
 
-SENTENCES = 2
-"""In one utterance: long segments are where policies differ."""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -59,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.translation")
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--limit", type=int, default=8, help="utterances a direction")
+    parser.add_argument("--sentences", type=int, default=1, help="in a segment")
     parser.add_argument("--policy", nargs="*", default=list(TRANSLATION_POLICIES))
     parser.add_argument("--clock", choices=["tokens", "wall"], default="tokens")
     parser.add_argument("--out", type=Path, help="folder of the result")
@@ -68,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = {
         "model": options.model.name,
         "clock": options.clock,
-        "utterances": options.limit,
+        "segments": options.limit,
+        "sentences": options.sentences,
         "rows": [asdict(row) for row in rows],
     }
     print(write_result(options.out or result_folder(options.machine), "translation", result))
@@ -81,7 +81,7 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
     try:
         await model.start()
         for direction in (("fr", "en"), ("en", "fr")):
-            utterances = _utterances(load_pairs(), direction)[: options.limit]
+            utterances = _utterances(load_pairs(), direction, options.sentences)[: options.limit]
             for policy in options.policy:
                 row = await _row(model, cast("PolicyName", policy), utterances, options.clock)
                 rows.append(row)
@@ -126,10 +126,10 @@ async def _row(
     )
 
 
-def _utterances(pairs: Sequence[Pair], languages: tuple[str, str]) -> list[Pair]:
-    """Sentences of meetings, in order, some to an utterance."""
+def _utterances(pairs: Sequence[Pair], languages: tuple[str, str], sentences: int) -> list[Pair]:
+    """Sentences of meetings, in order, some to a segment."""
     chosen = [pair for pair in pairs if pair.languages == languages][:90]
-    joined = [chosen[at : at + SENTENCES] for at in range(0, len(chosen), SENTENCES)]
+    joined = [chosen[at : at + sentences] for at in range(0, len(chosen), sentences)]
     return [
         Pair(" ".join(p.source for p in some), " ".join(p.target for p in some), languages)
         for some in joined
