@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--limit", type=int, default=8, help="utterances a direction")
     parser.add_argument("--sentences", type=int, default=1, help="in a segment")
+    parser.add_argument("--direction", nargs="*", default=["fr-en", "en-fr"])
     parser.add_argument("--policy", nargs="*", default=list(TRANSLATION_POLICIES))
     parser.add_argument("--clock", choices=["tokens", "wall"], default="tokens")
     parser.add_argument("--out", type=Path, help="folder of the result")
@@ -80,7 +81,9 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     try:
         await model.start()
-        for direction in (("fr", "en"), ("en", "fr")):
+        for name in options.direction:
+            source, _, target = name.partition("-")
+            direction = (source, target)
             utterances = _utterances(load_pairs(), direction, options.sentences)[: options.limit]
             for policy in options.policy:
                 row = await _row(model, cast("PolicyName", policy), utterances, options.clock)

@@ -98,7 +98,21 @@ def missing_facts(claim: Facts, evidence: Facts) -> list[Mismatch]:
         Mismatch("weekday", str(day), invented=True)
         for day in sorted(claim.weekdays - evidence.weekdays)
     ]
-    return invented
+    return invented + [
+        Mismatch(code_kind(code), code, invented=True)
+        for code in sorted(claim.call_signs - evidence.call_signs)
+        if not _bears_out(code, evidence)
+    ]
+
+
+def _bears_out(code: str, evidence: Facts) -> bool:
+    """Whether evidence that has another code, or none, says this one all the same."""
+    if _says_moment(code, evidence) or any(code in other for other in evidence.call_signs):
+        return True
+    digits = re.findall(r"\d+", code)
+    known = {_plain(n) for n in (*evidence.numbers, *evidence.soft_numbers)}
+    known |= _runs(evidence.numbers)
+    return bool(digits) and all(_plain(Decimal(part)) in known for part in digits)
 
 
 def _code_mismatches(

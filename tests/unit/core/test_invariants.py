@@ -104,3 +104,15 @@ def test_a_mismatch_shows_the_wording_on_both_sides():
 def test_amounts_times_units_and_negation(french: str, english: str, sound: bool):
     assert (compare(french, english, ("fr", "en")) == ()) is sound
     assert (compare(english, french, ("en", "fr")) == ()) is sound
+
+
+def test_a_claim_may_not_change_a_code():
+    evidence = facts("Bravo Deux en Tango Uniform quatre cinq deux neuf, le 221430ZNOV26.", "fr")
+    assert missing_facts(facts("Bravo 2 is at TU 4529 at 221430Z.", "en"), evidence) == []
+    found = missing_facts(facts("Bravo Three is at TU 4528.", "en"), evidence)
+    assert [(m.kind, m.expected) for m in found] == [
+        ("call sign", "B3"),
+        ("grid reference", "TU4528"),
+    ]
+    told = facts("Départ le 22 novembre à 14 h 30.", "fr")
+    assert missing_facts(facts("Departure 221430ZNOV26.", "en"), told) == []
