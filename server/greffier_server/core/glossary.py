@@ -161,11 +161,14 @@ def _rendering(term: GlossaryTerm, source: str, target: str) -> tuple[list[str],
 
 def _places(form: str, folded: str) -> list[tuple[int, int]]:
     """Where `form` stands in a folded text, its words inflected or not."""
-    words = re.findall(r"\w+", fold(form))
-    if not words:
+    words = _WORD.findall(fold(form))
+    if not words or words[0][:3] not in folded:  # of thousands of terms, few need a pattern
         return []
     pattern = r"[\s\-‑'’.]{1,3}".join(_stem(word) for word in words)
     return [match.span() for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", folded)]
+
+
+_WORD = re.compile(r"\w+")
 
 
 def _stem(word: str) -> str:
