@@ -14,7 +14,7 @@ class TranslationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    policy: PolicyName = "sentence"
+    policy: PolicyName = "clause"
     """``sentence``: each segment when it is complete; ``clause``: long ones clause by clause;
     ``agreement`` and ``mask-k``: the beginning again and again, which needs a fast model."""
     languages: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ __all__ = ["AbsentModel", "Translating", "downstream_stages"]
 class Translating:
     """How sessions are translated."""
 
-    policy: PolicyName = "sentence"
+    policy: PolicyName = "clause"
     languages: frozenset[str] = frozenset()
     """That the model knows; empty = not known, and every one is tried."""
 
