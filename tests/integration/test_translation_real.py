@@ -62,7 +62,7 @@ async def test_a_term_of_the_glossary_is_kept_to_clause_by_clause(generator: Tex
     said: Said = (
         "Claire",
         "fr",
-        "Nous notons tout dans la main courante, et nous la signons le douze mars.",
+        "Notez tout dans la main courante, puis appelez le centre.",
     )
     await log.append(started(translate_to=("en",)), *spoken([said]))
     glossary = (GlossaryTerm("main courante", {"en": "station log"}),)

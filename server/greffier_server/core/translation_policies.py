@@ -95,7 +95,7 @@ class SentenceCommit:
 class ClauseCommit(SentenceCommit):
     """Each clause of a long segment by itself, as soon as the next one has begun."""
 
-    least_words: int = 8
+    least_words: int = 12
     """Shorter clauses wait for the next: alone they are often translated wrongly."""
 
     def step(self, progress: Progress) -> Step | None:

@@ -45,7 +45,9 @@ async def test_the_clock_moves_with_speech_and_model():
     assert late.text == whole
     assert late.commits[0][0] > said.committed_s
     parts = [whole[:46], whole[47:]]
-    soon = await play(said, TimedGenerator(ScriptedGenerator(parts), counted=True), ClauseCommit())
+    soon = await play(
+        said, TimedGenerator(ScriptedGenerator(parts), counted=True), ClauseCommit(least_words=8)
+    )
     assert soon.text == whole
     assert soon.commits[0][0] < late.commits[0][0]
     assert soon.shown[-1] == whole

@@ -77,7 +77,7 @@ def commits(log: EventLog) -> list[SegmentTranslated]:
 
 async def test_clauses_are_committed_while_the_sentence_goes_on():
     answers = ["The truck arrived safely last night in Rennes,", "but twelve crates are missing."]
-    log, generator, _ = await play(list(answers), [9, 3, 2], ClauseCommit())
+    log, generator, _ = await play(list(answers), [9, 3, 2], ClauseCommit(least_words=8))
     assert [(c.text, c.closed, c.words) for c in commits(log)] == [
         (answers[0], False, 9),
         (" " + answers[1], True, 0),
@@ -120,7 +120,7 @@ async def test_after_a_restart_a_half_translated_segment_is_finished():
     again = new_log(log.records)
     await again.append(*events[2:])
     generator = ScriptedGenerator(["but twelve crates are missing."])
-    await TranslateStage(generator, "en", policy=ClauseCommit()).run(again)
+    await TranslateStage(generator, "en", policy=ClauseCommit(least_words=8)).run(again)
     assert generator.prompts[0].messages[-1].content == "mais il manque douze caisses."
     text = fold(again.records).segments[1].translations["en"].text
     assert text == "The truck arrived in Rennes, but twelve crates are missing."
