@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16_000
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
+SAID_AS = "\x1f"
+"""Stands in a hotword between a term as it is written and one way it is said."""
+
 Pcm = NDArray[np.int16]
 """Mono samples at 16 kHz."""
 
@@ -56,7 +59,8 @@ class RecognitionOptions:
     prefix: str = ""
     """Text known to be said at the start of the window; forced, and not part of the answer."""
     hotwords: tuple[str, ...] = ()
-    """Names and terms that may be said: words that sound like one are held against the audio."""
+    """Names and terms that may be said: words that sound like one are held against the audio. Each
+    as it is written, or that, `SAID_AS` and how it is said."""
     beam_size: int = 1
     fill_ms: int = 15_000
     """Zeros are added behind the audio up to this length (short windows make Whisper repeat)."""

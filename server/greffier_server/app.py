@@ -12,6 +12,7 @@ from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.bundle import add_bundle_routes
+from greffier_server.transport.glossary import add_glossary_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
@@ -68,6 +69,7 @@ def create_app(
     add_http_routes(app)
     add_review_routes(app)
     add_space_route(app)
+    add_glossary_routes(app)
     add_bundle_routes(app)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)

@@ -84,6 +84,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             clock=SystemClock(),
             settings=desk_settings(settings, await asyncio.to_thread(room_for, settings, loaded)),
             ownership=storage.ownership,
+            glossaries=store.glossaries,
         )
         second_pass = SecondPass(
             store=store,
@@ -133,6 +134,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             space=space,
             signing_key=key,
             heads=heads,
+            glossaries=store.glossaries,
         )
 
 

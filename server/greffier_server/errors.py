@@ -17,6 +17,7 @@
         * MisalignedAudio: not a whole number of frames
         * AudioTooFast: more audio at once than the session's buffer takes
         * UnknownLanguage: no such language, or not known to the loaded model
+            * TranslationUnsupported: the loaded language model does not translate this pair
     * StorageFailed (retryable): disk full, database lost
     * ModelNotLoaded (retryable): weights missing or still loading
 
@@ -47,6 +48,7 @@ __all__ = [
     "SessionUnfinished",
     "SettingsInvalid",
     "StorageFailed",
+    "TranslationUnsupported",
     "UnexpectedMessage",
     "UnknownLanguage",
     "UnsupportedAudio",
@@ -210,6 +212,12 @@ class UnknownLanguage(BadRequest):
     """No such language, or not known to the loaded model."""
 
     code = "unknown_language"
+
+
+class TranslationUnsupported(UnknownLanguage):
+    """The loaded language model does not translate between these languages."""
+
+    code = "translation_unsupported"
 
 
 class StorageFailed(ServerError):

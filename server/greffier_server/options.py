@@ -7,8 +7,10 @@ from greffier_server.pipeline.building import SessionSettings
 from greffier_server.pipeline.desk import DeskSettings
 from greffier_server.pipeline.second_pass import SecondPassOptions
 from greffier_server.pipeline.session import SessionLimits
+from greffier_server.pipeline.stages import Translating
 from greffier_server.pipeline.transcribe import TranscribeSettings
 from greffier_server.settings import Settings
+from greffier_server.translation_settings import known_languages
 
 __all__ = ["desk_settings", "second_pass_options"]
 
@@ -34,6 +36,12 @@ def desk_settings(settings: Settings, room: Room) -> DeskSettings:
             speech=PROFILES[settings.recognition.profile],
             expected_languages=settings.recognition.expected_languages,
             anchor_ms=round(settings.integrity.anchor_s * 1000),
+            translating=Translating(
+                settings.translation.policy,
+                known_languages(settings.translation, settings.language_model.model)
+                if settings.language_model.engine in ("llama", "openai")
+                else frozenset(),
+            ),
         ),
         max_sessions=room.streams,
         retention_ms=None if retention is None else round(retention * _DAY_MS),

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greffier_server.core.invariants import check
+from greffier_server.core.alphabets import ICAO_LETTERS
+from greffier_server.core.invariants import check, compare
+from greffier_server.core.radio_forms import find_codes
 from greffier_server.core.translation import TranslationTask, clean, defect, mismatches
 
 pytestmark = pytest.mark.property
@@ -10,6 +12,7 @@ pytestmark = pytest.mark.property
 TEXTS = st.text(max_size=60) | st.text(
     alphabet=st.sampled_from("abce éàn'’-.,:;0123456789 \n\u202f«»?"), max_size=60
 )
+FRENCH = ["zéro", "unité", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"]
 LANGUAGES = st.sampled_from(["fr", "en", "de", "ja", "xx"])
 
 
@@ -46,3 +49,24 @@ def test_grouped_digits_are_the_same_number_in_both_languages(number: int):
     assert check(english, french, "en", "fr") == []
     wrong = f"Nous avons {number + 1} euros."
     assert "number" in [mismatch.kind for mismatch in check(english, wrong, "en", "fr")]
+
+
+@given(
+    st.lists(st.sampled_from("ABCDEGKLMOPQRSTVWXYZ"), min_size=2, max_size=4),
+    st.lists(st.integers(0, 9), min_size=2, max_size=6),
+)
+def test_spelled_codes_are_the_written_ones(letters: list[str], digits: list[int]):
+    words = {word[0].upper(): word.title() for word in sorted(ICAO_LETTERS, reverse=True)}
+    spoken = " ".join([words[letter] for letter in letters] + [FRENCH[digit] for digit in digits])
+    code = "".join(letters) + "".join(map(str, digits))
+    assert [found.value for found in find_codes(f"Ici {spoken}.", "fr")] == [code]
+    assert compare(f"Ici {spoken}.", f"This is {code}.", ("fr", "en")) == ()
+    other = code[:-1] + str((digits[-1] + 1) % 10)
+    assert compare(f"Ici {spoken}.", f"This is {other}.", ("fr", "en")) != ()
+
+
+@given(TEXTS, TEXTS, LANGUAGES, LANGUAGES)
+def test_mismatches_quote_the_texts_they_are_about(one: str, other: str, here: str, there: str):
+    for mismatch in compare(one, other, (here, there)):
+        assert mismatch.source in one or mismatch.kind == "negation"
+        assert mismatch.target in other or mismatch.kind == "negation"

@@ -22,7 +22,9 @@ from greffier_server.pipeline.clock import ManualClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import SessionLimits
+from greffier_server.pipeline.stages import Translating
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.glossaries import Glossaries
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.memory import MemoryStore
 from tests.support.recordings import Listener
@@ -188,6 +190,8 @@ async def desk_kit(
     voices: VoiceEmbedder | None = None,
     max_sessions: int = 4,
     anchor_ms: int = 0,
+    glossaries: Glossaries | None = None,
+    translating: Translating | None = None,
 ) -> AsyncGenerator[DeskKit]:
     """Run a desk; at the end it is closed as at a stop of the server."""
     store = store or MemoryStore()
@@ -206,9 +210,14 @@ async def desk_kit(
         engines=Engines(recognizer or Listener(), vad or FakeVad(), generator, voices=voices),
         clock=ManualClock(),
         settings=DeskSettings(
-            sessions=SessionSettings(limits=limits or SessionLimits(), anchor_ms=anchor_ms),
+            sessions=SessionSettings(
+                limits=limits or SessionLimits(),
+                anchor_ms=anchor_ms,
+                translating=translating or Translating(),
+            ),
             max_sessions=max_sessions,
         ),
+        glossaries=glossaries,
     )
     try:
         yield DeskKit(desk, store, disk, refusals)

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "delete": "greffier.commands.delete",
     "export": "greffier.commands.export",
     "forward": "greffier.commands.forward",
+    "glossary": "greffier.commands.glossary",
     "listen": "greffier.commands.listen",
     "minutes": "greffier.commands.minutes",
     "second-pass": "greffier.commands.second_pass",

@@ -21,10 +21,17 @@ from greffier.errors import (
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Minutes
 
-__all__ = ["Archive", "CaptionFormat", "Revision"]
+__all__ = ["Archive", "CaptionFormat", "GlossaryFormat", "Revision"]
 
 CaptionFormat = Literal["srt", "vtt", "txt", "json"]
 Revision = Literal["live", "second"]
+GlossaryFormat = Literal["json", "csv", "tbx"]
+
+_GLOSSARY_MEDIA: dict[GlossaryFormat, str] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "tbx": "application/x-tbx+xml",
+}
 
 _TIMEOUT_S = 60.0
 _MAX_BYTES = 256 << 20
@@ -98,23 +105,42 @@ class Archive:
         """Delete a session and all that is kept of it."""
         await self._text("DELETE", f"/v1/sessions/{_segment(session)}")
 
-    async def _json(self, method: str, path: str) -> object:
-        text = await self._text(method, path)
+    async def glossary(self, form: GlossaryFormat) -> str:
+        """Return the tenant's glossary as a file of that format."""
+        return await self._text("GET", f"/v1/glossary?format={form}")
+
+    async def import_glossary(
+        self, document: bytes, form: GlossaryFormat, *, language: str = "", replace: bool = False
+    ) -> dict[str, object]:
+        """Add the terms of a file to the tenant's glossary, or put them in place of all."""
+        method = "PUT" if replace else "POST"
+        path = f"/v1/glossary?language={_segment(language)}"
+        return _object(await self._json(method, path, body=(_GLOSSARY_MEDIA[form], document)))
+
+    async def _json(
+        self, method: str, path: str, *, body: tuple[str, bytes] | None = None
+    ) -> object:
+        text = await self._text(method, path, body=body)
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise ProtocolViolation("the server's answer is not JSON") from None
 
-    async def _text(self, method: str, path: str) -> str:
-        return await asyncio.to_thread(self._request, method, path)
+    async def _text(self, method: str, path: str, *, body: tuple[str, bytes] | None = None) -> str:
+        return await asyncio.to_thread(self._request, method, path, body)
 
-    def _request(self, method: str, path: str) -> str:
+    def _request(self, method: str, path: str, content: tuple[str, bytes] | None) -> str:
         address = ServerAddress.parse(self.url)
         headers = {"User-Agent": f"greffier/{__version__}"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if content is not None:
+            headers["Content-Type"] = content[0]
         request = urllib.request.Request(  # noqa: S310  # `ServerAddress` gives http(s) alone
-            address.http_url + path, method=method, headers=headers
+            address.http_url + path,
+            data=None if content is None else content[1],
+            method=method,
+            headers=headers,
         )
         opener = urllib.request.build_opener(
             _WithoutRedirects(),

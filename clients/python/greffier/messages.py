@@ -37,6 +37,37 @@ def language_of(environment: Mapping[str, str] = os.environ) -> str:
 
 _TABLE: dict[str, tuple[str, str]] = {
     # --- help ---
+    "help.glossary": (
+        "Terms of all your sessions: heard, written and translated your way.",
+        "Termes de toutes vos sessions : reconnus, écrits et traduits à votre manière.",
+    ),
+    "help.glossary-import": (
+        "Add the terms of FILE: CSV, TBX or JSON.",
+        "Ajouter les termes de FILE : CSV, TBX ou JSON.",
+    ),
+    "help.glossary-export": ("Write the terms as a file.", "Écrire les termes dans un fichier."),
+    "help.glossary-list": ("Show the terms.", "Afficher les termes."),
+    "help.glossary-format": (
+        "Format of the file. Default: by its ending.",
+        "Format du fichier. Par défaut : selon son extension.",
+    ),
+    "help.glossary-source": (
+        "Language of the terms looked for, where a TBX file does not say it.",
+        "Langue des termes recherchés, si un fichier TBX ne l'indique pas.",
+    ),
+    "help.glossary-replace": (
+        "In place of all terms there are.",
+        "À la place de tous les termes existants.",
+    ),
+    "glossary.format": (
+        "The file's ending is not .csv, .tbx or .json; give --format.",
+        "L'extension du fichier n'est ni .csv, ni .tbx, ni .json ; indiquez --format.",
+    ),
+    "glossary.imported": (
+        "{received} terms read; the glossary has {total}.",
+        "{received} termes lus ; le glossaire en compte {total}.",
+    ),
+    "glossary.none": ("The glossary is empty.", "Le glossaire est vide."),
     "help.greffier": (
         "Live captions, translations and cited minutes, on your own machines.",
         "Sous-titres en direct, traductions et comptes rendus sourcés, sur vos propres machines.",

@@ -68,6 +68,14 @@ class GlossaryTerm:
     term: str
     translations: dict[str, str] = field(default_factory=dict[str, str])
     """Language code to the only accepted translation; equal to the term = do not translate."""
+    variants: tuple[str, ...] = ()
+    """Other spellings and short forms that mean the same; translated alike."""
+    do_not_translate: bool = False
+    """Written as it is in every language that `translations` does not name."""
+    pronunciation: tuple[str, ...] = ()
+    """How the term is said, spelt as a speaker would guess it (*Fisikella*)."""
+    language: str = ""
+    """Language of the term; when given, its translations lead back to it, too."""
 
 
 # --- client to server -----------------------------------------------------------------------------
@@ -178,6 +186,19 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something of a translation that does not agree with what was said."""
+
+    kind: str
+    """``number``, ``month``, ``weekday``, ``unit``, ``negation``, ``name``, ``call sign``,
+    ``grid reference``, ``date-time group``, or ``term`` (of the glossary)."""
+    source: str = ""
+    """Its wording as it was said; empty where the translation made it up."""
+    target: str = ""
+    """Its wording in the translation, or what stands in its place; of a term, what should."""
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """A translated segment: `committed` is added for good, `tail` replaces the last tail."""
 
@@ -187,6 +208,10 @@ class Translation:
     committed: str
     tail: str = ""
     closed: bool = False
+    doubts: tuple[Doubt, ...] = ()
+    """What may be wrong with the whole segment's translation; show the source beside it."""
+    failure: str = ""
+    """Why a closed segment has no translation (an error's code); empty where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

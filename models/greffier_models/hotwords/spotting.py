@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from greffier_models.hotwords.sounds import Sounds, fold, likenesses, plausible_pairs
-from greffier_models.types import Word
+from greffier_models.types import SAID_AS, Word
 
 __all__ = ["LEAST_LIKENESS", "MAX_TERM_CHARS", "Spotted", "TermIndex"]
 
@@ -71,16 +71,22 @@ class TermIndex:
     """The terms of one glossary by their sound; immutable.
 
     Args:
-        terms: the most important first; what cannot be pronounced, or is too short or too long to
+        terms: the most important first, each as it is written, or that, `SAID_AS` and how it is
+            said; what cannot be pronounced, or is too short or too long to
             be told apart by its sound, is left out.
     """
 
     def __init__(self, terms: Sequence[str]) -> None:
-        folded = {term: fold(term) for term in map(_tidy, terms) if len(term) <= MAX_TERM_CHARS}
-        kept = {term: sounds for term, sounds in folded.items() if len(sounds) >= _LEAST_SOUNDS}
-        self._terms = tuple(kept)
+        spoken: list[tuple[str, str]] = []
+        for term in terms:
+            written, _, said = term.partition(SAID_AS)
+            if len(written) <= MAX_TERM_CHARS >= len(said):
+                spoken.append((_tidy(written), _tidy(said) or _tidy(written)))
+        folded = {written: fold(said) for written, said in spoken}
+        kept = {pair: sounds for pair in spoken if len(sounds := fold(pair[1])) >= _LEAST_SOUNDS}
+        self._terms = tuple(written for written, _ in kept)
         self._sounds = Sounds.of(list(kept.values()))
-        self._words = np.array([len(term.split()) for term in self._terms], np.int64)
+        self._words = np.array([len(said.split()) for _, said in kept], np.int64)
         self._known = frozenset(map(str.casefold, folded))
         # "Rose" must not put capitals on every rose; "TEMIS" and "TeamViewer" are names anywhere.
         self._written = {t.casefold(): t for t in folded if not (t.islower() or t.istitle())}

@@ -17,6 +17,7 @@ from greffier.protocol import (
     AudioProfile,
     ChannelUse,
     Continuation,
+    Doubt,
     GlossaryTerm,
     Minutes,
     QualityLevel,
@@ -246,6 +247,12 @@ class SegmentTranslated:
     language: str
     text: str
     closed: bool = True
+    doubts: tuple[Doubt, ...] = field(default=(), metadata=LATER)
+    """Where it may be wrong, of the whole segment; told with its last part."""
+    failure: str = field(default="", metadata=LATER)
+    """Code of the error that left the segment without a translation."""
+    words: int = field(default=0, metadata=LATER)
+    """Leading words of the segment that are translated by now; counted in parts of one alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from greffier.protocol import GlossaryTerm
+from greffier_models.types import SAID_AS
 
 __all__ = ["MAX_HOTWORDS", "MAX_HOTWORD_CHARS", "choose_hotwords"]
 
@@ -15,16 +16,27 @@ MAX_HOTWORD_CHARS = 80
 def choose_hotwords(glossary: Sequence[GlossaryTerm]) -> tuple[str, ...]:
     """The terms that can be heard, each once, as they are to be written, in the glossary's order.
 
-    White space is made single; a term without a letter, too long, or holding characters that no
-    text shows cannot be said and is left out.
+    Behind each term come its variants, and the ways it is said, which write the term. White space
+    is made single; what has no letter, is too long, or holds characters that no text shows cannot
+    be said and is left out. Variants and pronunciations never take a later term's place.
     """
-    chosen: dict[str, str] = {}
+    first: dict[str, str] = {}
+    second: dict[str, str] = {}
     for entry in glossary:
-        term = " ".join(entry.term.split())
-        if (
-            len(term) <= MAX_HOTWORD_CHARS
-            and term.isprintable()
-            and any(character.isalpha() for character in term)
-        ):
-            chosen.setdefault(term.casefold(), term)
-    return tuple(chosen.values())[:MAX_HOTWORDS]
+        term = _sayable(entry.term)
+        if not term:
+            continue
+        first.setdefault(term.casefold(), term)
+        for variant in filter(None, map(_sayable, entry.variants)):
+            second.setdefault(variant.casefold(), variant)
+        for said in filter(None, map(_sayable, entry.pronunciation)):
+            second.setdefault((term + SAID_AS + said).casefold(), term + SAID_AS + said)
+    more = [hotword for key, hotword in second.items() if key not in first]
+    return (*first.values(), *more)[:MAX_HOTWORDS]
+
+
+def _sayable(text: str) -> str:
+    """`text` with single spaces; nothing when it cannot be said."""
+    term = " ".join(text.split())
+    fits = len(term) <= MAX_HOTWORD_CHARS and term.isprintable()
+    return term if fits and any(character.isalpha() for character in term) else ""

@@ -6,10 +6,11 @@ from types import MappingProxyType
 from greffier_server.core.languages import word_set
 
 __all__ = [
-    "CALL_LETTERS",
     "FRENCH_NEGATION",
+    "LENIENT_UNITS",
     "MONTHS",
     "NEGATION",
+    "NEGATIVE_SENSE",
     "UNITS",
     "WEAK_NEGATION",
     "WEEKDAYS",
@@ -95,6 +96,15 @@ WEAK_NEGATION = word_set(
 )
 """Words that another language may well say with a negation."""
 
+NEGATIVE_SENSE = word_set(
+    "impossible unable unavailable indisponible missing lack lacks lacking manque manquent refuse "
+    "refused refuser fail failed fails echoue echouent forbidden prohibited interdit interdite "
+    "hardly barely unless avoid avoids eviter evitez except sauf absent "
+    "absente inconnu inconnue unknown unsafe hors rather plutot peu few little useless inutile "
+    "unnecessary insuffisant insufficient exclu exclue excluded wrong faux unlikely illegal dry"
+)
+"""Words that may stand for a negation of the other language (*not possible*, *impossible*)."""
+
 UNITS: Mapping[str, str] = MappingProxyType(
     {
         spelling: unit
@@ -107,31 +117,38 @@ UNITS: Mapping[str, str] = MappingProxyType(
             "m": "metre metres meter meters m",
             "cm": "centimetre centimetres centimeter centimeters cm",
             "mm": "millimetre millimetres millimeter millimeters mm",
+            "mi": "mile miles",
+            "ha": "hectare hectares ha",
             "kg": "kilogramme kilogrammes kilogram kilograms kilo kilos kg",
+            "g": "gramme grammes gram grams g",
             "t": "tonne tonnes ton tons",
             "l": "litre litres liter liters",
             "MHz": "megahertz mhz",
             "kHz": "kilohertz khz",
+            "GHz": "gigahertz ghz",
             "GB": "gigaoctet gigaoctets go gigabyte gigabytes gb",
+            "MB": "megaoctet megaoctets megabyte megabytes mb",
+            "TB": "teraoctet teraoctets terabyte terabytes tb",
             "kW": "kilowatt kilowatts kw",
+            "MW": "megawatt megawatts mw",
+            "V": "volt volts",
+            "bar": "bar bars",
             "°": "degre degres degree degrees °",
+            "s": "seconde secondes second seconds",
             "min": "minute minutes min",
+            "h": "heure heures hour hours",
+            "d": "jour jours day days journee journees",
+            "wk": "semaine semaines week weeks",
+            "mo": "mois month months",
+            "y": "an ans annee annees year years",
             "kn": "noeud noeuds nœud nœuds knot knots kt",
             "ft": "pied pieds foot feet ft",
-            "NM": "nautique nautiques nautical mille_nautique",
+            "NM": "nautique nautiques nautical milles mille_nautique",
         }.items()
         for spelling in (word.replace("_", " ") for word in spellings.split())
     }
 )
 
-CALL_LETTERS: Mapping[str, str] = MappingProxyType(
-    {
-        word: word
-        for word in word_set(
-            "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike "
-            "november oscar papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu"
-        )
-    }
-    | {"alfa": "alpha", "juliett": "juliet", "whisky": "whiskey", "novembre": "november"}
-)
-"""Words of the radiotelephony alphabet (ICAO Annex 10, volume II, chapter 5)."""
+LENIENT_UNITS = frozenset({"s", "min", "h", "d", "wk", "mo", "y", "g", "bar", "V"})
+"""Said or left out at will (*quatorze heures*, 2 p.m.): wrong only where another takes
+its place."""

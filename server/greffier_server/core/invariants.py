@@ -1,113 +1,79 @@
-"""What must survive translation and summary: numbers, dates, negation, units, call signs.
+"""What must survive translation and summary: numbers, dates, names, negation, units, codes.
 
-`facts` reads them out of a text, `check` holds two texts against each other. Number words and
-negation of French and English are known in full; of other languages digits, month and weekday
-names of the larger Western European ones. What is not known is not checked.
+`compare` holds two texts against each other. Number words, negation and names of French and English
+are known in full; of other languages what `core/facts.py` reads. What is not known is not checked.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from itertools import pairwise
 from typing import Literal
 
-from greffier_server.core.invariant_words import (
-    CALL_LETTERS,
-    FRENCH_NEGATION,
-    MONTHS,
-    NEGATION,
-    UNITS,
-    WEAK_NEGATION,
-    WEEKDAYS,
-)
-from greffier_server.core.languages import word_set
-from greffier_server.core.numerals import SPELLED_LANGUAGES, Numeral, find_numerals, fold
+from greffier_server.core.facts import Facts, facts
+from greffier_server.core.invariant_spans import wording
+from greffier_server.core.invariant_words import LENIENT_UNITS, MONTHS, WEEKDAYS
+from greffier_server.core.mismatches import Mismatch, MismatchKind
+from greffier_server.core.negation import NEGATION_LANGUAGES, polarity
+from greffier_server.core.numerals import SPELLED_LANGUAGES
+from greffier_server.core.proper_names import NAME_LANGUAGES, swapped_names
+from greffier_server.core.radio_forms import code_kind, date_time_group, spells
 
-__all__ = ["Facts", "Mismatch", "MismatchKind", "check", "facts", "missing_facts"]
-
-MismatchKind = Literal["number", "month", "weekday", "negation", "unit", "call sign"]
+__all__ = ["Facts", "Mismatch", "MismatchKind", "check", "compare", "facts", "missing_facts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """Something that one text says and the other does not."""
+def compare(
+    source: str, target: str, languages: tuple[str, str], *, names: Iterable[str] = ()
+) -> tuple[Mismatch, ...]:
+    """Return what `target` lost of `source`, or made up; nothing when all agrees.
 
-    kind: MismatchKind
-    expected: str
-    """As a bare value (``22``, ``MHz``); for negation ``yes`` or ``no``."""
-    invented: bool = False
-    """The target says it and the source does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The checkable content of a text."""
-
-    numbers: tuple[Decimal, ...]
-    """In order, without those that are often no numbers (one, the second, French *neuf*)."""
-    soft_numbers: frozenset[Decimal]
-    """Numbers that may be none."""
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    """1 = Monday."""
-    negated: bool
-    weakly_negated: bool
-    """Words that may be translated with or without a negation (impossible, only, until)."""
-    units: frozenset[str]
-    call_signs: frozenset[str]
-
-
-def facts(text: str, language: str) -> Facts:
-    """Read the checkable content of `text`."""
-    numerals = find_numerals(text, language)
-    numbers: list[Decimal] = []
-    soft: set[Decimal] = set()
-    for index, numeral in enumerate(numerals):
-        value = _clock_value(text, numeral)
-        beside = any(
-            not text[first.end : second.start].strip(" ,-")
-            for first, second in pairwise(numerals[max(0, index - 1) : index + 2])
+    Args:
+        source: what was said.
+        target: its translation, or a sentence written about it.
+        languages: codes of both.
+        names: known to be names, of participants for example.
+    """
+    found = check(source, target, *languages, names=names)
+    return tuple(
+        mismatch
+        if mismatch.source or mismatch.target
+        else replace(
+            mismatch,
+            source="" if mismatch.invented else wording(mismatch, source, languages[0]),
+            target=wording(mismatch, target, languages[1]) if mismatch.invented else "",
         )
-        if _is_soft(text, numeral, language, beside=beside):
-            soft.add(value)
-        else:
-            numbers.append(value)
-    if re.search(r"\b(?:noon|midi)\b", text, re.IGNORECASE):
-        soft.add(Decimal(12))
-    words = [(match.group(), match.start(), match.end()) for match in _WORD.finditer(text)]
-    folded = [fold(word) for word, _, _ in words]
-    negated, weak = _negation(text, folded, language)
-    return Facts(
-        numbers=tuple(numbers),
-        soft_numbers=frozenset(soft),
-        months=_months(words, numerals, language),
-        weekdays=frozenset(
-            WEEKDAYS[language][word] for word in folded if word in WEEKDAYS.get(language, {})
-        ),
-        negated=negated,
-        weakly_negated=weak,
-        units=_units(text, numerals),
-        call_signs=_call_signs(text, words, numerals),
+        for mismatch in found
     )
 
 
-def check(source: str, target: str, source_language: str, target_language: str) -> list[Mismatch]:
-    """Return what `target` lost of `source`, or made up; nothing when all agrees."""
+def check(
+    source: str,
+    target: str,
+    source_language: str,
+    target_language: str,
+    *,
+    names: Iterable[str] = (),
+) -> list[Mismatch]:
+    """Do as `compare`, without looking for the wording of what is wrong (names aside)."""
+    if source == target:
+        return []
     said, given = facts(source, source_language), facts(target, target_language)
-    spelled = {source_language, target_language} <= SPELLED_LANGUAGES
-    found = _number_mismatches(said, given, both_ways=spelled)
+    languages = {source_language, target_language}
+    found = _number_mismatches(said, given, both_ways=languages <= SPELLED_LANGUAGES)
     found += _set_mismatches("month", said.months, given.months, source_language, target_language)
     found += _set_mismatches(
         "weekday", said.weekdays, given.weekdays, source_language, target_language
     )
-    found += [Mismatch("unit", unit) for unit in sorted(said.units - given.units)]
-    found += [Mismatch("call sign", sign) for sign in sorted(said.call_signs - given.call_signs)]
-    if {source_language, target_language} <= NEGATION.keys() | {"fr"}:
-        if said.negated and not (given.negated or given.weakly_negated):
-            found.append(Mismatch("negation", "yes"))
-        if given.negated and not (said.negated or said.weakly_negated):
-            found.append(Mismatch("negation", "no", invented=True))
+    found += _unit_mismatches(said, given)
+    found += _code_mismatches(source, target, (source_language, target_language), said, given)
+    if languages <= NEGATION_LANGUAGES:
+        found += _negation_mismatches(source, target, (source_language, target_language))
+    if languages <= NAME_LANGUAGES and source_language != target_language:
+        pairs = swapped_names(source, target, (source_language, target_language), names)
+        found += [
+            Mismatch("name", lost or new, invented=not lost, source=lost, target=new)
+            for lost, new in pairs
+        ]
     return found
 
 
@@ -132,39 +98,79 @@ def missing_facts(claim: Facts, evidence: Facts) -> list[Mismatch]:
         Mismatch("weekday", str(day), invented=True)
         for day in sorted(claim.weekdays - evidence.weekdays)
     ]
-    return invented
+    return invented + [
+        Mismatch(code_kind(code), code, invented=True)
+        for code in sorted(claim.call_signs - evidence.call_signs)
+        if not _bears_out(code, evidence)
+    ]
 
 
-_WORD = re.compile(r"[^\W_]+(?:['’](?=t\b))?|n['’]t\b")
+def _bears_out(code: str, evidence: Facts) -> bool:
+    """Whether evidence that has another code, or none, says this one all the same."""
+    if _says_moment(code, evidence) or any(code in other for other in evidence.call_signs):
+        return True
+    digits = re.findall(r"\d+", code)
+    known = {_plain(n) for n in (*evidence.numbers, *evidence.soft_numbers)}
+    known |= _runs(evidence.numbers)
+    return bool(digits) and all(_plain(Decimal(part)) in known for part in digits)
 
 
-def _clock_value(text: str, numeral: Numeral) -> Decimal:
-    """Bring afternoon hours to the 24-hour clock."""
-    after = text[numeral.end : numeral.end + 40]
-    if numeral.value < 12 and _AFTERNOON.match(after):
-        return numeral.value + 12
-    return numeral.value
+def _code_mismatches(
+    source: str, target: str, languages: tuple[str, str], said: Facts, given: Facts
+) -> list[Mismatch]:
+    lost = [
+        code
+        for code in sorted(said.call_signs - given.call_signs)
+        if not spells(target, languages[1], code) and not _says_moment(code, given)
+    ]
+    new = [
+        code
+        for code in sorted(given.call_signs - said.call_signs)
+        if not spells(source, languages[0], code) and not _says_moment(code, said)
+    ]
+    found = [Mismatch(code_kind(code), code) for code in lost]
+    return found + [Mismatch(code_kind(code), code, invented=True) for code in new]
 
 
-_AFTERNOON = re.compile(
-    r"(?:[:.h]\d\d|\s*o['’]clock|\s*heures?)?\s*"
-    r"(?:p\.?\s?m\b|in the (?:afternoon|evening)|de l['’]apr[eè]s-midi|du soir)",
-    re.IGNORECASE,
-)
+def _says_moment(code: str, told: Facts) -> bool:
+    """Whether a date-time group is told in words: *22 November at 14:30*."""
+    group = date_time_group(code)
+    if group is None:
+        return False
+    numbers = {*told.numbers, *told.soft_numbers}
+    at = Decimal(group.hour * 100 + group.minute)
+    parts = {Decimal(group.hour), Decimal(group.minute)} - {Decimal(0)}
+    return (
+        Decimal(group.day) in numbers
+        and (at in numbers or parts <= numbers)
+        and (group.month is None or group.month in told.months)
+    )
 
 
-def _is_soft(text: str, numeral: Numeral, language: str, *, beside: bool) -> bool:
-    """Whether the number may be none: an article, a second of time, French *neuf* for new."""
-    word = fold(text[numeral.start : numeral.end])
-    if word in ("un", "une", "one", "1") or numeral.value == 1:
-        near = fold(text[max(0, numeral.start - 14) : numeral.end + 12])
-        is_date = numeral.ordinal and any(month in near for month in MONTHS.get(language, {}))
-        return not (is_date or beside or word == "1")
-    if word == "neuf":
-        rest = text[numeral.end :].lstrip()
-        lead = fold(text[: numeral.start]).split()[-1:]
-        return (not rest or rest[0] in ".,;:!?") and lead not in (["le"], ["du"], ["au"], ["les"])
-    return False
+def _unit_mismatches(said: Facts, given: Facts) -> list[Mismatch]:
+    lost, new = said.units - given.units, given.units - said.units
+    return [Mismatch("unit", unit) for unit in sorted(lost) if unit not in LENIENT_UNITS or new] + [
+        Mismatch("unit", unit, invented=True) for unit in sorted(new - LENIENT_UNITS) if not lost
+    ]
+
+
+def _negation_mismatches(source: str, target: str, languages: tuple[str, str]) -> list[Mismatch]:
+    """Hold the sentences of both against each other, where they are as many; else the whole."""
+    ours, theirs = _sentences(source), _sentences(target)
+    pairs = [(source, target)]
+    if len(ours) == len(theirs):
+        pairs = list(zip(ours, theirs, strict=True))
+    for one, other in pairs:
+        said, given = polarity(one, languages[0]), polarity(other, languages[1])
+        if said.negated and not (given.negated or given.negative):
+            return [Mismatch("negation", "yes")]
+        if given.negated and not (said.negated or said.weak):
+            return [Mismatch("negation", "no", invented=True)]
+    return []
+
+
+def _sentences(text: str) -> list[str]:
+    return [part for part in re.split(r"(?<=[^\W\d_][.!?])\s+", text.strip()) if part]
 
 
 def _number_mismatches(said: Facts, given: Facts, *, both_ways: bool) -> list[Mismatch]:
@@ -234,92 +240,3 @@ def _set_mismatches(
     return [Mismatch(kind, str(value)) for value in sorted(said - given)] + [
         Mismatch(kind, str(value), invented=True) for value in sorted(given - said)
     ]
-
-
-def _months(
-    words: list[tuple[str, int, int]], numerals: list[Numeral], language: str
-) -> frozenset[int]:
-    table = MONTHS.get(language, {})
-    found: set[int] = set()
-    for index, (word, start, end) in enumerate(words):
-        month = table.get(fold(word))
-        if month is None:
-            continue
-        if language == "en" and fold(word) in ("may", "march"):
-            before = fold(words[index - 1][0]) if index else ""
-            beside = any(0 <= start - n.end <= 4 or 0 <= n.start - end <= 6 for n in numerals)
-            if not (word[0].isupper() and (beside or before in _BEFORE_MONTH)):
-                continue
-        found.add(month)
-    return frozenset(found)
-
-
-_BEFORE_MONTH = word_set("in of by since until till next last this early late mid for before")
-
-
-def _units(text: str, numerals: list[Numeral]) -> frozenset[str]:
-    """Units right behind a number, or signs right before one (``$5``)."""
-    found: set[str] = set()
-    for numeral in numerals:
-        match = _UNIT.match(text, numeral.end)
-        if match and (unit := UNITS.get(fold(match.group(1)))):
-            found.add(unit)
-        sign = text[: numeral.start].rstrip()[-1:]
-        if sign in ("€", "$", "£"):
-            found.add(UNITS[sign])
-    return frozenset(found)
-
-
-_UNIT = re.compile(
-    r"\s*(?:d['’]|de\s|of\s)?\s*(pour\s?cent|per\s?cent|[^\W\d_]+|[%€$£°])", re.IGNORECASE
-)
-
-
-def _call_signs(
-    text: str, words: list[tuple[str, int, int]], numerals: list[Numeral]
-) -> frozenset[str]:
-    """Letters mixed with digits (``BAW117``), and letters of the radio alphabet beside others."""
-    found: set[str] = set()
-    for match in _MIXED.finditer(text):
-        found.add(fold(match.group()).replace("-", ""))
-    for index, (word, start, end) in enumerate(words):
-        letter = fold(word)
-        if letter not in CALL_LETTERS or not word[0].isupper():
-            continue
-        near = (words[index - 1 : index] if index else []) + words[index + 1 : index + 2]
-        beside_letter = any(
-            fold(other) in CALL_LETTERS and other[0].isupper() for other, _, _ in near
-        )
-        beside_number = letter != "novembre" and any(
-            0 <= n.start - end <= 1 or 0 <= start - n.end <= 1 for n in numerals
-        )
-        if beside_letter or beside_number:
-            found.add(CALL_LETTERS[letter])
-    return frozenset(found)
-
-
-_MIXED = re.compile(r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z][A-Z0-9]*-?[A-Z0-9]+\b")
-
-
-def _negation(text: str, folded: list[str], language: str) -> tuple[bool, bool]:
-    weak = any(word in WEAK_NEGATION for word in folded)
-    if language == "fr":
-        return _french_negation(fold(text).replace("’", "'"), folded, weak)
-    negated = any(word in NEGATION.get(language, ()) for word in folded)
-    if language == "en":
-        negated = negated or bool(re.search(r"n['’]t\b", text, re.IGNORECASE))
-        if re.search(r"n['’]t (?:it|you|we|they|he|she|I)\b[^?]*\?", text, re.IGNORECASE):
-            negated, weak = False, True  # a tag question may lose its not
-    return negated, weak
-
-
-def _french_negation(text: str, folded: list[str], weak: bool) -> tuple[bool, bool]:
-    text = re.sub(r"n'est[- ]ce pas|pas a pas|pas mal\b", " ", text)
-    if any(word in FRENCH_NEGATION for word in re.findall(r"[^\W\d_]+", text)):
-        return True, weak
-    particle = re.search(r"\b(?:ne|n')\s?[^.?!]*", text)
-    if particle is None:
-        return False, weak or "est-ce pas" in text
-    if re.search(r"\b(?:plus|personne|rien)\b", particle.group()):
-        return True, weak
-    return False, True  # "ne … que" is only; a bare "ne" may mean nothing

@@ -5,10 +5,13 @@ sentence of minutes can be held against its source. Ordinals count as their numb
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-__all__ = ["SPELLED_LANGUAGES", "Numeral", "find_numerals", "fold"]
+from greffier_server.core.alphabets import ICAO_LETTERS
+
+__all__ = ["SPELLED_LANGUAGES", "Numeral", "find_numerals", "fold", "join_digits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ def _count(words: str, *, step: int = 1, start: int = 0) -> dict[str, int]:
 
 _ENGLISH = _Vocabulary(
     units=_count(
-        "zero one two three four five six seven eight nine/niner ten eleven twelve thirteen "
-        "fourteen fifteen sixteen seventeen eighteen nineteen"
+        "zero one two three four/fower five/fife six seven eight nine/niner ten eleven twelve "
+        "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
     ),
     tens=_count("twenty thirty forty fifty sixty seventy eighty ninety", step=10, start=2),
     hundred=frozenset({"hundred", "hundreds"}),
@@ -96,7 +99,7 @@ _FRENCH = _Vocabulary(
         "milliards": 10**9,
     },
     ordinals={"premier": "un", "premiere": "un", "cinquieme": "cinq", "neuvieme": "neuf"},
-    point=frozenset({"virgule"}),
+    point=frozenset({"virgule", "decimale"}),
 )
 _NONE = _Vocabulary({}, {}, frozenset(), {}, {}, frozenset())
 _VOCABULARIES = {"en": _ENGLISH, "fr": _FRENCH}
@@ -142,6 +145,28 @@ def find_numerals(text: str, language: str) -> list[Numeral]:
     return found
 
 
+def join_digits(text: str, numerals: Sequence[Numeral]) -> list[Numeral]:
+    """Join digits said one after the other, as radio nets do: *four five two niner* is 4529."""
+    joined: list[Numeral] = []
+    digits = ""  # said so far of the group that is last
+    for numeral in numerals:
+        spoken = (
+            0 <= numeral.value < 10 and not numeral.ordinal and not text[numeral.start].isdecimal()
+        )
+        if (
+            spoken
+            and digits
+            and "." not in digits
+            and not text[joined[-1].end : numeral.start].strip(_SPACES)
+        ):
+            digits += format(numeral.value, "f")
+            joined[-1] = Numeral(Decimal(digits), joined[-1].start, numeral.end)
+        else:
+            joined.append(numeral)
+            digits = format(numeral.value, "f") if spoken else ""
+    return joined
+
+
 def _runs(text: str, vocabulary: _Vocabulary) -> list[list[_Token]]:
     """Cut the text into runs of words with nothing but spaces and hyphens between them."""
     runs: list[list[_Token]] = []
@@ -151,7 +176,22 @@ def _runs(text: str, vocabulary: _Vocabulary) -> list[list[_Token]]:
             runs.append([])
         runs[-1].append(_token(match, vocabulary))
         end = match.end()
-    return runs
+    return [_with_unite(text, run) for run in runs] if vocabulary is _FRENCH else runs
+
+
+def _with_unite(text: str, run: list[_Token]) -> list[_Token]:
+    """French nets say *unité* for the digit one: beside another digit or a spelled letter."""
+    read: list[_Token] = []
+    for index, token in enumerate(run):
+        if token.text == "unite" and text[token.start - 1 : token.start] not in ("'", "’"):
+            before = read[-1].text if read else ""
+            after = run[index + 1].text if index + 1 < len(run) else ""
+            spelled = before in _DIGIT_WORDS or before in ICAO_LETTERS
+            counts = before not in _ARTICLES and after in _DIGIT_WORDS | {"unite"}
+            if spelled or counts:
+                token = replace(token, text="un")
+        read.append(token)
+    return read
 
 
 def _token(match: re.Match[str], vocabulary: _Vocabulary) -> _Token:
@@ -189,10 +229,11 @@ class _Reader:
         self._run = run
         self._words = vocabulary
         self._french = vocabulary is _FRENCH
+        self._first = 0
 
     def number(self, index: int) -> tuple[Decimal, int]:
         total, limit = Decimal(0), 10**12
-        start = index
+        start = self._first = index
         while True:
             group, after = self._group(index)
             scale = self._words.scales.get(self._text(after), 0)
@@ -284,9 +325,13 @@ class _Reader:
 
     def _closed(self, index: int) -> bool:
         """Whether nothing can be added at `index`: the number ended with an ordinal before it."""
-        return index > 0 and index <= len(self._run) and self._run[index - 1].ordinal
+        return self._first < index <= len(self._run) and self._run[index - 1].ordinal
 
 
+_ARTICLES = frozenset(("la", "une", "cette", "chaque", "notre", "votre", "leur", "sa", "ma"))
+_DIGIT_WORDS = frozenset(
+    ("zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "decimale")
+)
 _BEHIND_ET = ("un", "une", "onze")
 
 

@@ -10,7 +10,14 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from greffier.plain import from_plain, to_plain
-from greffier_server.core.events import LATER, Event, PassageRevised, Recorded, WordsCommitted
+from greffier_server.core.events import (
+    LATER,
+    Event,
+    PassageRevised,
+    Recorded,
+    SessionStarted,
+    WordsCommitted,
+)
 
 __all__ = ["GENESIS", "MalformedRecord", "decode_record", "encode_record", "record_hash"]
 
@@ -37,6 +44,11 @@ def encode_record(record: Recorded) -> str:
         for word in plain["event"]["words"]:
             if not word["heard"]:  # later than the first records, as above
                 del word["heard"]
+    if isinstance(record.event, SessionStarted):
+        for term in plain["event"]["glossary"]:
+            for name, empty in _LATER_OF_TERMS.items():
+                if term[name] == empty:
+                    del term[name]
     plain["event"]["type"] = type(record.event).__name__
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -61,6 +73,14 @@ def record_hash(record: Recorded) -> str:
     """SHA-256 of the canonical form, hexadecimal."""
     return hashlib.sha256(encode_record(record).encode()).hexdigest()
 
+
+_LATER_OF_TERMS: dict[str, object] = {
+    "variants": [],
+    "do_not_translate": False,
+    "pronunciation": [],
+    "language": "",
+}
+"""Fields of glossary terms that the first records do not have."""
 
 _SCALARS: dict[str, type[Any]] = {
     name: hint for name, hint in get_type_hints(Recorded).items() if name != "event"

@@ -38,7 +38,7 @@ from greffier_server.pipeline.pace import Pace
 from greffier_server.pipeline.ports import Hearing, Stage
 from greffier_server.pipeline.recording import RecordingRecognition
 from greffier_server.pipeline.session import Session, SessionLimits
-from greffier_server.pipeline.stages import downstream_stages
+from greffier_server.pipeline.stages import Translating, downstream_stages
 from greffier_server.pipeline.timing import Opening, Timing
 from greffier_server.pipeline.transcribe import RecordingTranscriber, TranscribeSettings
 from greffier_server.storage.journal import AudioJournal, SessionJournal
@@ -74,6 +74,8 @@ class SessionSettings:
     """Set where each session's audio is a whole recording, which nobody watches word by word."""
     anchor_ms: int = 0
     """Audio between two anchors of the hash chain; 0 = the audio is not anchored."""
+    translating: Translating = field(default_factory=Translating)
+    """Policy of live translation, and the languages that the model knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,11 @@ class SessionBuilder:
     def _text_stages(self, started: SessionStarted, journal: SessionJournal) -> list[Stage]:
         voices = self._engines.voices
         if voices is None or started.channels == "separate":  # then a channel is a speaker
-            return [*downstream_stages(started, self._engines.generator)]
+            return [
+                *downstream_stages(
+                    started, self._engines.generator, translating=self._settings.translating
+                )
+            ]
         diarize = DiarizeStage(
             journal=journal,
             form=started.format,
@@ -229,7 +235,12 @@ class SessionBuilder:
         minutes_after = SpeakersSettled
         return [
             diarize,
-            *downstream_stages(started, self._engines.generator, minutes_after=minutes_after),
+            *downstream_stages(
+                started,
+                self._engines.generator,
+                minutes_after=minutes_after,
+                translating=self._settings.translating,
+            ),
         ]
 
     def _recording(

@@ -14,7 +14,8 @@ from greffier_server.core.admission import Occupancy, Room, refusal
 from greffier_server.core.audio import check_format
 from greffier_server.core.channels import check_speakers
 from greffier_server.core.events import Recorded, SessionStarted
-from greffier_server.core.languages import canonical
+from greffier_server.core.glossary import merged
+from greffier_server.core.languages import canonical, name
 from greffier_server.core.records import MalformedRecord
 from greffier_server.core.state import fold
 from greffier_server.errors import (
@@ -26,6 +27,7 @@ from greffier_server.errors import (
     SessionNotFound,
     SessionTakenOver,
     StorageFailed,
+    TranslationUnsupported,
     UnexpectedMessage,
     UnknownLanguage,
 )
@@ -37,6 +39,7 @@ from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import Session
 from greffier_server.storage.failures import LogConflict, SessionMoved, moved
+from greffier_server.storage.glossaries import Glossaries, MemoryGlossaries
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.ownership import OnlyServer, Ownership
 from greffier_server.storage.store import SessionRow, SessionStore
@@ -84,6 +87,7 @@ class Desk:
         settings: bounds.
         on_commit: told the lag of each committed batch of words.
         ownership: which sessions are this server's; all, when absent.
+        glossaries: terms of tenants, which their sessions are opened with.
     """
 
     def __init__(
@@ -97,8 +101,10 @@ class Desk:
         settings: DeskSettings | None = None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
         ownership: Ownership | None = None,
+        glossaries: Glossaries | None = None,
     ) -> None:
         self._store = store
+        self._glossaries = glossaries or MemoryGlossaries()
         self._ownership = ownership or OnlyServer(store)
         self._sink = sink
         self._journal = journal
@@ -170,7 +176,7 @@ class Desk:
             format=start.format,
             language=start.language,
             translate_to=start.translate_to,
-            glossary=start.glossary,
+            glossary=merged(start.glossary, await self._glossaries.terms(tenant)),
             title=start.title,
             minutes=start.minutes,
             minutes_language=start.minutes_language,
@@ -220,6 +226,24 @@ class Desk:
             raise UnknownLanguage("A target language is named twice.")
         if len(start.translate_to) > _MAX_LANGUAGES:
             raise UnknownLanguage(f"At most {_MAX_LANGUAGES} target languages a session.")
+        if start.translate_to and self._engines.generator is not None:
+            self._check_pairs(start)
+
+    def _check_pairs(self, start: Start) -> None:
+        languages = self._settings.sessions.translating.languages
+        if not languages:
+            return
+        spoken = canonical(start.language)
+        wanted = set(start.translate_to) - {spoken}
+        if spoken is not None and wanted:
+            wanted.add(spoken)
+        unknown = sorted(wanted - languages)
+        if unknown:
+            raise TranslationUnsupported(
+                f"The loaded language model does not translate {', '.join(map(name, unknown))}; "
+                f"it knows {', '.join(sorted(languages))}. Leave the language out of "
+                "translate_to, or have the server load another model."
+            )
 
     async def resume(self, tenant: str, resume: Resume) -> SpeakingSession:
         """Take a session again after a lost socket (see `SessionDesk.resume`)."""

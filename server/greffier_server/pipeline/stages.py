@@ -1,15 +1,26 @@
 """Which stages run downstream of recognition, for what a session was asked to do."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from greffier_models.protocols import TextGenerator
 from greffier_server.core.events import Event, RecognitionFinished, SessionStarted, StageFailed
+from greffier_server.core.translation_policies import TRANSLATION_POLICIES, PolicyName
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.minute import MinuteStage
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.translate import TranslateStage
 
-__all__ = ["AbsentModel", "downstream_stages"]
+__all__ = ["AbsentModel", "Translating", "downstream_stages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Translating:
+    """How sessions are translated."""
+
+    policy: PolicyName = "clause"
+    languages: frozenset[str] = frozenset()
+    """That the model knows; empty = not known, and every one is tried."""
 
 
 class AbsentModel:
@@ -36,12 +47,20 @@ def downstream_stages(
     generator: TextGenerator | None,
     *,
     minutes_after: type[Event] = RecognitionFinished,
+    translating: Translating | None = None,
 ) -> Sequence[Stage]:
     """Stages of one session; each language is translated once, whatever the number of viewers."""
     if generator is None:
         return [AbsentModel()] if started.translate_to else []
+    how = translating or Translating()
     stages: list[Stage] = [
-        TranslateStage(generator, language, glossary=started.glossary)
+        TranslateStage(
+            generator,
+            language,
+            glossary=started.glossary,
+            policy=TRANSLATION_POLICIES[how.policy](),
+            languages=how.languages,
+        )
         for language in started.translate_to
     ]
     if started.minutes:

@@ -22,6 +22,7 @@ from greffier_server.core.records import MalformedRecord, decode_record, encode_
 from greffier_server.errors import SessionExists, SessionNotFound, StorageFailed
 from greffier_server.storage import sql_jobs
 from greffier_server.storage.engines import BARE, WRITES, engine_for
+from greffier_server.storage.glossaries import SqlGlossaries
 from greffier_server.storage.holdings import Holdings
 from greffier_server.storage.rows import (
     Key,
@@ -89,6 +90,11 @@ class SqlStore:
             await engine.dispose()
             raise
         return cls(engine, holdings, texts)
+
+    @property
+    def glossaries(self) -> SqlGlossaries:
+        """The terms of tenants, in the same database."""
+        return SqlGlossaries(self._read, self._write, self._texts)
 
     async def create(self, row: SessionRow) -> None:
         """Add a session. Raises SessionExists when the id is taken."""

@@ -19,6 +19,7 @@ __all__ = [
     "audio_objects",
     "audio_recordings",
     "events",
+    "glossary_terms",
     "jobs",
     "metadata",
     "nodes",
@@ -151,4 +152,13 @@ audio_objects = Table(  # outlives its session until the object is gone: no fore
     PrimaryKeyConstraint("name", name="pk_audio_objects"),
     Index("ix_audio_objects_session", "tenant", "session", "from_byte"),
     Index("ix_audio_objects_state", "state", "since_ms"),
+)
+
+glossary_terms = Table(  # of the tenant; a session's own are in its first event
+    "glossary_terms",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("term", Text, nullable=False),  # SHA-256 over spelling and language
+    Column("body", Text, nullable=False),  # JSON, encrypted where words are
+    PrimaryKeyConstraint("tenant", "term", name="pk_glossary_terms"),
 )

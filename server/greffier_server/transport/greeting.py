@@ -25,6 +25,7 @@ _MAX_TITLE_CHARS = 500
 _MAX_LANGUAGES = 32
 _MAX_TERMS = 2_000
 _MAX_TERM_CHARS = 200
+_MAX_TERM_FORMS = 64
 _MAX_TOKEN_CHARS = 512
 
 
@@ -102,7 +103,11 @@ def check_start(start: Start) -> None:
         raise MalformedMessage(f"start.glossary: has at most {_MAX_TERMS} terms")
     for term in start.glossary:
         _check_languages(tuple(term.translations), "start.glossary.translations")
-        texts = (term.term, *term.translations.values())
+        if term.language:
+            _check_language(term.language, "start.glossary.language")
+        texts = (term.term, *term.translations.values(), *term.variants, *term.pronunciation)
+        if len(texts) > _MAX_TERM_FORMS:
+            raise MalformedMessage(f"start.glossary: a term has at most {_MAX_TERM_FORMS} forms")
         if not term.term.strip() or any(len(text) > _MAX_TERM_CHARS for text in texts):
             raise MalformedMessage(f"start.glossary: a term has 1 to {_MAX_TERM_CHARS} characters")
     check_speakers(start)

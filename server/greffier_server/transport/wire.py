@@ -87,6 +87,7 @@ class WireMapping:
             case SessionStarted(language=language) as event:
                 self._language = "" if language == "auto" else language
                 self._speakers = dict(enumerate(speaker_names(event), start=1))
+                return self._untranslated(event)
             case LanguageDetected(language=language):
                 self._language = language
             case SegmentOpened() as event:
@@ -103,7 +104,13 @@ class WireMapping:
                 return self._speaker(seq, event)
             case SegmentTranslated() as event if self._wants(event.language):
                 return Translation(
-                    seq, event.segment, event.language, event.text, closed=event.closed
+                    seq,
+                    event.segment,
+                    event.language,
+                    event.text,
+                    closed=event.closed,
+                    doubts=event.doubts,
+                    failure=event.failure,
                 )
             case TranslationRevised() as event if self._wants(event.language):
                 return Translation(seq, event.segment, event.language, "", tail=event.tail)
@@ -124,6 +131,16 @@ class WireMapping:
             case _:
                 pass
         return None
+
+    def _untranslated(self, started: SessionStarted) -> Error | None:
+        """Say so when the reader waits for a language that will never come."""
+        there = {*started.translate_to, started.language}
+        missing = sorted((self._languages or frozenset()) - there)
+        if not missing:
+            return None
+        languages = ", ".join(started.translate_to) or "no language"
+        message = f"this session is not translated into {', '.join(missing)}, but into {languages}"
+        return Error("not_translated", message)
 
     def _wants(self, language: str) -> bool:
         return self._languages is None or language in self._languages

@@ -1,6 +1,6 @@
 import pytest
 
-from greffier_server.core.invariants import check, facts, missing_facts
+from greffier_server.core.invariants import check, compare, facts, missing_facts
 
 pytestmark = pytest.mark.unit
 
@@ -43,8 +43,8 @@ def test_good_translations_pass_both_ways(french: str, english: str):
         ("Le mardi.", "On Thursday.", "weekday", "4", True),
         ("Le radar ne marche pas.", "The radar works.", "negation", "yes", False),
         ("Le radar marche.", "The radar does not work.", "negation", "no", True),
-        ("Alpha 12, répondez.", "12, answer.", "call sign", "alpha", False),
-        ("BAW117, descendez.", "Speedbird, descend.", "call sign", "baw117", False),
+        ("Alpha 12, répondez.", "12, answer.", "call sign", "A12", False),
+        ("BAW117, descendez.", "Speedbird, descend.", "call sign", "BAW117", False),
         ("Nous partons.", "We leave at 7.", "number", "7", True),
     ],
 )
@@ -74,3 +74,45 @@ def test_a_claim_may_say_less_than_its_evidence_but_nothing_else():
         "number",
         "month",
     ]
+
+
+def test_a_mismatch_shows_the_wording_on_both_sides():
+    found = compare("Il manque huit mille euros lundi.", "80,000 euros are missing.", ("fr", "en"))
+    shown = {(m.kind, m.expected): (m.source, m.target) for m in found}
+    assert shown["number", "8000"] == ("huit mille", "")
+    assert shown["number", "80000"] == ("", "80,000")
+    assert shown["weekday", "1"] == ("lundi", "")
+
+
+@pytest.mark.parametrize(
+    ("french", "english", "sound"),
+    [
+        ("Un budget de 18 k€.", "A budget of €18,000.", True),
+        ("Un coût de 2,5 M€.", "A cost of €2.5m.", True),
+        ("Un coût de 2,5 M€.", "A cost of €2.5bn.", False),
+        ("À trois heures et demie.", "At 3:30.", True),
+        ("À dix-huit heures dix.", "At 6:10 p.m.", True),
+        ("Pendant deux semaines.", "For two weeks.", True),
+        ("Pendant deux semaines.", "For two months.", False),
+        ("À dix heures.", "At ten.", True),
+        ("Trois kilomètres.", "Three miles.", False),
+        ("Personne n'est venu.", "Everybody came.", False),
+        ("Oui. Ce n'est pas prêt.", "Yes. It is ready.", False),
+        ("Les trois premières lettres.", "The first three letters.", True),
+    ],
+)
+def test_amounts_times_units_and_negation(french: str, english: str, sound: bool):
+    assert (compare(french, english, ("fr", "en")) == ()) is sound
+    assert (compare(english, french, ("en", "fr")) == ()) is sound
+
+
+def test_a_claim_may_not_change_a_code():
+    evidence = facts("Bravo Deux en Tango Uniform quatre cinq deux neuf, le 221430ZNOV26.", "fr")
+    assert missing_facts(facts("Bravo 2 is at TU 4529 at 221430Z.", "en"), evidence) == []
+    found = missing_facts(facts("Bravo Three is at TU 4528.", "en"), evidence)
+    assert [(m.kind, m.expected) for m in found] == [
+        ("call sign", "B3"),
+        ("grid reference", "TU4528"),
+    ]
+    told = facts("Départ le 22 novembre à 14 h 30.", "fr")
+    assert missing_facts(facts("Departure 221430ZNOV26.", "en"), told) == []

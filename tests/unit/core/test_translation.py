@@ -6,6 +6,7 @@ from greffier_server.core.translation import (
     better,
     clean,
     defect,
+    judge,
     mismatches,
     needs_translation,
     repair_prompt,
@@ -132,10 +133,14 @@ def test_a_lost_negation_is_named():
 
 def test_the_better_of_two_attempts_is_kept():
     good, bad, garbage = "The radar has not worked since Monday.", "The radar works.", ""
-    assert better(TASK, bad, good)[0] == good
-    assert better(TASK, good, bad)[0] == good
-    assert better(TASK, garbage, bad)[0] == bad
-    assert better(TASK, good, good + " ")[0] == good
+
+    def chosen(first: str, second: str) -> str:
+        return better(judge(TASK, first), judge(TASK, second)).text
+
+    assert chosen(bad, good) == good
+    assert chosen(good, bad) == good
+    assert chosen(garbage, bad) == bad
+    assert chosen(good, good + " ") == good
 
 
 def test_the_token_limit_grows_with_the_text_and_is_finite():

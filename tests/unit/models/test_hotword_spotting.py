@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from greffier_models.hotwords.spotting import Spotted, TermIndex
-from greffier_models.types import Word
+from greffier_models.types import SAID_AS, Word
 
 pytestmark = pytest.mark.unit
 
@@ -89,3 +89,11 @@ def test_capitals_are_the_glossarys_where_it_has_its_own():
     assert index.respelt(" Teamviewer's") == " TeamViewer's"
     assert index.respelt(" rose.") == " rose.", "a flower"
     assert index.respelt(" other") == " other"
+
+
+def test_a_term_is_found_by_the_way_it_is_said_and_written_as_itself():
+    terms = [f"Xhoxhaj{SAID_AS}hodjaï", "Kowalski"]
+    assert best("le maire Hodjail répond", ["Xhoxhaj"]) is None
+    spot = best("le maire Hodjail répond", terms)
+    assert spot is not None
+    assert spot.term == "Xhoxhaj"

@@ -23,6 +23,7 @@ from greffier_server.core.events import (
     SecondPassStarted,
     SegmentClosed,
     SegmentOpened,
+    SegmentTranslated,
     SessionFinished,
     SessionStarted,
     SilencePassed,
@@ -34,7 +35,8 @@ from greffier_server.core.events import (
 from greffier_server.pipeline.anchor import AnchorStage
 from greffier_server.pipeline.diarize import DiarizeStage
 from greffier_server.pipeline.ports import Stage
-from greffier_server.pipeline.stages import AbsentModel, downstream_stages
+from greffier_server.pipeline.stages import AbsentModel, Translating, downstream_stages
+from tests.support.meetings import new_log, spoken
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +76,17 @@ def test_one_stage_a_language_and_one_for_the_minutes() -> None:
     assert len(names) == len(set(names)) == 3
     assert len(_stages("en", minutes=False)) == 1
     assert _stages(minutes=False) == []
+
+
+async def test_stages_translate_by_the_servers_policy_and_languages() -> None:
+    log = new_log()
+    await log.append(*spoken([("A", "sv", "Tack så mycket.")]))
+    how = Translating("clause", frozenset({"fr", "en"}))
+    asked = SessionStarted(AudioFormat(), "auto", ("en",), minutes=False)
+    (stage,) = downstream_stages(asked, FakeGenerator(), translating=how)
+    await stage.run(log)
+    (told,) = [r.event for r in log.records if isinstance(r.event, SegmentTranslated)]
+    assert told.failure == "translation_unsupported"
 
 
 def test_without_a_model_only_a_wish_for_translation_is_answered() -> None:

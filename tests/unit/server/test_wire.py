@@ -1,5 +1,7 @@
 """From events to messages, for readers with different cursors."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from greffier.protocol import (
     AudioFormat,
     Caption,
+    Doubt,
     Error,
     Finished,
     Gap,
@@ -136,6 +139,26 @@ def test_only_the_wanted_languages() -> None:
     assert [m.language for m in said(*events, languages=("de",))] == ["de"]  # type: ignore[attr-defined]
     assert said(*events, languages=()) == []
     assert len(said(*events, languages=None)) == 2
+
+
+def test_doubts_and_failures_of_a_translation_are_told() -> None:
+    doubt = Doubt("number", "douze", "ten")
+    whole, none = said(
+        SegmentTranslated(1, "en", "ten", doubts=(doubt,), words=3),
+        SegmentTranslated(2, "en", "", failure="engine_timeout"),
+    )
+    assert whole == Translation(1, 1, "en", "ten", closed=True, doubts=(doubt,))
+    assert none == Translation(2, 2, "en", "", closed=True, failure="engine_timeout")
+
+
+def test_a_viewer_of_a_language_that_will_not_come_is_told_once() -> None:
+    event = replace(started("fr"), translate_to=("en",))
+    (error,) = said(event, languages=("en", "de"))
+    assert isinstance(error, Error)
+    assert error.code == "not_translated"
+    assert "de" in error.message
+    assert said(event, languages=("en", "fr")) == said(event, languages=None) == []
+    assert said(event, languages=("de",), after_seq=1) == []
 
 
 def test_nothing_is_said_twice_but_the_tail_and_the_last_word() -> None:
