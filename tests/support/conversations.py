@@ -7,10 +7,12 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+
+from greffier_server.transport.encoded_audio import is_list
 
 __all__ = ["Conversation", "conversation", "encoded"]
 
@@ -94,11 +96,12 @@ def _texts(event: dict[str, Any]) -> list[str]:
 
 def _without_changes(value: Any) -> Any:
     if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
         return {
             key: "…" if key in _CHANGING and _changes(key, entry) else _without_changes(entry)
-            for key, entry in value.items()
+            for key, entry in fields.items()
         }
-    return [_without_changes(entry) for entry in value] if isinstance(value, list) else value
+    return [_without_changes(entry) for entry in value] if is_list(value) else value
 
 
 def _changes(key: str, value: Any) -> bool:
@@ -107,7 +110,11 @@ def _changes(key: str, value: Any) -> bool:
 
 @asynccontextmanager
 async def conversation(
-    url: str, path: str, *, subprotocols: tuple[str, ...] = (), headers: dict[str, str] | None = None
+    url: str,
+    path: str,
+    *,
+    subprotocols: tuple[str, ...] = (),
+    headers: dict[str, str] | None = None,
 ) -> AsyncGenerator[Conversation, None]:
     """Connect and talk."""
     async with connect(
