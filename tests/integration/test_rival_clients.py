@@ -13,7 +13,7 @@ import pytest
 import soxr
 from mistralai.client import Mistral
 from mistralai.client.models import AudioFormat as MistralFormat
-from mistralai.client.models import TranscriptionStreamDone
+from mistralai.client.models import TranscriptionStreamDone, TranscriptionStreamTextDelta
 from openai.types.realtime import ConversationItemInputAudioTranscriptionCompletedEvent as Completed
 
 import greffier
@@ -236,12 +236,15 @@ async def _mistral(server: Served) -> TranscriptionStreamDone:
         language="en",
     )
     deltas = ""
-    async for event in events:
+    done: TranscriptionStreamDone | None = None
+    async for event in events:  # ends behind the last one by itself
         if isinstance(event, TranscriptionStreamDone):
-            assert deltas == event.text
-            return event
-        deltas += getattr(event, "text", "") if "delta" in str(event.type) else ""
-    raise AssertionError("it did not end")
+            done = event
+        elif isinstance(event, TranscriptionStreamTextDelta):
+            deltas += event.text
+    assert done is not None
+    assert deltas == done.text
+    return done
 
 
 def test_mistral_reads_a_recording(server: Served, wav: Path) -> None:
