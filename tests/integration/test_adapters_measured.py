@@ -20,6 +20,6 @@ def test_every_protocol_tells_the_same(tmp_path: Path) -> None:
         costs, texts = asyncio.run(
             compare(server, pcm, protocols=list(PROTOCOLS), sessions=2, rounds=1, pace=50.0)
         )
-    assert texts == dict.fromkeys(PROTOCOLS, {"one two."})
+    assert texts == {name: {"one two."} for name in PROTOCOLS}
     assert costs.keys() == PROTOCOLS.keys()
     assert NATIVE in costs
