@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from greffier_models.fakes import FakeGenerator
 from greffier_server.core.events import SessionFinished, SessionStarted
 from greffier_server.settings import Settings, TenantToken, hash_token
 from greffier_server.upload_settings import UploadSettings
@@ -53,7 +54,7 @@ async def post(
 
 
 async def started(server: ServedDesk) -> SessionStarted:
-    [session] = await server.sessions()
+    session, *_ = await server.sessions()
     event = (await server.events(session))[0]
     assert isinstance(event, SessionStarted)
     return event
@@ -127,6 +128,21 @@ async def test_a_stream_adds_up() -> None:
         assert len(events[-1]["logprobs"]) == len(SPOKEN.words)
         segments = [e for e in events if e["type"] == "transcript.text.segment"]
         assert [e["text"] for e in segments] == ["w0 w1.", "w2 w3."]
+
+
+async def test_a_translation() -> None:
+    async with served_desk(generator=FakeGenerator()) as server, asking(server.url) as http:
+        answer = await post(http, TRANSLATE, response_format="verbose_json")
+        kept = await http.get(
+            f"/v1/sessions/{answer.headers['x-greffier-session']}/translations/en?format=json"
+        )
+        told = [part["text"] for part in kept.json()["segments"]]
+        assert answer.json()["text"] == " ".join(told)
+        assert told != ["w0 w1.", "w2 w3."]
+        assert [part["text"].strip() for part in answer.json()["segments"]] == told
+        srt = await post(http, TRANSLATE, response_format="srt")
+        assert told[0] in srt.text
+        assert (await started(server)).translate_to == ("en",)
 
 
 async def test_translations_need_a_language_model_unless_it_is_english() -> None:

@@ -19,6 +19,7 @@ from greffier_server.errors import ServerBusy
 from greffier_server.services import Readiness, Services
 from greffier_server.settings import LimitSettings, Settings
 from greffier_server.telemetry import Metrics
+from greffier_server.transport import uploads
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.refusals import ServerStopping
@@ -26,6 +27,7 @@ from greffier_server.transport.stopping import Connections
 from greffier_server.transport.upload_errors import (
     RecordingTooLarge,
     RecordingTooLong,
+    RecordingTooSlow,
     RecordingUnreadable,
 )
 from greffier_server.transport.uploads import Uploads
@@ -212,6 +214,19 @@ async def test_bytes_and_places_are_limited() -> None:
         here.connections.stop()
         with pytest.raises(ServerStopping), here.uploads.place():
             pytest.fail("there was a place")
+
+
+async def test_a_body_that_hardly_comes_gives_its_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_GRACE_S", 0.2)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield bytes(100)  # for a twentieth of a second
+        await asyncio.sleep(60)
+
+    async with kit() as here:
+        with pytest.raises(RecordingTooSlow):
+            async with here.uploads.stored(body()):
+                pytest.fail("it was taken")
 
 
 async def test_who_leaves_early_ends_the_session_and_the_decoder() -> None:

@@ -5,11 +5,12 @@
         * RecordingUnreadable: not a recording, or without sound, or damaged
         * RecordingTooLarge: too many bytes
         * RecordingTooLong: too many hours
+        * RecordingTooSlow (retryable): too few bytes a second
 """
 
 from greffier_server.errors import BadRequest
 
-__all__ = ["RecordingTooLarge", "RecordingTooLong", "RecordingUnreadable"]
+__all__ = ["RecordingTooLarge", "RecordingTooLong", "RecordingTooSlow", "RecordingUnreadable"]
 
 
 class RecordingUnreadable(BadRequest):
@@ -30,3 +31,11 @@ class RecordingTooLong(BadRequest):
 
     code = "recording_too_long"
     status = 413
+
+
+class RecordingTooSlow(BadRequest):
+    """It does not come as fast as the slowest line would bring it."""
+
+    code = "recording_too_slow"
+    status = 408
+    retryable = True

@@ -23,6 +23,7 @@ from greffier_server.transport.guest import Doorway, Guest, welcome
 from greffier_server.transport.upload_errors import (
     RecordingTooLarge,
     RecordingTooLong,
+    RecordingTooSlow,
     RecordingUnreadable,
 )
 from greffier_server.upload_settings import UploadSettings
@@ -33,6 +34,9 @@ T = TypeVar("T")
 
 _PIECE_BYTES: Final = 64_000
 """Read and journalled at once; two seconds at the decoder's rate."""
+_GRACE_S: Final = 60.0
+_LEAST_BYTES_PER_S: Final = 2_000
+"""Of an upload, on average, beyond the time of grace."""
 _ANSWER_S: Final = 60.0
 """A decoder that gives nothing for so long has hung."""
 _HOUR_MS: Final = 3_600_000
@@ -89,9 +93,19 @@ class Uploads:
 
         Raises:
             RecordingTooLarge: it goes on beyond what one recording may have.
+            RecordingTooSlow: it would hold its place for ever.
         """
+        due_s = asyncio.get_running_loop().time() + _GRACE_S
         left = self._settings.max_bytes
-        async for piece in stream:
+        while True:
+            try:
+                async with asyncio.timeout_at(due_s):
+                    piece = await anext(stream, None)
+            except TimeoutError:
+                raise RecordingTooSlow("the recording came too slowly; send it again") from None
+            if piece is None:
+                return
+            due_s += len(piece) / _LEAST_BYTES_PER_S
             left -= len(piece)
             if left < 0:
                 raise RecordingTooLarge(
@@ -105,7 +119,7 @@ class Uploads:
         """Store a body that is nothing but the recording, for as long as the block lasts.
 
         Raises:
-            RecordingTooLarge: as in `bounded`.
+            RecordingTooLarge, RecordingTooSlow: as in `bounded`.
         """
         file = await asyncio.to_thread(tempfile.TemporaryFile)
         try:
