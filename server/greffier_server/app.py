@@ -16,9 +16,13 @@ from greffier_server.transport.glossary import add_glossary_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
+from greffier_server.transport.mistral.hosted import mistral_reception
+from greffier_server.transport.openai.realtime import realtime_reception
+from greffier_server.transport.openai.recordings import add_openai_routes
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.uploads import Uploads
 
 __all__ = ["create_app"]
 
@@ -71,10 +75,16 @@ def create_app(
     add_space_route(app)
     add_glossary_routes(app)
     add_bundle_routes(app)
+    add_openai_routes(app)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
+    app.state.uploads = Uploads(app.state.doorway, settings.uploads)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
+    realtime = realtime_reception(app.state.doorway)
+    app.router.routes.append(WebSocketRoute("/v1/realtime", realtime.serve))
+    mistral = mistral_reception(app.state.doorway)
+    app.router.routes.append(WebSocketRoute("/v1/audio/transcriptions/realtime", mistral.serve))
     app.router.routes.extend(routes)
     app.router.default = no_such_socket
     return app

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from greffier_models.protocols import TextGenerator
 from greffier_server.app import create_app
 from greffier_server.core.events import Event
 from greffier_server.pipeline.session import SessionLimits
@@ -47,12 +48,16 @@ class ServedDesk:
 
 @asynccontextmanager
 async def served_desk(
-    *, limits: SessionLimits | None = None, ping_s: float = 20.0, max_sessions: int = 4
+    *,
+    limits: SessionLimits | None = None,
+    ping_s: float = 20.0,
+    max_sessions: int = 4,
+    generator: TextGenerator | None = None,
 ) -> AsyncGenerator[ServedDesk, None]:
     """Serve until the block ends."""
     settings = Settings(limits=LimitSettings(drain_s=1.0))
     connections = Connections(limit=settings.limits.connections)
-    async with desk_kit(limits=limits, max_sessions=max_sessions) as kit:
+    async with desk_kit(limits=limits, max_sessions=max_sessions, generator=generator) as kit:
         services = Services(
             desk=kit.desk,
             store=kit.store,
