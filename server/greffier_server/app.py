@@ -18,6 +18,7 @@ from greffier_server.transport.live import LiveEndpoint
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.uploads import Uploads
 
 __all__ = ["create_app"]
 
@@ -71,6 +72,7 @@ def create_app(
     add_bundle_routes(app)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
+    app.state.uploads = Uploads(app.state.doorway, settings.uploads)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     app.router.routes.extend(routes)

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from greffier_models.catalog import default_models_dir
+from greffier_server.upload_settings import UploadSettings
 
 __all__ = [
     "EncryptionSettings",
@@ -407,6 +408,8 @@ class Settings(BaseSettings):
     """What the server may reach and who may reach it from a browser."""
     integrity: IntegritySettings = IntegritySettings()
     """Proof that a record was not changed."""
+    uploads: UploadSettings = UploadSettings()
+    """Recordings sent whole over HTTP."""
 
     @classmethod
     def settings_customise_sources(

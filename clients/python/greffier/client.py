@@ -55,6 +55,7 @@ async def connect(
     format: AudioFormat = _DEFAULT_FORMAT,
     channels: ChannelUse = "mix",
     speakers: Sequence[str] = (),
+    recorded: bool = False,
     reconnect: bool | RetryPolicy = True,
     on_reconnect: Callable[[Reconnection], None] | None = None,
     max_unacknowledged_s: float = 30.0,
@@ -85,6 +86,8 @@ async def connect(
         format: of the audio given to `send`.
         channels: ``separate`` where each channel is a speaker: each is recognised by itself.
         speakers: names of the separate channels' speakers, in order.
+        recorded: the audio is a whole recording that nobody watches word by word; it is read more
+            exactly and for less work.
         reconnect: resume after a lost connection; a `RetryPolicy` sets the delays.
         on_reconnect: told of each attempt, and when the session goes on.
         max_unacknowledged_s: `send` waits while more seconds of audio than this are not yet on
@@ -114,6 +117,7 @@ async def connect(
         channels=channels,
         speakers=tuple(speakers),
         profile=profile,
+        recorded=recorded,
     )
     dial = Dialler(url, token=token, ssl=ssl).dial
     session: LiveSession | SpooledSession

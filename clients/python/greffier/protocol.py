@@ -100,6 +100,9 @@ class Start:
     the session waits for the rest for `limits.spool_grace_s` instead of `limits.grace_s`."""
     continues: Continuation | None = None
     """The rest of a recording whose session ended before all of it had come."""
+    recorded: bool = False
+    """The audio is a whole recording that nobody watches word by word: it is decoded in whole
+    windows, more exactly and for less work, and its captions come window by window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ class SessionStarted:
     """The client keeps the audio on its disk: a long grace time."""
     continues: Continuation | None = field(default=None, metadata=LATER)
     """The session whose recording this one goes on with."""
+    recorded: bool = field(default=False, metadata=LATER)
+    """The audio is a whole recording, decoded in whole windows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class SessionSettings:
     """Where a session does not name its profile."""
     recordings: TranscribeSettings | None = None
     """Set where each session's audio is a whole recording, which nobody watches word by word."""
+    reading: TranscribeSettings = field(default_factory=lambda: TranscribeSettings(in_flight=8))
+    """How a session is read that says its audio is a whole recording; live ones come first."""
     anchor_ms: int = 0
     """Audio between two anchors of the hash chain; 0 = the audio is not anchored."""
 
@@ -126,7 +128,8 @@ class SessionBuilder:
         if self._settings.anchor_ms:
             journal = TappedJournal(journal)
         form = started.format
-        if self._settings.recordings is not None:
+        reading = self._reading(started)
+        if reading is not None:
             starts = [ChannelStart.of(state, channel, 0) for channel in channel_numbers(started)]
         else:
             starts = channel_starts(started, state, self._settings.policy)
@@ -149,9 +152,9 @@ class SessionBuilder:
             begin_ms = max(start_ms, min(start.from_ms, durable_ms))
             feeds.append(AudioFeed(begin_ms))
             heard = _Heard((tenant, session_id), log, feeds[-1], begin_ms, progressed)
-            if self._settings.recordings is not None:
+            if reading is not None:
                 segmenter = open_segmenter(started, start, numbers)
-                recognitions.append(self._recording(started, start, heard, segmenter))
+                recognitions.append(self._recording(started, start, heard, segmenter, reading))
             else:
                 recognitions.append(self._live(started, start, heard, numbers, pace, opening))
         session = Session(
@@ -172,13 +175,19 @@ class SessionBuilder:
         return session
 
     async def _opening(self, started: SessionStarted, from_byte: int) -> Opening:
-        if self._settings.recordings is not None:
+        if self._reading(started) is not None:
             return Opening()
         if self._versions is None:
             self._versions = await asyncio.to_thread(taking_part)
         identity = self._engines.recognizer.identity
         listening = self._listening(started)
         return Opening(listening.recorded(identity, from_byte=from_byte, versions=self._versions))
+
+    def _reading(self, started: SessionStarted) -> TranscribeSettings | None:
+        """How the session is read as a whole recording; None = it is live."""
+        if self._settings.recordings is not None:
+            return self._settings.recordings
+        return self._settings.reading if started.recorded else None
 
     def _listening(self, started: SessionStarted) -> Listening:
         settings = self._settings
@@ -233,7 +242,12 @@ class SessionBuilder:
         ]
 
     def _recording(
-        self, started: SessionStarted, start: ChannelStart, heard: _Heard, segmenter: Segmenter
+        self,
+        started: SessionStarted,
+        start: ChannelStart,
+        heard: _Heard,
+        segmenter: Segmenter,
+        reading: TranscribeSettings,
     ) -> Hearing:
         return RecordingRecognition(
             log=heard.log,
@@ -243,7 +257,7 @@ class SessionBuilder:
                 recognizer=self._engines.recognizer,
                 detector=self._engines.vad,
                 speech=self._speech(started),
-                settings=self._settings.recordings,
+                settings=reading,
                 stream=heard.stream,
             ),
             engine=str(self._engines.recognizer.identity),

@@ -179,6 +179,7 @@ class Desk:
             profile=start.profile,
             spooled=start.spooled,
             continues=start.continues,
+            recorded=start.recorded,
         )
         # The first event is stored without patience, so that the client can be told.
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)
