@@ -7,7 +7,7 @@ from greffier_models.types import Word
 
 __all__ = ["SpokenWord", "bare", "spoken", "spread"]
 
-_EDGES = " \t\n.,;:!?…¡¿\"()[]{}«»“”„‹›—–、。！？，：；"
+_EDGES = ' \t\n.,;:!?…¡¿"()[]{}«»“”„‹›—–、。！？，：；'
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ class ResultsMapping:
         said: list[Message] = []
         for channel in self._channels:
             silent = not channel.open and channel.spoke
-            if silent and heard_ms - channel.last_word_ms >= wanted:
+            since_ms = self._clock(heard_ms) - self._clock(channel.last_word_ms)
+            if silent and since_ms >= wanted:
                 channel.spoke = False
                 end = {"last_word_end": self._at(channel.last_word_ms)}
                 said.append({"type": "UtteranceEnd", "channel": self._number(channel), **end})

@@ -18,6 +18,7 @@ from greffier_server.transport.vosk.utterances import Utterances
 
 __all__ = ["VoskVisit", "farewell"]
 
+
 class VoskVisit:
     """One stream. Its session is opened by the first audio: before, the rate may change.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from greffier.protocol import AudioFormat, GlossaryTerm, Start
+from greffier.protocol import AudioFormat, Encoding, GlossaryTerm, Start
 from greffier_server.errors import MalformedMessage, UnsupportedAudio
 
 __all__ = ["Greeting"]
@@ -64,7 +64,7 @@ class Greeting:
         into = ["en"] if self.translate else []
         if self.target_language is not None and self.target_language not in into:
             into.append(self.target_language)
-        encoding = "pcm_f32le" if self.sample_format == "float32" else "pcm_s16le"
+        encoding: Encoding = "pcm_f32le" if self.sample_format == "float32" else "pcm_s16le"
         return Start(
             format=AudioFormat(encoding, _RATE, 1),
             language=self.language,
