@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
+
+from starlette.datastructures import QueryParams
 
 from greffier.protocol import AudioFormat, Encoding, GlossaryTerm, Start
 from greffier_server.errors import BadRequest, MalformedMessage, UnsupportedAudio
 
-__all__ = ["EgressRefused", "Listen", "Query", "RedactionRefused"]
+__all__ = ["EgressRefused", "Listen", "RedactionRefused"]
 
 _ENCODINGS: Final[Mapping[str, Encoding]] = {
     "linear16": "pcm_s16le",
@@ -18,18 +20,6 @@ _ENCODINGS: Final[Mapping[str, Encoding]] = {
 _TELEPHONE: Final = ("mulaw", "alaw")
 _TELEPHONE_RATE: Final = 8_000
 _TRUE: Final = ("true", "1", "yes")
-
-
-class Query(Protocol):
-    """Parameters of a request."""
-
-    def get(self, key: str, default: str) -> str:
-        """Return the last value of a parameter."""
-        ...
-
-    def getlist(self, key: str) -> list[str]:
-        """Return every value of a parameter."""
-        ...
 
 
 class EgressRefused(BadRequest):
@@ -61,10 +51,10 @@ class Listen:
     multilingual: bool
     diarize: bool
     utterances: bool
-    paragraphs: bool
+    """Of recordings: each utterance by itself, too."""
 
     @classmethod
-    def read(cls, query: Query) -> "Listen":
+    def read(cls, query: QueryParams) -> "Listen":
         """Read the parameters; those that are not known are ignored.
 
         Raises:
@@ -88,7 +78,6 @@ class Listen:
             multilingual=multilingual,
             diarize=_true(query, "diarize") or query.get("diarize_model", "") != "",
             utterances=_true(query, "utterances"),
-            paragraphs=_true(query, "paragraphs"),
         )
 
     def start(self, form: AudioFormat) -> Start:
@@ -102,7 +91,7 @@ class Listen:
         )
 
 
-def _format(query: Query) -> AudioFormat | None:
+def _format(query: QueryParams) -> AudioFormat | None:
     name = query.get("encoding", "")
     channels = _number(query, "channels", 1)
     if not name:
@@ -118,7 +107,7 @@ def _format(query: Query) -> AudioFormat | None:
     return AudioFormat(encoding, rate, channels)
 
 
-def _language(query: Query) -> tuple[str, bool]:
+def _language(query: QueryParams) -> tuple[str, bool]:
     """Return the language of the speech, and whether words say theirs."""
     asked = query.get("language", "")
     if asked == "multi":
@@ -128,18 +117,18 @@ def _language(query: Query) -> tuple[str, bool]:
     return asked.replace("_", "-").split("-")[0].lower(), False
 
 
-def _glossary(query: Query) -> tuple[GlossaryTerm, ...]:
+def _glossary(query: QueryParams) -> tuple[GlossaryTerm, ...]:
     """Keyterms, and keywords with or without a weight (``term:2``), which is ignored."""
     terms = [term.strip() for term in query.getlist("keyterm")]
     terms += [word.rsplit(":", 1)[0].strip() for word in query.getlist("keywords")]
     return tuple(GlossaryTerm(term) for term in dict.fromkeys(terms) if term)
 
 
-def _true(query: Query, name: str) -> bool:
+def _true(query: QueryParams, name: str) -> bool:
     return query.get(name, "").lower() in _TRUE
 
 
-def _number(query: Query, name: str, default: int) -> int:
+def _number(query: QueryParams, name: str, default: int) -> int:
     text = query.get(name, "")
     if not text:
         return default

@@ -14,17 +14,15 @@ from greffier.protocol import AudioFormat
 from greffier_models.errors import EngineError
 from greffier_server.core.events import RecognitionFinished, SessionFinished
 from greffier_server.errors import (
-    AuthenticationFailed,
-    AuthenticationRequired,
     BadRequest,
     MalformedMessage,
     ServerError,
     SessionClosed,
     UnsupportedAudio,
 )
-from greffier_server.services import Services
 from greffier_server.transport.aligning import Aligner
 from greffier_server.transport.deepgram.asked import Listen
+from greffier_server.transport.deepgram.described import model_info, refusal
 from greffier_server.transport.deepgram.results import ResultsMapping, seconds
 from greffier_server.transport.deepgram.wav import UndecodableAudio, WavHeader
 from greffier_server.transport.flushing import ClientClock, Flusher
@@ -39,7 +37,7 @@ from greffier_server.transport.visiting import (
     subprotocol,
 )
 
-__all__ = ["ListenEndpoint", "model_info"]
+__all__ = ["ListenEndpoint"]
 
 _MAX_COMPLAINTS: Final = 100
 _REASON_BYTES: Final = 120
@@ -133,12 +131,7 @@ class _ListenVisit:
 
     def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
         """Return the answer that refuses the handshake."""
-        wrong_key = isinstance(error, AuthenticationFailed | AuthenticationRequired)
-        return {
-            "err_code": "INVALID_AUTH" if wrong_key else error.code,
-            "err_msg": error.message,
-            "request_id": self._request_id,
-        }
+        return refusal(error, self._request_id)
 
     def farewell(self, error: ServerError | EngineError) -> Farewell:
         """Return the last message, and the close that Deepgram's clients know the meaning of."""
@@ -294,22 +287,6 @@ class _Stream:
             "models": [self._model["uuid"]],
             "model_info": {self._model["uuid"]: self._model["info"]},
         }
-
-
-def model_info(services: Services) -> dict[str, Any]:
-    """Describe the recogniser as Deepgram describes its models; ids are made of the digest."""
-    for model in services.models():
-        if model.role == "recognition" and model.state == "loaded":
-            return {
-                "uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{model.name} {model.digest}")),
-                "info": {
-                    "name": model.name,
-                    "version": model.digest[:12] or "unknown",
-                    "arch": model.engine or "unknown",
-                },
-            }
-    unknown = {"name": "greffier", "version": "unknown", "arch": "unknown"}
-    return {"uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, "greffier")), "info": unknown}
 
 
 def _model(model: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Configuration:
             rate=round(rate),
             words=bool(config.get("words", self.words)),
             alternatives=alternatives > 0,
-            phrases=_phrases(phrases) if isinstance(phrases, list) else self.phrases,
+            phrases=self.phrases if phrases is None else _phrases(phrases),
         )
 
     @property
@@ -92,6 +92,8 @@ def read_command(text: str) -> tuple[Command, Mapping[str, object]]:
 
 def _phrases(listed: object) -> tuple[str, ...]:
     """Phrases of the grammar; ``[unk]`` is Vosk's own word for all others."""
+    if not isinstance(listed, list):
+        raise MalformedMessage("config.phrase_list: is a list of texts")
     named = [one.strip() for one in cast("list[object]", listed) if isinstance(one, str)]
     known = [phrase for phrase in dict.fromkeys(named) if phrase and phrase != "[unk]"]
     return tuple(known[:_MAX_PHRASES])

@@ -287,9 +287,10 @@ def _language(language: str) -> dict[str, str]:
 
 
 def _first(group: BaseExceptionGroup[Any]) -> ServerError | EngineError:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            return _first(error)
+    held: list[Any] = list(group.exceptions)
+    while held:
+        error = held.pop(0)
         if isinstance(error, ServerError | EngineError):
             return error
+        held += getattr(error, "exceptions", ())
     return InternalError("the server failed; its log says where")
