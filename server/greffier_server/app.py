@@ -15,6 +15,7 @@ from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
+from greffier_server.transport.openai.recordings import add_openai_routes
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
@@ -71,6 +72,7 @@ def create_app(
     add_review_routes(app)
     add_space_route(app)
     add_bundle_routes(app)
+    add_openai_routes(app)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     app.state.uploads = Uploads(app.state.doorway, settings.uploads)

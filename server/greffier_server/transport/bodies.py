@@ -12,6 +12,7 @@ __all__ = [
     "Health",
     "ModelBody",
     "ModelList",
+    "OpenAIModelBody",
     "SecondPassBody",
     "SessionBody",
     "SessionList",
@@ -120,6 +121,11 @@ class ModelBody(_Body):
     size_bytes: int | None
     licence: str
 
+    @property
+    def hears(self) -> bool:
+        """It is the recogniser that sessions are given."""
+        return self.role == "recognition" and self.state == "loaded"
+
     @classmethod
     def of(cls, model: ModelDescription) -> "ModelBody":
         """Publish a description."""
@@ -136,6 +142,16 @@ class ModelBody(_Body):
         )
 
 
+class OpenAIModelBody(_Body):
+    """A model as clients of OpenAI read it."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    """Not known; clients need a number."""
+    owned_by: str = "greffier"
+
+
 class ModelList(_Body):
     """Every model this server knows of."""
 
@@ -144,6 +160,9 @@ class ModelList(_Body):
     reason: str
     """Why not; empty when ready."""
     models: tuple[ModelBody, ...]
+    object: Literal["list"] = "list"
+    """As clients of OpenAI read the list: `data` names what is loaded for speech."""
+    data: tuple[OpenAIModelBody, ...] = ()
 
 
 class WithheldBody(_Body):

@@ -24,6 +24,7 @@ from greffier_server.transport.bodies import (
     Health,
     ModelBody,
     ModelList,
+    OpenAIModelBody,
     SecondPassBody,
     SessionBody,
     SessionList,
@@ -291,7 +292,8 @@ async def get_models(_tenant: Tenant, parts: Parts) -> ModelList:
     """What is loaded, and what the catalogue knows."""
     readiness = parts.readiness()
     models = tuple(map(ModelBody.of, parts.models()))
-    return ModelList(ready=readiness.ready, reason=readiness.reason, models=models)
+    data = tuple(OpenAIModelBody(id=model.name) for model in models if model.hears)
+    return ModelList(ready=readiness.ready, reason=readiness.reason, models=models, data=data)
 
 
 @_server.get("/schema.json", summary="JSON Schema of the WebSocket messages")

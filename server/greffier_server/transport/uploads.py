@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, TypeVar, cast
 
-from greffier.protocol import AudioFormat, Finished, ServerMessage, Start
+from greffier.protocol import AudioFormat, Finished, ServerMessage, Start, Started
 from greffier_server.errors import ServerBusy
 from greffier_server.transport import recording_decoder
 from greffier_server.transport.frames import closing
@@ -120,7 +120,9 @@ class Uploads:
     async def transcribe(
         self, tenant: str, recording: BinaryIO, start: Start, *, protocol: str, raw: bool = False
     ) -> AsyncGenerator[ServerMessage, None]:
-        """Transcribe a recording as a session; yield its native messages, the last is `Finished`.
+        """Transcribe a recording as a session; yield its native messages.
+
+        The first is `Started`, without a token since nobody can resume it, the last is `Finished`.
 
         Leaving early (`aclose`) ends the session with what it has.
 
@@ -141,6 +143,7 @@ class Uploads:
         async with opened as decoded:
             start = replace(start, format=decoded.format, recorded=True)
             async with welcome(self._doorway, tenant, start, protocol=protocol) as guest:
+                yield Started(guest.session.id, "", 0)
                 pushing = asyncio.create_task(_push(decoded.pieces, guest), name="push-upload")
                 try:
                     async with (
@@ -177,7 +180,7 @@ class Uploads:
 
     @asynccontextmanager
     async def _decoded(self, recording: BinaryIO, start: Start) -> AsyncGenerator[_Decoded, None]:
-        await asyncio.to_thread(recording.seek, 0)
+        descriptor = await asyncio.to_thread(_rewound, recording)
         separate = start.channels == "separate"
         child = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -185,7 +188,7 @@ class Uploads:
             recording_decoder.__name__,
             "1" if separate else "0",
             str(self._max_ms),
-            stdin=recording.fileno(),
+            stdin=descriptor,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # it may repeat what the recording holds
             env=_environment(),
@@ -241,6 +244,14 @@ class Uploads:
     def _too_long(self) -> RecordingTooLong:
         hours = self._doorway.limits.max_session_hours
         return RecordingTooLong(f"a recording lasts at most {hours:g} hours; send it in parts")
+
+
+def _rewound(recording: BinaryIO) -> int:
+    """Return the descriptor of a file, at its beginning for another process too."""
+    recording.flush()
+    descriptor = recording.fileno()
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 async def _push(pieces: AsyncIterator[bytes], guest: Guest) -> None:
