@@ -15,6 +15,8 @@ from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
+from greffier_server.transport.mistral.hosted import mistral_reception
+from greffier_server.transport.openai.realtime import realtime_reception
 from greffier_server.transport.openai.recordings import add_openai_routes
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
@@ -79,6 +81,10 @@ def create_app(
     add_voices_routes(app)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
+    realtime = realtime_reception(app.state.doorway)
+    app.router.routes.append(WebSocketRoute("/v1/realtime", realtime.serve))
+    mistral = mistral_reception(app.state.doorway)
+    app.router.routes.append(WebSocketRoute("/v1/audio/transcriptions/realtime", mistral.serve))
     app.router.routes.extend(routes)
     app.router.default = no_such_socket
     return app

@@ -34,11 +34,7 @@ class ParameterRefused(BadRequest):
 def kind_of(error: ServerError | EngineError) -> str:
     """Return the ``type`` of an error: whose fault it is."""
     refused = (AuthenticationFailed, AuthenticationRequired)
-    return (
-        "invalid_request_error"
-        if isinstance(error, (BadRequest, *refused))
-        else "server_error"
-    )
+    return "invalid_request_error" if isinstance(error, (BadRequest, *refused)) else "server_error"
 
 
 def error_body(error: ServerError | EngineError) -> dict[str, Any]:

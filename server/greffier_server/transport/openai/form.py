@@ -17,6 +17,7 @@ __all__ = ["Form", "ResponseFormat", "read_form"]
 
 _MAX_FIELDS: Final = 128
 _MAX_FIELD_BYTES: Final = 65_536
+_MAX_TITLE_CHARS: Final = 200
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 
 
@@ -116,7 +117,7 @@ def _checked(fields: FormData) -> Form:
         segments="segment" in wanted or not wanted,
         logprobs="logprobs" in _many(fields, "include"),
         stream=_text(fields, "stream").lower() in _TRUE,
-        title=(file.filename or "")[:200],
+        title="".join(filter(str.isprintable, file.filename or ""))[:_MAX_TITLE_CHARS],
     )
 
 

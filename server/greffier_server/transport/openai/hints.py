@@ -46,7 +46,8 @@ def terms_of(prompt: str, keywords: Iterable[str] = ()) -> tuple[GlossaryTerm, .
     terms: dict[str, GlossaryTerm] = {}
     for text in (*keywords, *_of_prompt(prompt)):
         term = " ".join(text.split())
-        if term and len(term) <= _MAX_TERM_CHARS and any(char.isalpha() for char in term):
+        sayable = term.isprintable() and any(char.isalpha() for char in term)
+        if sayable and len(term) <= _MAX_TERM_CHARS:
             terms.setdefault(term.casefold(), GlossaryTerm(term))
     return tuple(terms.values())[:_MAX_TERMS]
 

@@ -92,25 +92,16 @@ _FILE: dict[str, Any] = {
         },
     }
 }
+_OBJECT: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "text/plain": {"schema": {"type": "string"}},
-            "text/event-stream": {"schema": {"type": "string"}},
-        }
-    }
-} | {
-    status: {"description": text, "content": {"application/json": {"schema": {"type": "object"}}}}
-    for status, text in {
-        400: "A field, or the recording, cannot be used.",
-        401: "No token, or a wrong one.",
-        413: "The recording is too large or too long.",
-        501: "Not a thing this server does.",
-        503: "No room now, or not ready.",
-    }.items()
+    200: {"content": {**_OBJECT, "text/plain": _TEXT, "text/event-stream": _TEXT}},
+    400: {"description": "A field, or the recording, cannot be used.", "content": _OBJECT},
+    401: {"description": "No token, or a wrong one.", "content": _OBJECT},
+    413: {"description": "The recording is too large or too long.", "content": _OBJECT},
+    501: {"description": "Not a thing this server does.", "content": _OBJECT},
+    503: {"description": "No room now, or not ready.", "content": _OBJECT},
 }
-
 _audio = APIRouter(prefix="/v1/audio", tags=["openai"], route_class=_Route)
 _models = APIRouter(prefix="/v1/models", tags=["openai"], route_class=_Route)
 
@@ -148,18 +139,15 @@ async def translate(request: Request) -> Response:
 @_models.get(
     "/{model:path}",
     summary="A model (OpenAI)",
-    responses={
-        404: {
-            "description": "Not loaded here.",
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        }
-    },
+    responses={404: {"description": "Not loaded here.", "content": _OBJECT}},
 )
 async def get_model(request: Request, model: str) -> OpenAIModelBody:
     """As OpenAI's interface of this name."""
     cast("Gate", request.app.state.gate).tenant(request)
     services = cast("Services", request.app.state.services)
-    if not any(known.name == model and known.hears for known in map(ModelBody.of, services.models())):
+    if not any(
+        known.name == model and known.hears for known in map(ModelBody.of, services.models())
+    ):
         raise NoSuchModel("no such model is loaded; GET /v1/models names those that are")
     return OpenAIModelBody(id=model)
 
@@ -231,15 +219,18 @@ def _answer(state: SessionState, form: Form, language: str | None) -> Response:
             return PlainTextResponse(answers.subtitles(state, kind, language))
         case ResponseFormat.VERBOSE_JSON:
             return JSONResponse(
-                answers.verbose(state, language=language, words=form.words, segments=form.segments)
+                answers.verbose(
+                    state,
+                    language=language,
+                    words=form.words and language is None,  # they are of the speech
+                    segments=form.segments,
+                )
             )
         case ResponseFormat.DIARIZED_JSON:
             return JSONResponse(answers.diarized(state))
         case ResponseFormat.JSON:
             return JSONResponse(
-                answers.plain(
-                    state, model=form.model, language=language, logprobs=form.logprobs
-                )
+                answers.plain(state, model=form.model, language=language, logprobs=form.logprobs)
             )
 
 
