@@ -7,11 +7,11 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import httpx
 from vosk.transcriber.transcriber import Transcriber
@@ -44,6 +44,7 @@ __all__ = [
     "whisperlive_client",
 ]
 
+_Speak: TypeAlias = Callable[[Any, Any], Awaitable[tuple[list[dict[str, Any]], int]]]
 WHISPERLIVE = "whisper-live==0.10.0"
 _WHISPERLIVE_SHA256 = "0a37767b4e06106ef119a5a385a0a3f7d09df446fcfb8eccd0f98167f1dd77a5"
 _STEP = 3_200
@@ -125,7 +126,8 @@ async def speak_vosk(url: str, pcm: bytes) -> list[dict[str, Any]]:
     # Its constructor loads a model; the part that speaks to servers needs none.
     client = SimpleNamespace(args=SimpleNamespace(server=url))
     process = SimpleNamespace(stdout=SimpleNamespace(read=read))
-    results, _ = await Transcriber.recognize_stream_server(client, process)
+    speak = cast("_Speak", cast("Any", Transcriber).recognize_stream_server)
+    results, _ = await speak(client, process)
     return results
 
 
