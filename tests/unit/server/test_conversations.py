@@ -99,3 +99,15 @@ def test_words_that_are_not_decided_lie_within_their_stretch() -> None:
     assert found[0].start_ms == 100
     assert found[-1].end_ms == 400
     assert spread("", 100, 50, probability=0.5) == []
+
+
+def test_an_utterance_ends_only_when_speech_behind_it_would_have_been_seen() -> None:
+    asked = Listen.read(QueryParams("utterance_end_ms=1000"))
+    mapping = ResultsMapping(asked, channels=1, metadata={})
+    mapping.messages(batch(opened(1, 0), said(1, "un deux", 0)))
+    assert mapping.heard(400 + 1_000) == []
+    (end,) = mapping.heard(400 + 1_000 + 1_200)
+    assert end["last_word_end"] == 0.4
+    assert mapping.heard(60_000) == []  # said once
+    mapping.messages(batch(tail(2, "trois", 60_000, 60_500)))
+    assert mapping.heard(90_000) == []  # someone speaks

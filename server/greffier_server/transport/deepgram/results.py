@@ -25,6 +25,10 @@ __all__ = ["UNDECIDED", "ResultsMapping", "seconds", "word_of"]
 UNDECIDED: Final = 0.5
 """Confidence of words that may still change: the recogniser gives them none."""
 
+_UNSEEN_MS: Final = 1_200
+"""Speech is first decoded a hop (`WindowSettings.hop_ms`) after it began: until then, what looks
+like the end of an utterance may be a pause in it."""
+
 Message = dict[str, Any]
 
 
@@ -89,7 +93,7 @@ class ResultsMapping:
         for channel in self._channels:
             silent = not channel.open and channel.spoke
             since_ms = self._clock(heard_ms) - self._clock(channel.last_word_ms)
-            if silent and since_ms >= wanted:
+            if silent and since_ms >= wanted + _UNSEEN_MS:
                 channel.spoke = False
                 end = {"last_word_end": self._at(channel.last_word_ms)}
                 said.append({"type": "UtteranceEnd", "channel": self._number(channel), **end})
