@@ -185,6 +185,24 @@ async def test_a_stream_that_falls_silent_is_ended_and_what_it_said_is_kept() ->
         assert session.audio == bytes(640)
 
 
+@pytest.mark.parametrize(
+    ("path", "end"), [(LISTEN, '{"type":"CloseStream"}'), ("/vosk", '{"eof":1}')]
+)
+async def test_who_waits_for_the_last_words_is_not_idle(path: str, end: str) -> None:
+    limits = LimitSettings(drain_s=1.0, idle_timeout_s=0.2)
+    async with served(Settings(limits=limits)) as server, open_at(server, path) as client:
+        await client.send(bytes(640))
+        await until(lambda: server.desk.sessions)
+        (session,) = server.desk.sessions.values()
+        session.finish_by_itself = False
+        await client.send(end)
+        await asyncio.sleep(0.5)
+        await session.complete()
+        messages, code, _ = await end_of(client)
+        assert code == 1000
+        assert messages[-1].get("type") == "Metadata" or messages[-1] == {"text": ""}
+
+
 async def test_each_protocol_says_that_there_is_no_room() -> None:
     async with served() as server:
         server.desk.open_error = ServerBusy("no room for another session")

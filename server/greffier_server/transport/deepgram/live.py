@@ -222,8 +222,9 @@ class _Stream:
         await self._put([self._farewell()])
 
     async def _next(self) -> str | bytes:
+        waits_for_us = self._guest.finished  # for the last words, however long they take
         try:
-            async with asyncio.timeout(self._idle_timeout_s):
+            async with asyncio.timeout(None if waits_for_us else self._idle_timeout_s):
                 return await self._reader.next()
         except TimeoutError:
             raise IdleTimeout("no audio or KeepAlive came for too long") from None

@@ -49,6 +49,7 @@ class VoskVisit:
         self._relayed_seq = 0
         self._ended = False
         self._over = False
+        self._asked_to_end = False
         self._changed = asyncio.Event()
 
     async def hold(self, tenant: str) -> None:
@@ -94,6 +95,7 @@ class VoskVisit:
                 continue
             command, config = read_command(frame)
             if command == "eof":
+                self._asked_to_end = True
                 await guest.finish()
             elif command == "config":
                 self._asked = self._asked.updated(config)
@@ -136,8 +138,10 @@ class VoskVisit:
         if self._first is not None:
             frame, self._first = self._first, None
             return frame
+        idle_s = self._doorway.limits.idle_timeout_s
         try:
-            async with asyncio.timeout(self._doorway.limits.idle_timeout_s):
+            # After eof it is the client that waits, however long the last words take.
+            async with asyncio.timeout(None if self._asked_to_end else idle_s):
                 return await self._reader.next()
         except TimeoutError:
             raise IdleTimeout("no audio came for too long") from None

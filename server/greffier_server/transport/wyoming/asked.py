@@ -11,7 +11,6 @@ from greffier_server.transport.wyoming.wire import WyomingEvent
 
 __all__ = ["audio_format", "info", "start_of"]
 
-_URL: Final = "https://github.com/rhasspy/wyoming"
 _DEFAULT_LANGUAGES: Final = ("en", "fr")
 """Where the model does not say what it knows."""
 
@@ -54,7 +53,7 @@ def info(services: Services) -> WyomingEvent:
         {
             "name": model.name,
             "languages": list(model.languages or _DEFAULT_LANGUAGES),
-            "attribution": {"name": "Greffier", "url": _URL},
+            "attribution": {"name": "Greffier", "url": ""},
             "installed": True,
             "description": model.name,
             "version": model.digest[:12] or None,
@@ -64,7 +63,7 @@ def info(services: Services) -> WyomingEvent:
     ]
     program = {
         "name": "greffier",
-        "attribution": {"name": "Greffier", "url": _URL},
+        "attribution": {"name": "Greffier", "url": ""},
         "installed": True,
         "description": "Greffier",
         "version": __version__,
