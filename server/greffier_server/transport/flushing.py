@@ -89,7 +89,8 @@ class Flusher:
         if self._clock.pauses >= _MOST:
             raise TooManyFrames(f"a session is flushed at most {_MOST} times; open another one")
         session = self._guest.session
-        await self._guest.push(silence(session.format, session.format.rate * SILENCE_MS // 1_000))
+        # In the session's own format, whatever the client's is.
+        await session.push(silence(session.format, session.format.rate * SILENCE_MS // 1_000))
         self._clock.add(at_ms, SILENCE_MS)
         self._flushed_ms = self.accepted_ms
         try:

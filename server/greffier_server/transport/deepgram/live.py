@@ -41,6 +41,7 @@ __all__ = ["ListenEndpoint"]
 
 _MAX_COMPLAINTS: Final = 100
 _REASON_BYTES: Final = 120
+_UNDECODABLE: Final = (UndecodableAudio.code, UnsupportedAudio.code)
 
 
 class ListenEndpoint:
@@ -136,7 +137,7 @@ class _ListenVisit:
     def farewell(self, error: ServerError | EngineError) -> Farewell:
         """Return the last message, and the close that Deepgram's clients know the meaning of."""
         code = 1008 if isinstance(error, BadRequest) else 1011
-        if isinstance(error, UndecodableAudio | UnsupportedAudio):
+        if error.code in _UNDECODABLE:
             label = "DATA-0000"
         elif isinstance(error, IdleTimeout | StartTimeout):
             code, label = 1011, "NET-0001"
