@@ -1,6 +1,6 @@
 """A meeting as it is recorded, step by step, and what clients of each protocol are told of it.
 
-``python -m tests.support.conversations`` writes the files in ``tests/data/conversations`` anew;
+``python -m tests.support.voice_conversations`` writes the files in ``tests/data/conversations/voices`` anew;
 their difference is a change of what users of other products see, and is reviewed as such.
 """
 
@@ -22,7 +22,7 @@ from tests.support.spoken_log import batch, closed, opened, said, tail
 
 __all__ = ["FOLDER", "KINDS", "MEETING", "conversation"]
 
-FOLDER = Path(__file__).parents[1] / "data" / "conversations"
+FOLDER = Path(__file__).parents[1] / "data" / "conversations" / "voices"
 
 MEETING: list[list[Recorded]] = [
     batch(LanguageDetected("fr", 0.98, 0)),
