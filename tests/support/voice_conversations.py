@@ -1,7 +1,7 @@
 """A meeting as it is recorded, step by step, and what clients of each protocol are told of it.
 
-``python -m tests.support.voice_conversations`` writes the files in ``tests/data/conversations/voices`` anew;
-their difference is a change of what users of other products see, and is reviewed as such.
+``python -m tests.support.voice_conversations`` writes ``tests/data/conversations/voices`` anew; the
+difference is a change of what users of other products see, and is reviewed as such.
 """
 
 import json

@@ -12,8 +12,8 @@ from greffier_server.transport.deepgram.results import ResultsMapping
 from greffier_server.transport.spoken import bare, spoken, spread
 from greffier_server.transport.whisperlive.asked import Greeting
 from greffier_server.transport.whisperlive.segments import SegmentsMapping
-from tests.support.voice_conversations import FOLDER, KINDS, MEETING, conversation
 from tests.support.spoken_log import batch, opened, said, tail
+from tests.support.voice_conversations import FOLDER, KINDS, MEETING, conversation
 
 pytestmark = pytest.mark.unit
 
