@@ -248,6 +248,19 @@ async def test_whisperlive_says_what_is_wrong() -> None:
         assert session.audio == bytes(64)
 
 
+async def test_whisperlive_is_told_that_nothing_will_be_translated() -> None:
+    async with served() as server:
+        async with open_at(server, "/") as client:
+            await client.send(json.dumps({"uid": "u", "task": "translate"}))
+            ((message,), code, reason) = await end_of(client)
+            assert (message["status"], code, reason) == ("ERROR", 1011, "no_translator")
+        asked = {"uid": "u", "enable_translation": True, "target_language": "de"}
+        async with open_at(server, "/") as client:
+            await client.send(json.dumps(asked))
+            assert json.loads(await client.recv())["message"] == "SERVER_READY"
+            assert json.loads(await client.recv())["status"] == "WARNING"
+
+
 async def test_whisperlive_hears_that_the_server_ended_it() -> None:
     async with served() as server, open_at(server, "/") as client:
         await client.send(GREETING)

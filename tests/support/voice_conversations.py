@@ -11,7 +11,13 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from greffier_server.core.events import LanguageDetected, Recorded, SegmentTranslated, TextWithheld
+from greffier_server.core.events import (
+    LanguageDetected,
+    Recorded,
+    SegmentTranslated,
+    StageFailed,
+    TextWithheld,
+)
 from greffier_server.transport.deepgram.asked import Listen
 from greffier_server.transport.deepgram.results import ResultsMapping
 from greffier_server.transport.vosk.asked import Configuration
@@ -34,6 +40,7 @@ MEETING: list[list[Recorded]] = [
           tail(2, "", 1_600, 1_600)),
     batch(SegmentTranslated(2, "en", "Shall we", closed=False)),
     batch(SegmentTranslated(2, "en", " start?")),
+    batch(StageFailed("translate-en", "translation_rejected", "segment 3: no translation into en")),
     batch(tail(3, "euh", 4_000, 4_200)),
     batch(TextWithheld(4_000, 4_200, "no_voice"), tail(3, "", 4_200, 4_200)),
     batch(opened(3, 6_000, language="en"), said(3, "It’s o'clock", 6_000)),

@@ -23,7 +23,7 @@ from greffier_server.transport.visiting import Farewell, batches, converse
 from greffier_server.transport.whisperlive.asked import Greeting
 from greffier_server.transport.whisperlive.segments import SegmentsMapping
 
-__all__ = ["WhisperLiveVisit", "farewell"]
+__all__ = ["NoTranslator", "WhisperLiveVisit", "farewell"]
 
 _END: Final = b"END_OF_AUDIO"
 _BACKEND: Final = "faster_whisper"
@@ -31,6 +31,13 @@ _BACKEND: Final = "faster_whisper"
 _WAIT_MINUTES: Final = 1.0
 """No session says when it ends: clients are asked to come back in a minute."""
 _MAX_COMPLAINTS: Final = 100
+
+
+class NoTranslator(ServerError):
+    """There is no language model that could translate."""
+
+    code = "no_translator"
+    status = 501
 
 
 class WhisperLiveVisit:
@@ -57,14 +64,26 @@ class WhisperLiveVisit:
     async def hold(self, tenant: str) -> None:
         """Serve the stream to its end."""
         asked, doorway = self._asked, self._doorway
+        untranslated = asked.start.translate_to and not self._translates()
+        if untranslated and asked.translate:
+            raise NoTranslator(
+                "this server has no language model and cannot translate; ask for task transcribe"
+            )
         async with welcome(doorway, tenant, asked.start, protocol="whisperlive") as guest:
             await self._say(message="SERVER_READY", backend=_BACKEND)
+            if untranslated:
+                message = "this server has no language model: nothing will be translated"
+                await self._say(status="WARNING", message=message)
             await converse(
                 self._outbox,
                 doorway.connections,
                 read=lambda: self._read(guest),
                 relay=lambda: self._relay(guest),
             )
+
+    def _translates(self) -> bool:
+        models = self._doorway.services.models()
+        return any(model.role == "language" and model.state == "loaded" for model in models)
 
     async def _read(self, guest: Guest) -> None:
         while True:

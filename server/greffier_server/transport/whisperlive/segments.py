@@ -16,6 +16,7 @@ from greffier_server.core.events import (
     SegmentClosed,
     SegmentOpened,
     SegmentTranslated,
+    StageFailed,
     TailRevised,
     TranslationRevised,
     WordsCommitted,
@@ -126,6 +127,10 @@ class SegmentsMapping:
                 self._close(event)
             case SegmentTranslated() as event:
                 self._translate(event)
+            case StageFailed() as event if self._asked.start.translate_to:
+                if event.stage.startswith("translate"):
+                    warning = {"status": "WARNING", "message": event.message}
+                    said.append({"uid": self._asked.uid, **warning})
             case TranslationRevised() as event:
                 self._shown_tail[event.language] = (event.segment, event.tail)
                 self._track(event.language).changed = True
