@@ -113,6 +113,8 @@ async def test_a_page_of_another_site_is_refused() -> None:
         ("encoding=linear16&sample_rate=16000&redact=pci", "redaction_unsupported"),
         ("encoding=linear16&sample_rate=16000&keyterm=" + "x" * 300, "malformed_message"),
         ("encoding=mulaw&utterance_end_ms=soon", "malformed_message"),
+        ("encoding=mulaw&profile=submarine", "malformed_message"),
+        ("encoding=mulaw&translate_to=en,elvish!", "unknown_language"),
     ],
 )
 async def test_deepgram_refuses_what_it_cannot_do(query: str, code: str) -> None:
@@ -277,6 +279,16 @@ async def test_whisperlive_hears_that_the_server_ended_it() -> None:
 
 async def test_vosk_ends_with_a_reason() -> None:
     async with served() as server:
+        async with open_at(
+            server, "/vosk?profile=radio&minutes=0&title=T&translate_to=en"
+        ) as client:
+            await client.send('{"reset" : 1}')
+            assert json.loads(await client.recv()) == {"text": ""}
+            await client.send(bytes(640))
+            assert json.loads(await client.recv()) == {"partial": ""}
+        (row,) = server.store.rows.values()
+        assert (row.title, row.translate_to) == ("T", ("en",))
+        server.desk.sessions.clear()
         for text in ("{", "[]", "{}", '{"config":{"sample_rate":"fast"}}', '{"config":7}'):
             async with open_at(server, "/vosk") as client:
                 await client.send(text)

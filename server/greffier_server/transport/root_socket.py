@@ -16,7 +16,6 @@ from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.refusals import StartTimeout, UnsupportedSubprotocol
 from greffier_server.transport.visiting import Farewell, receive, subprotocol
-from greffier_server.transport.vosk.asked import Configuration
 from greffier_server.transport.vosk.live import VoskVisit
 from greffier_server.transport.vosk.live import farewell as farewell_of_vosk
 from greffier_server.transport.whisperlive.asked import Greeting
@@ -64,6 +63,7 @@ class _RootVisit:
         outbox = Outbox(self._socket, send_timeout_s=limits.send_timeout_s)
         first = await self._first(reader)
         greeting = _greeting(first)
+        query = self._socket.query_params
         if self._spoken is None:
             self._spoken = "vosk" if greeting is None else "whisperlive"
         if self._spoken == "whisperlive":
@@ -72,10 +72,9 @@ class _RootVisit:
             uid = greeting.get("uid")
             self._uid = uid if isinstance(uid, str) and len(uid) <= 128 else ""
             asked = Greeting.read(greeting)
-            await WhisperLiveVisit(asked, self._doorway, reader, outbox).hold(tenant)
+            await WhisperLiveVisit(asked, self._doorway, reader, outbox, query=query).hold(tenant)
         else:
-            configuration = Configuration.of_address(self._socket.query_params)
-            await VoskVisit(configuration, first, self._doorway, reader, outbox).hold(tenant)
+            await VoskVisit(first, self._doorway, reader, outbox, query=query).hold(tenant)
         await outbox.goodbye()
 
     async def _first(self, reader: FrameReader) -> str | bytes:

@@ -87,7 +87,6 @@ class Listen:
             language=self.language,
             glossary=self.glossary,
             channels="separate" if self.separate and form.channels > 1 else "mix",
-            title="Deepgram",
         )
 
 

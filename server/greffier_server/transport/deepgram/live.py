@@ -20,6 +20,7 @@ from greffier_server.errors import (
     SessionClosed,
     UnsupportedAudio,
 )
+from greffier_server.transport.address_options import with_options
 from greffier_server.transport.aligning import Aligner
 from greffier_server.transport.deepgram.asked import Listen
 from greffier_server.transport.deepgram.described import model_info, refusal
@@ -81,8 +82,9 @@ class _ListenVisit:
             form = asked.format or (header.format if header is not None else None)
             if form is None:
                 return  # the client closed its stream before any audio
+            start = with_options(asked.start(form), self._socket.query_params)
             guest = await stack.enter_async_context(
-                welcome(self._doorway, tenant, asked.start(form), protocol="deepgram")
+                welcome(self._doorway, tenant, start, protocol="deepgram")
             )
             if header is None:
                 await self._accept()

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,6 +16,7 @@ from greffier.protocol import AudioFormat, Caption, Started
 from greffier_models.errors import EngineError
 from greffier_models.types import Word
 from greffier_server.errors import MalformedMessage, ServerError
+from greffier_server.transport.address_options import with_options
 from greffier_server.transport.deepgram.asked import EgressRefused, Listen
 from greffier_server.transport.deepgram.described import model_info, refusal
 from greffier_server.transport.deepgram.results import seconds, word_of
@@ -64,7 +66,7 @@ class RecordedEndpoint:
         created, digest = datetime.now(UTC), hashlib.sha256()
         with self._uploads.place():
             async with self._uploads.stored(_hashed(request.stream(), digest.update)) as recording:
-                transcript = await self._read(tenant, asked, recording)
+                transcript = await self._read(tenant, asked, recording, request.query_params)
         row = await self._doorway.services.store.get(tenant, transcript.session)
         model = model_info(self._doorway.services)
         return {
@@ -82,12 +84,17 @@ class RecordedEndpoint:
             "results": transcript.results(),
         }
 
-    async def _read(self, tenant: str, asked: Listen, recording: BinaryIO) -> "Transcript":
+    async def _read(
+        self, tenant: str, asked: Listen, recording: BinaryIO, query: QueryParams
+    ) -> "Transcript":
         head = await asyncio.to_thread(_head, recording)
         if not head:
             raise MalformedMessage("the body is empty: send the recording")
         raw = asked.format is not None and not head.startswith(_CONTAINERS)
         start = asked.start(asked.format if raw and asked.format else AudioFormat(channels=2))
+        start = with_options(start, query)
+        if "minutes" not in query:  # the answer would wait for them
+            start = replace(start, minutes=False)
         transcript = Transcript(asked)
         messages = self._uploads.transcribe(tenant, recording, start, protocol="deepgram", raw=raw)
         async with closing(messages) as coming:

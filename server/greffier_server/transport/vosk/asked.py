@@ -64,7 +64,6 @@ class Configuration:
             format=AudioFormat("pcm_s16le", self.rate, 1),
             language=self.language,
             glossary=tuple(GlossaryTerm(phrase) for phrase in self.phrases),
-            title="Vosk",
         )
 
 

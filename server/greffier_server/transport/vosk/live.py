@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import Awaitable
 
+from starlette.datastructures import QueryParams
+
 from greffier_models.errors import EngineError
 from greffier_server.core.events import RecognitionFinished, SessionFinished
 from greffier_server.errors import BadRequest, ServerError, SessionClosed
+from greffier_server.transport.address_options import with_options
 from greffier_server.transport.aligning import Aligner
 from greffier_server.transport.flushing import ClientClock, Flusher
 from greffier_server.transport.frames import FrameReader, Outbox
@@ -23,22 +26,24 @@ class VoskVisit:
     """One stream. Its session is opened by the first audio: before, the rate may change.
 
     Args:
-        asked: by the address.
         first: the client's first frame.
         doorway: of the server.
         reader: the client's other frames.
         outbox: messages to it.
+        query: of the address.
     """
 
     def __init__(
         self,
-        asked: Configuration,
         first: str | bytes,
         doorway: Doorway,
         reader: FrameReader,
         outbox: Outbox,
+        *,
+        query: QueryParams,
     ) -> None:
-        self._asked = asked
+        self._asked = Configuration.of_address(query)
+        self._query = query
         self._first: str | bytes | None = first
         self._doorway = doorway
         self._reader = reader
@@ -54,16 +59,16 @@ class VoskVisit:
 
     async def hold(self, tenant: str) -> None:
         """Serve the stream to its end."""
-        audio = await self._opening()
-        if audio is None:  # nothing was said
+        frame = await self._opening()
+        if frame is None:  # nothing was said
             await self._reply(self._utterances.last(self._asked))
             await self._outbox.end()
             await self._outbox.run()
             return
-        start = self._asked.start
+        start = with_options(self._asked.start, self._query)
         async with welcome(self._doorway, tenant, start, protocol="vosk") as guest:
             flusher = Flusher(guest, self._clock)
-            await self._take(guest, audio)
+            self._first = frame
             await converse(
                 self._outbox,
                 self._doorway.connections,
@@ -71,8 +76,8 @@ class VoskVisit:
                 relay=lambda: self._relay(guest),
             )
 
-    async def _opening(self) -> bytes | None:
-        """Read up to the first audio; None when the stream ends before."""
+    async def _opening(self) -> str | bytes | None:
+        """Read up to the first frame that wants an answer; None when the stream ends before."""
         while True:
             frame = await self._next()
             if isinstance(frame, bytes):
@@ -80,10 +85,9 @@ class VoskVisit:
             command, config = read_command(frame)
             if command == "eof":
                 return None
-            if command == "config":
-                self._asked = self._asked.updated(config)
-            else:
-                await self._reply(self._utterances.last(self._asked))
+            if command == "reset":
+                return frame
+            self._asked = self._asked.updated(config)
 
     async def _read(self, guest: Guest, flusher: Flusher) -> None:
         while True:

@@ -70,7 +70,6 @@ class Greeting:
             language=self.language,
             translate_to=tuple(into),
             glossary=self.glossary,
-            title="WhisperLive",
         )
 
 

@@ -5,6 +5,7 @@ import json
 from typing import Any, Final
 
 import numpy as np
+from starlette.datastructures import QueryParams
 
 from greffier_models.errors import EngineError
 from greffier_server.core.events import RecognitionFinished, SessionFinished
@@ -16,6 +17,7 @@ from greffier_server.errors import (
     ServerError,
     SessionClosed,
 )
+from greffier_server.transport.address_options import with_options
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway, Guest, welcome
 from greffier_server.transport.refusals import IdleTimeout, ServerStopping, TooManyErrors
@@ -48,12 +50,20 @@ class WhisperLiveVisit:
         doorway: of the server.
         reader: the client's other frames.
         outbox: messages to it.
+        query: of the address.
     """
 
     def __init__(
-        self, greeting: Greeting, doorway: Doorway, reader: FrameReader, outbox: Outbox
+        self,
+        greeting: Greeting,
+        doorway: Doorway,
+        reader: FrameReader,
+        outbox: Outbox,
+        *,
+        query: QueryParams,
     ) -> None:
         self._asked = greeting
+        self._query = query
         self._doorway = doorway
         self._reader = reader
         self._outbox = outbox
@@ -69,7 +79,8 @@ class WhisperLiveVisit:
             raise NoTranslator(
                 "this server has no language model and cannot translate; ask for task transcribe"
             )
-        async with welcome(doorway, tenant, asked.start, protocol="whisperlive") as guest:
+        start = with_options(asked.start, self._query)
+        async with welcome(doorway, tenant, start, protocol="whisperlive") as guest:
             await self._say(message="SERVER_READY", backend=_BACKEND)
             if untranslated:
                 message = "this server has no language model: nothing will be translated"

@@ -42,7 +42,6 @@ def start_of(asked: Mapping[str, Any], form: AudioFormat, *, language: str) -> S
         format=form,
         language=spoken or language,
         glossary=tuple(GlossaryTerm(term) for term in dict.fromkeys(terms)),
-        title="Wyoming",
         minutes=False,  # a command of a few words
     )
 
