@@ -29,6 +29,12 @@ from greffier_server.settings import LogSettings
 __all__ = ["Metrics", "bind_session", "bind_stage", "configure_logging"]
 
 _LATENCY_BUCKETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
+_QUIET = (
+    *("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "websockets"),
+    *("aiosqlite", "python_multipart"),
+)
+"""Loggers that write what no log may hold: requests with their query, where a token may be, or the
+rows of a table, where what was said is."""
 _ENGINE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 
 
@@ -188,8 +194,7 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
-    # These write requests with their query, and a query may hold a token.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "websockets"):
+    for name in _QUIET:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True

@@ -212,6 +212,8 @@ async def test_health_readiness_and_models() -> None:
             "ready": False,
             "reason": "loading whisper-base",
             "models": [],
+            "object": "list",
+            "data": [],
         }
         server.connections.stop()
         assert (await http.get("/readyz")).json()["code"] == "server_stopping"

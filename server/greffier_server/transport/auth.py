@@ -22,6 +22,8 @@ _OPENAI_SUBPROTOCOL = "openai-insecure-api-key."
 _SCHEMES = ("bearer", "token")
 """Of the Authorization header; as the first of two subprotocols, they announce that the second one
 is the token, which is how browsers give it to Deepgram."""
+_KEY_HEADERS = ("api-key", "x-api-key")
+"""As Azure's clients of OpenAI give it, and gateways."""
 _PARAMETERS = ("token", "access_token", "api_key")
 _DEFAULT_PORTS = (80, 443)
 
@@ -115,6 +117,9 @@ def _token(connection: HTTPConnection) -> str:
                 return name.removeprefix(prefix)
     if len(offered) > 1 and offered[0].lower() in _SCHEMES:
         return offered[1]
+    for name in _KEY_HEADERS:
+        if value := connection.headers.get(name, "").strip():
+            return value
     parameters = connection.query_params
     return next((parameters[name] for name in _PARAMETERS if parameters.get(name)), "")
 

@@ -1,12 +1,12 @@
-"""Audio inside of JSON."""
+"""What clients write into JSON: lists, and audio as base64."""
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, TypeGuard
 
 from greffier_server.errors import BadRequest
 
-__all__ = ["AudioNotBase64", "decoded"]
+__all__ = ["AudioNotBase64", "decoded", "is_list"]
 
 
 class AudioNotBase64(BadRequest):
@@ -27,3 +27,8 @@ def decoded(audio: Any) -> bytes:
         return base64.b64decode(audio, validate=True)
     except (binascii.Error, ValueError):
         raise AudioNotBase64("audio is not base64") from None
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a value of JSON is a list."""
+    return isinstance(value, list)

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, TypeVar, cast
 
@@ -201,8 +201,9 @@ class Uploads:
             async with closing(self._pieces(child, child.stdout, form)) as pieces:
                 yield _Decoded(form, pieces)
         finally:
-            if child.returncode is None:
+            with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
                 child.kill()
+            await child.stdout.read()  # or its end is not seen while the buffer is full
             await child.wait()
 
     async def _pieces(

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from greffier.protocol import AudioFormat, Encoding, GlossaryTerm, Start
 from greffier_models.errors import EngineError
 from greffier_server.errors import BadRequest, ServerError, UnexpectedMessage, UnsupportedAudio
-from greffier_server.transport.encoded_audio import decoded
+from greffier_server.transport.encoded_audio import decoded, is_list
 from greffier_server.transport.greeting import check_format
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.mistral.telling import Telling
@@ -205,10 +205,9 @@ def _converted(audio: bytes, encoding: str) -> bytes:
 
 
 def _texts(value: Any) -> list[str]:
-    entries: list[Any] = value if isinstance(value, list) else [None]
-    if not all(isinstance(entry, str) for entry in entries):
+    if not is_list(value) or not all(isinstance(entry, str) for entry in value):
         raise FieldRefused("session.context_bias: write a list of strings")
-    return entries
+    return value
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:

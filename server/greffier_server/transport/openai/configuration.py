@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 
 from greffier.protocol import AudioFormat, GlossaryTerm, Start
 from greffier_server.errors import UnsupportedAudio
+from greffier_server.transport.encoded_audio import is_list
 from greffier_server.transport.greeting import check_format
 from greffier_server.transport.openai.errors import ParameterRefused
 from greffier_server.transport.openai.hints import language_of, terms_of
@@ -85,7 +86,7 @@ class Configuration:
         if given.get("transcription") is not None:
             now = now._hinted(_object(given["transcription"], "session.audio.input.transcription"))
         include = told.get("include")
-        if isinstance(include, list):
+        if is_list(include):
             now = replace(now, logprobs=LOGPROBS in include)
         return now
 
@@ -215,7 +216,6 @@ def _string(value: Any, where: str) -> str:
 def _texts(value: Any, where: str) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list):
+    if not is_list(value):
         raise ParameterRefused("write a list of strings", param=where)
-    entries: list[Any] = value
-    return tuple(_string(entry, where) for entry in entries)
+    return tuple(_string(entry, where) for entry in value)

@@ -139,7 +139,10 @@ async def translate(request: Request) -> Response:
 @_models.get(
     "/{model:path}",
     summary="A model (OpenAI)",
-    responses={404: {"description": "Not loaded here.", "content": _OBJECT}},
+    responses={
+        404: {"description": "Not loaded here.", "content": _OBJECT},
+        422: {"description": "Not a name.", "content": _OBJECT},
+    },
 )
 async def get_model(request: Request, model: str) -> OpenAIModelBody:
     """As OpenAI's interface of this name."""
