@@ -8,8 +8,9 @@ import wave
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import av
 import pytest
 
 from greffier.protocol import AudioFormat, Caption, Finished, ServerMessage, Start
@@ -124,6 +125,42 @@ async def test_raw_audio_and_separate_channels() -> None:
         speakers = {m.speaker for m in separate if isinstance(m, Caption) and m.committed}
         assert speakers == {"1", "2"}
         assert len(text(separate)) == 2 * len("".join(SPOKEN.texts))
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [
+        ("mp3", "mp3", 44_100),
+        ("ogg", "libopus", 48_000),
+        ("webm", "libopus", 48_000),
+        ("mp4", "aac", 44_100),
+        ("flac", "flac", 24_000),
+        ("aiff", "pcm_s24be", 96_000),
+    ],
+)
+async def test_what_people_send_is_decoded(container: str, codec: str, rate: int) -> None:
+    content = await asyncio.to_thread(_encoded, container, codec, rate)
+    async with kit() as here:
+        await here.read(content)
+        [session] = await here.sessions()
+        decoded_ms = len(here.desk.disk.files[TENANT, session]) / 32
+        assert decoded_ms == pytest.approx(SPOKEN.duration_ms, abs=100)
+
+
+def _encoded(container: str, codec: str, rate: int) -> bytes:
+    pyav: Any = av  # its types are partial
+    out = io.BytesIO()
+    with pyav.open(out, "w", format=container) as file, pyav.open(io.BytesIO(wav())) as source:
+        stream = file.add_stream(codec, rate=rate)
+        stream.layout = "mono"
+        resampler = pyav.AudioResampler(
+            format=stream.format.name, layout="mono", rate=rate, frame_size=stream.frame_size
+        )
+        for frame in (*source.decode(audio=0), None):
+            for part in resampler.resample(frame):
+                file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+    return out.getvalue()
 
 
 @pytest.mark.parametrize(
