@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 import greffier
 from benchmarks.acks import server_of_fakes
+from benchmarks.adapter_voices import deepgram, vosk, whisperlive
 from benchmarks.corpora import read_pcm
 from benchmarks.processes import usage
 from benchmarks.results import result_folder, write_result
@@ -96,6 +97,9 @@ PROTOCOLS: Final[dict[str, Speak]] = {
     "openai-realtime": openai_realtime,
     "mistral-realtime": mistral_realtime,
     "vllm-realtime": vllm_realtime,
+    "deepgram": deepgram,
+    "vosk": vosk,
+    "whisperlive": whisperlive,
 }
 
 

@@ -23,6 +23,7 @@ from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
 from greffier_server.transport.uploads import Uploads
+from greffier_server.transport.voices import add_voices_routes
 
 __all__ = ["create_app"]
 
@@ -79,6 +80,7 @@ def create_app(
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     app.state.uploads = Uploads(app.state.doorway, settings.uploads)
+    add_voices_routes(app)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     realtime = realtime_reception(app.state.doorway)

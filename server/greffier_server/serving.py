@@ -18,6 +18,7 @@ from greffier_server.settings import Settings
 from greffier_server.transport.keepalive import OVERSIZE, PatientProtocol
 from greffier_server.transport.patience import impatient
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.wyoming.listener import open_wyoming
 
 __all__ = ["AddressTaken", "Build", "DrainingServer", "listen", "run", "uvicorn_config"]
 
@@ -130,7 +131,10 @@ async def run(
                 connections=connections,
                 drain_s=settings.limits.drain_s,
             )
-            async with asyncio.TaskGroup() as group:
+            async with (
+                open_wyoming(settings.wyoming, app.state.doorway),
+                asyncio.TaskGroup() as group,
+            ):
                 telling = group.create_task(
                     _tell(services, announce=announce, address=_address(settings, listener))
                 )

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from greffier_models.catalog import default_models_dir
 from greffier_server.translation_settings import TranslationSettings
 from greffier_server.upload_settings import UploadSettings
+from greffier_server.wyoming_settings import WyomingSettings
 
 __all__ = [
     "EncryptionSettings",
@@ -413,6 +414,8 @@ class Settings(BaseSettings):
     """Proof that a record was not changed."""
     uploads: UploadSettings = UploadSettings()
     """Recordings sent whole over HTTP."""
+    wyoming: WyomingSettings = WyomingSettings()
+    """A listener for Home Assistant."""
 
     @classmethod
     def settings_customise_sources(

@@ -141,6 +141,10 @@ class FakeSession:
     def durable_samples(self) -> int:
         return self.durable_bytes // self._format.frame_bytes
 
+    @property
+    def heard_ms(self) -> int:
+        return self.accepted_samples * 1000 // self._format.rate
+
     async def push(self, audio: bytes) -> None:
         if self.push_error is not None:
             raise self.push_error

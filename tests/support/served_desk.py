@@ -14,6 +14,7 @@ from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
 from greffier_server.settings import LimitSettings, Settings
 from greffier_server.telemetry import Metrics
+from greffier_server.transport.guest import Doorway
 from greffier_server.transport.stopping import Connections
 from tests.support.desk import DeskKit, desk_kit, until
 
@@ -28,6 +29,7 @@ class ServedDesk:
 
     port: int
     kit: DeskKit
+    doorway: Doorway
 
     @property
     def url(self) -> str:
@@ -53,9 +55,10 @@ async def served_desk(
     ping_s: float = 20.0,
     max_sessions: int = 4,
     generator: TextGenerator | None = None,
+    settings: Settings | None = None,
 ) -> AsyncGenerator[ServedDesk, None]:
     """Serve until the block ends."""
-    settings = Settings(limits=LimitSettings(drain_s=1.0))
+    settings = settings or Settings(limits=LimitSettings(drain_s=1.0))
     connections = Connections(limit=settings.limits.connections)
     async with desk_kit(limits=limits, max_sessions=max_sessions, generator=generator) as kit:
         services = Services(
@@ -74,7 +77,7 @@ async def served_desk(
         running = asyncio.create_task(server.serve(sockets=[listener]))
         await until(lambda: server.started, timeout_s=10)
         try:
-            yield ServedDesk(listener.getsockname()[1], kit)
+            yield ServedDesk(listener.getsockname()[1], kit, app.state.doorway)
         finally:
             server.should_exit = True
             await running

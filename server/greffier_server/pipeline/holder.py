@@ -51,6 +51,11 @@ class Holder:
         """Samples of each channel that are on disk."""
         return self._session.durable_samples
 
+    @property
+    def heard_ms(self) -> int:
+        """Audio that recognition has looked at."""
+        return self._session.heard_ms
+
     async def push(self, audio: bytes) -> None:
         """Take audio; waits while the session's buffer is full."""
         await self._session.take(self, audio)

@@ -76,6 +76,11 @@ class SpeakingSession(Protocol):
         """Samples of each channel that are on disk."""
         ...
 
+    @property
+    def heard_ms(self) -> int:
+        """Audio that recognition has looked at, on the session's clock."""
+        ...
+
     async def push(self, audio: bytes) -> None:
         """Take audio; waits while the session's bounded buffer is full (back-pressure).
 

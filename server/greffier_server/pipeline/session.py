@@ -137,6 +137,11 @@ class Session:
         return self._durable // self.format.frame_bytes
 
     @property
+    def heard_ms(self) -> int:
+        """Audio that recognition has looked at."""
+        return self._recognition.heard_ms
+
+    @property
     def ended(self) -> bool:
         """No more audio is taken."""
         return self._end_reason is not None

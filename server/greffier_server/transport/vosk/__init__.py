@@ -1,0 +1,1 @@
+"""The protocol of vosk-server: one reply for each frame of audio."""

@@ -1,0 +1,1 @@
+"""WhisperLive's protocol: a session as its clients speak and read it."""
