@@ -12,10 +12,13 @@ from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.bundle import add_bundle_routes
+from greffier_server.transport.cross_site import CrossSite
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
+from greffier_server.transport.pages import add_pages
 from greffier_server.transport.review import add_review_routes
+from greffier_server.transport.sign_in import SignIns, add_sign_in_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
 
@@ -63,12 +66,18 @@ def create_app(
     app.state.gate = gate
     app.state.services = services
     app.state.connections = held
+    app.state.sign_ins = SignIns(settings.tokens, services.web_secret)
+    gate.visitor = app.state.sign_ins.tenant
+    app.add_middleware(CrossSite, gate=gate)
     app.add_middleware(Boundary, metrics=services.metrics)
     answer_errors(app)
     add_http_routes(app)
     add_review_routes(app)
     add_space_route(app)
     add_bundle_routes(app)
+    add_sign_in_routes(app)
+    if settings.pages.enabled:
+        add_pages(app, gate, settings.pages)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)

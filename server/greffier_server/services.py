@@ -1,7 +1,8 @@
 """What the web application is given: the parts behind it, already built."""
 
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from greffier_server.bundle.heads import HeadRegister
@@ -80,3 +81,6 @@ class Services:
     """Signs bundles; None = this process makes none."""
     heads: HeadRegister | None = None
     """How each session ended; None = that is not noted."""
+    web_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """What cookies of browsers are signed with; one that is not kept signs them out at each
+    start."""
