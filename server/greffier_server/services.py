@@ -9,6 +9,7 @@ from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.links import LinkStore, MemoryLinks
 from greffier_server.storage.space import SpaceLedger
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
@@ -81,6 +82,8 @@ class Services:
     """Signs bundles; None = this process makes none."""
     heads: HeadRegister | None = None
     """How each session ended; None = that is not noted."""
+    links: LinkStore = field(default_factory=MemoryLinks)
+    """By which people without a token watch."""
     web_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """What cookies of browsers are signed with; one that is not kept signs them out at each
     start."""
