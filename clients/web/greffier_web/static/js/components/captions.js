@@ -123,6 +123,14 @@ export class Captions extends HTMLElement {
     this.#scroller.focus({ preventScroll: true });
   }
 
+  /** Nothing more will come: no room is kept for it. */
+  rest() {
+    this.#draw();
+    if (this.#last) this.#last.element.style.minBlockSize = "";
+    this.#last = undefined;
+    if (this.#live) this.#stick();
+  }
+
   #schedule() {
     if (this.#settling !== undefined) this.#settle();
     this.#frame ||= requestAnimationFrame(() => this.#draw());
@@ -186,7 +194,7 @@ export class Captions extends HTMLElement {
    */
   #hold(block) {
     if (!this.#live || block !== this.#last) return;
-    const height = block.element.offsetHeight;
+    const { height } = block.element.getBoundingClientRect();
     if (height > block.tallest) {
       block.tallest = height;
       block.element.style.minBlockSize = `${height}px`;

@@ -8,6 +8,7 @@
  */
 
 import { Backoff, pause } from "./backoff.js";
+import { whenDead } from "./liveness.js";
 import { LiveWatch, liveAddress } from "./live.js";
 
 const RATE = 16_000;
@@ -145,10 +146,14 @@ export class LiveSpeaker {
         if (message.type === "started") onGreeted();
         this.#onMessage(message);
       };
-      socket.onclose = () => {
+      const over = () => {
+        leave();
+        socket.onmessage = null;
         this.#greeted = false;
         resolve(outcome);
       };
+      const leave = whenDead(socket, over);
+      socket.onclose = over;
     });
   }
 

@@ -153,7 +153,7 @@ function stopTest() {
   testing?.stop();
   testing = undefined;
   find("#test", HTMLButtonElement).setAttribute("aria-pressed", "false");
-  find("#test-level", Level).show(0);
+  find("#test-level", Level).reset();
   find("#test-hint", HTMLElement).textContent = "";
 }
 
@@ -203,6 +203,7 @@ async function begin() {
   const lock = await navigator.wakeLock?.request("screen").catch(() => null);
   await speaker.run();
   source.stop();
+  level.reset();
   await lock?.release();
 }
 
@@ -299,7 +300,10 @@ function showState(speaker, state, code, message) {
     find("#running", HTMLElement).hidden = !speaker.session;
     complain(explain(code, message || code));
   }
-  if (state === "ended") showProgress(speaker);
+  if (state === "ended") {
+    showProgress(speaker);
+    captions.rest();
+  }
 }
 
 /** @param {import("../core/messages.js").ServerMessage} message */
