@@ -5,6 +5,7 @@
  * @typedef {object} Source
  * @property {() => void} stop
  * @property {Promise<void>} ended the sound is over by itself
+ * @property {MediaStream | undefined} stream as the browser has it; none of a recording
  */
 
 import { peakOf, toInt16 } from "./resampler.js";
@@ -106,7 +107,7 @@ export function recording(pcm, { realTime, ready, onAudio }) {
       else await ready();
     }
   };
-  return { ended: run(), stop: () => (stopped = true) };
+  return { ended: run(), stop: () => (stopped = true), stream: undefined };
 }
 
 /**
@@ -138,7 +139,7 @@ async function fromStream(ask, onAudio) {
     for (const track of stream.getTracks()) track.stop();
     if (context.state !== "closed") void context.close();
   };
-  return { ended, stop };
+  return { ended, stop, stream };
 }
 
 /**

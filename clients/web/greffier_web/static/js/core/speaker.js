@@ -61,6 +61,15 @@ export class LiveSpeaker {
     this.#onState = onState;
   }
 
+  /**
+   * Before `run`: what was said until now is in another session.
+   * @param {string} session
+   * @param {number} from_ms on its clock
+   */
+  continueFrom(session, from_ms) {
+    this.#start = { ...this.#start, continues: { session, from_ms } };
+  }
+
   /** Seconds said that only this browser has. */
   get waitingSeconds() {
     return (this.said - this.acknowledged) / RATE;
