@@ -1,7 +1,7 @@
 /** Speak: open a session with a microphone, a shared tab or a file, and see what the server has of it. */
 
 import { get, explain } from "../core/api.js";
-import { find, h, icon } from "../core/dom.js";
+import { find, h, icon, sessionAddress } from "../core/dom.js";
 import { clock, languageName, number, pageLanguage, t } from "../core/i18n.js";
 import { LiveSpeaker } from "../core/speaker.js";
 import { WhipSpeaker } from "../core/whip.js";
@@ -368,7 +368,17 @@ function showState(speaker, state, code, message) {
   if (state === "ended") {
     if (speaker.session) showProgress(speaker);
     captions.rest();
+    showRecord();
   }
+}
+
+/** It has ended: its captions are read in its record. */
+function showRecord() {
+  const watch = find("#watch", HTMLAnchorElement);
+  const session = decodeURIComponent(watch.pathname.split("/").at(-1) ?? "");
+  watch.href = sessionAddress(session, true);
+  watch.textContent = t("speak.record");
+  watch.removeAttribute("target");
 }
 
 /** @param {import("../core/speaker.js").SpeakingState} state */
