@@ -12,17 +12,22 @@ from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.bundle import add_bundle_routes
+from greffier_server.transport.cross_site import CrossSite
 from greffier_server.transport.glossary import add_glossary_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
+from greffier_server.transport.links import add_link_routes
 from greffier_server.transport.live import LiveEndpoint
 from greffier_server.transport.mistral.hosted import mistral_reception
 from greffier_server.transport.openai.realtime import realtime_reception
 from greffier_server.transport.openai.recordings import add_openai_routes
+from greffier_server.transport.pages import add_pages
 from greffier_server.transport.review import add_review_routes
+from greffier_server.transport.sign_in import SignIns, add_sign_in_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
 from greffier_server.transport.uploads import Uploads
+from greffier_server.transport.viewers import ViewerLinks
 from greffier_server.transport.voices import add_voices_routes
 
 __all__ = ["create_app"]
@@ -69,6 +74,10 @@ def create_app(
     app.state.gate = gate
     app.state.services = services
     app.state.connections = held
+    app.state.viewer_links = ViewerLinks(services.links)
+    app.state.sign_ins = SignIns(settings.tokens, services.web_secret)
+    gate.visitor = app.state.sign_ins.tenant
+    app.add_middleware(CrossSite, gate=gate)
     app.add_middleware(Boundary, metrics=services.metrics)
     answer_errors(app)
     add_http_routes(app)
@@ -77,11 +86,21 @@ def create_app(
     add_glossary_routes(app)
     add_bundle_routes(app)
     add_openai_routes(app)
+    add_sign_in_routes(app)
+    add_link_routes(app)
+    if settings.pages.enabled:
+        add_pages(app, gate, settings.pages)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     app.state.uploads = Uploads(app.state.doorway, settings.uploads)
     add_voices_routes(app)
-    live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
+    live = LiveEndpoint(
+        services,
+        gate=gate,
+        limits=settings.limits,
+        connections=held,
+        links=app.state.viewer_links,
+    )
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     realtime = realtime_reception(app.state.doorway)
     app.router.routes.append(WebSocketRoute("/v1/realtime", realtime.serve))

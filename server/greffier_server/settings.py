@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from greffier_models.catalog import default_models_dir
+from greffier_server.page_settings import PageSettings
 from greffier_server.translation_settings import TranslationSettings
 from greffier_server.upload_settings import UploadSettings
 from greffier_server.wyoming_settings import WyomingSettings
@@ -34,6 +35,7 @@ __all__ = [
     "LogSettings",
     "NetworkSettings",
     "ObjectSettings",
+    "PageSettings",
     "RecognitionSettings",
     "SecondPassSettings",
     "Settings",
@@ -416,6 +418,8 @@ class Settings(BaseSettings):
     """Recordings sent whole over HTTP."""
     wyoming: WyomingSettings = WyomingSettings()
     """A listener for Home Assistant."""
+    pages: PageSettings = PageSettings()
+    """The pages for browsers."""
 
     @classmethod
     def settings_customise_sources(

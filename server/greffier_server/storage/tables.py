@@ -24,6 +24,8 @@ __all__ = [
     "metadata",
     "nodes",
     "sessions",
+    "viewer_links",
+    "web_secrets",
 ]
 
 metadata = MetaData()
@@ -161,4 +163,34 @@ glossary_terms = Table(  # of the tenant; a session's own are in its first event
     Column("term", Text, nullable=False),  # SHA-256 over spelling and language
     Column("body", Text, nullable=False),  # JSON, encrypted where words are
     PrimaryKeyConstraint("tenant", "term", name="pk_glossary_terms"),
+)
+
+viewer_links = Table(
+    "viewer_links",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the secret in the link's address
+    Column("languages", Text),  # JSON list of language codes; NULL: every one
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger),
+    PrimaryKeyConstraint("id", name="pk_viewer_links"),
+    UniqueConstraint("digest", name="uq_viewer_links_digest"),
+    Index("ix_viewer_links_session", "tenant", "session", "created_at_ms"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_viewer_links_session",
+        ondelete="CASCADE",
+    ),
+)
+
+web_secrets = Table(
+    "web_secrets",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),  # hexadecimal
+    PrimaryKeyConstraint("name", name="pk_web_secrets"),
 )
