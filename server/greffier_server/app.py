@@ -18,6 +18,7 @@ from greffier_server.transport.live import LiveEndpoint
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.whip.routes import add_whip_routes
 
 __all__ = ["create_app"]
 
@@ -47,6 +48,7 @@ def create_app(
         yield
         held.stop()
         await held.wait_empty(timeout_s=settings.limits.drain_s)
+        await publications.close()
 
     app = FastAPI(
         title="Greffier",
@@ -71,6 +73,7 @@ def create_app(
     add_bundle_routes(app)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
+    publications = add_whip_routes(app, settings)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     app.router.routes.extend(routes)

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from greffier_models.catalog import default_models_dir
+from greffier_server.transport.whip.settings import WebRtcSettings
 
 __all__ = [
     "EncryptionSettings",
@@ -407,6 +408,8 @@ class Settings(BaseSettings):
     """What the server may reach and who may reach it from a browser."""
     integrity: IntegritySettings = IntegritySettings()
     """Proof that a record was not changed."""
+    webrtc: WebRtcSettings = WebRtcSettings()
+    """Publishing by WebRTC (WHIP)."""
 
     @classmethod
     def settings_customise_sources(
@@ -446,7 +449,7 @@ class Settings(BaseSettings):
             self.objects.url or "",
         ]
         named = [host for url in urls if (host := urlsplit(url).hostname)]
-        return (*self.network.allowed_hosts, *named)
+        return (*self.network.allowed_hosts, *named, *self.webrtc.hosts)
 
     @field_validator("tokens", mode="before")
     @classmethod

@@ -6,13 +6,13 @@ is the session kept for the next start.
 """
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from greffier.protocol import Finished, ServerMessage, Start
 from greffier_models.errors import EngineError
-from greffier_server.core.events import Recorded
+from greffier_server.core.events import GapFound, Recorded
 from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError, SessionClosed
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.services import Services
@@ -81,6 +81,14 @@ class Guest:
             MisalignedAudio, SessionClosed, StorageFailed.
         """
         await self._session.push(audio)
+
+    async def note_gaps(self, gaps: Sequence[GapFound]) -> None:
+        """Record audio that never arrived and was pushed as silence.
+
+        Raises:
+            SessionClosed, StorageFailed.
+        """
+        await self._session.note_gaps(gaps)
 
     async def finish(self) -> None:
         """No more audio will come; `messages` ends when all of it has been worked on."""
