@@ -4,9 +4,12 @@ import asyncio
 
 import numpy as np
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
 from numpy.typing import NDArray
 
 from greffier_server.core.events import GapFound
+from greffier_server.settings import NetworkSettings, Settings
+from greffier_server.transport.whip.settings import WebRtcSettings
 from tests.support.served import Served, served, until
 from tests.support.whip_peer import FRAME, RATE, ClipTrack, publishing, restart_ice, tone
 
@@ -104,3 +107,83 @@ async def test_ice_is_restarted_below_a_living_session() -> None:
         assert (await restart_ice(peer, None)).status_code == 428
         await peer.http.delete(peer.location)
         assert len(server.desk.sessions) == 1
+
+
+async def test_what_is_no_offer_is_refused() -> None:
+    settings = Settings(webrtc=WebRtcSettings(peers=1))
+    async with served(settings) as server, publishing(server.http, ClipTrack(tone(440, 9.0))) as peer:
+        offer = {"Content-Type": "application/sdp"}
+        whole = await offered()
+        refusals = [
+            ("v=0", 400, "malformed_offer"),
+            ("\0\xff" * 900, 400, "malformed_offer"),
+            (whole.replace("a=fingerprint", "a=x"), 400, "malformed_offer"),
+            (whole.replace("a=ice-ufrag:", "a=ice-ufrag: "), 400, "malformed_offer"),
+            (whole.replace("opus", "speex"), 422, "unsupported_offer"),
+            (whole.replace("a=group:BUNDLE", "a=x"), 400, "malformed_offer"),
+            ("x" * 70_000, 413, "frame_too_large"),
+        ]
+        for body, status, code in refusals:
+            answer = await peer.http.post("/v1/whip", content=body.encode(), headers=offer)
+            assert (answer.status_code, answer.json()["code"]) == (status, code), body[:80]
+        wrong = await peer.http.post("/v1/whip", content="{}")
+        assert wrong.status_code == 415
+        assert not server.desk.sessions
+        assert (await peer.publish()).status_code == 201
+        full = await peer.http.post("/v1/whip", content=whole, headers=offer)
+        assert (full.status_code, full.json()["code"]) == (503, "server_busy")
+        assert (await peer.publish(language="klingon!")).status_code in (400, 503)
+
+
+async def test_the_token_and_the_origin_are_asked_for() -> None:
+    tokens = ("dgfip:0123456789abcdef", "insee:fedcba9876543210")
+    settings = Settings(
+        tokens=tokens, network=NetworkSettings(allowed_origins=("https://meet.example.org",))
+    )
+    own, other = "0123456789abcdef", "fedcba9876543210"
+    track = ClipTrack(tone(440, 9.0))
+    async with served(settings) as server, publishing(server.http, track, token=own) as peer:
+        nobody = await peer.http.post("/v1/whip", headers={"Authorization": ""})
+        assert nobody.status_code == 401
+        evil = await peer.http.post("/v1/whip", headers={"Origin": "https://evil.example"})
+        assert evil.status_code == 403
+        asked = await peer.http.options(
+            "/v1/whip", headers={"Origin": "https://meet.example.org", "Authorization": ""}
+        )
+        assert asked.headers["access-control-allow-origin"] == "https://meet.example.org"
+        assert "PATCH" in asked.headers["access-control-allow-methods"]
+        assert asked.headers["accept-post"] == "application/sdp"
+        peer.http.headers["Origin"] = "https://meet.example.org"
+        answer = await peer.publish()
+        assert answer.status_code == 201
+        assert "Location" in answer.headers["access-control-expose-headers"]
+        stranger = {"Authorization": f"Bearer {other}"}
+        assert (await peer.http.delete(peer.location, headers=stranger)).status_code == 404
+        assert (await peer.http.delete(peer.location)).status_code == 200
+
+
+async def test_a_peer_that_closes_has_finished_and_one_that_never_comes_is_given_up() -> None:
+    settings = Settings(webrtc=WebRtcSettings(connect_timeout_s=0.2))
+    async with served(settings) as server:
+        async with publishing(server.http, ClipTrack(tone(440, 9.0))) as peer:
+            await peer.publish()
+            await until(lambda: len(server.desk.only().audio) > FRAME)
+        await until(lambda: server.desk.only().finished)
+        async with publishing(server.http, ClipTrack(tone(440, 9.0))) as peer:
+            whole = await offered()
+            answer = await peer.http.post(
+                "/v1/whip", content=whole, headers={"Content-Type": "application/sdp"}
+            )
+            session = server.desk.sessions[answer.headers["greffier-session"]]
+            await until(lambda: session.finished)
+
+
+async def offered() -> str:
+    """An offer of another connection, which is never answered."""
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("audio", direction="sendonly")
+    connection.createDataChannel("captions")
+    await connection.setLocalDescription(await connection.createOffer())
+    text = connection.localDescription.sdp
+    await connection.close()
+    return text

@@ -5,7 +5,7 @@ import fractions
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import av
 import httpx
@@ -176,6 +176,7 @@ async def restart_ice(publisher: Publisher, if_match: str | None) -> httpx.Respo
     await fresh.add_remote_candidate(None)
     await fresh.connect()
     publisher.paths.append(transport._connection)
+    cast("Any", fresh)._queue = transport._connection._queue  # what DTLS waits at
     transport._connection, transport._send = fresh, fresh.send
     return answer
 
@@ -198,6 +199,6 @@ async def publishing(url: str, *tracks: ClipTrack, token: str = "") -> AsyncGene
             try:
                 yield publisher
             finally:
-                await publisher.connection.close()
                 for path in publisher.paths:
                     await path.close()
+                await publisher.connection.close()

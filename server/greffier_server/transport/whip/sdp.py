@@ -21,6 +21,12 @@ _MAX_CANDIDATES: Final = 32
 _OPUS: Final = re.compile(r"^a=rtpmap:(\d{1,3}) opus/48000/2\s*$", re.IGNORECASE)
 _STEREO: Final = re.compile(r"\b(?:sprop-)?stereo=1\b")
 _TOKEN: Final = re.compile(r"^[\x21-\x7e]{1,256}$")
+_KEYS: Final = {
+    "ice-ufrag": re.compile(r"^[A-Za-z0-9+/]{4,256}$"),
+    "ice-pwd": re.compile(r"^[A-Za-z0-9+/]{22,256}$"),
+    "fingerprint": re.compile(r"^sha-\d{3} [0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){15,63}$"),
+}
+"""RFC 8839 §5.4, RFC 8122 §5."""
 _CANDIDATE: Final = re.compile(
     r"^\S{1,32} \d{1,3} (?i:udp) \d{1,10} (?P<host>[0-9A-Fa-f.:]{2,45}) \d{1,5} typ \w+( \S+ \S+)*$"
 )
@@ -134,7 +140,7 @@ def parse_fragment(text: str) -> Fragment:
     """
     lines = text.replace("\r\n", "\n").split("\n")
     username, password = _value(lines, "ice-ufrag"), _value(lines, "ice-pwd")
-    if not _TOKEN.match(username) or not _TOKEN.match(password):
+    if not _KEYS["ice-ufrag"].match(username) or not _KEYS["ice-pwd"].match(password):
         raise MalformedOffer("a fragment names a=ice-ufrag and a=ice-pwd")
     return Fragment(username, password, _candidates(lines), "a=end-of-candidates" in lines)
 
@@ -169,9 +175,9 @@ def _sorted(sections: Sequence[_Section]) -> tuple[list[_Section], list[tuple[in
 
 def _check_keys(session: Sequence[str], taken: Sequence[_Section]) -> None:
     for section in taken:
-        for name in ("ice-ufrag", "ice-pwd", "fingerprint"):
-            if not (section.attribute(name) or _value(session, name)):
-                raise MalformedOffer(f"the offer lacks a={name}")
+        for name, pattern in _KEYS.items():
+            if not pattern.match(section.attribute(name) or _value(session, name)):
+                raise MalformedOffer(f"the offer lacks a={name}, or it is malformed")
         if section.kind == "audio" and "a=rtcp-mux" not in section.lines:
             raise MalformedOffer("the offer lacks a=rtcp-mux")
 
