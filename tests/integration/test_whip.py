@@ -8,7 +8,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from numpy.typing import NDArray
 
 from greffier_server.core.events import GapFound
-from greffier_server.settings import NetworkSettings, Settings
+from greffier_server.settings import NetworkSettings, Settings, TenantToken, hash_token
 from greffier_server.transport.whip.settings import WebRtcSettings
 from tests.support.served import Served, served, until
 from tests.support.whip_peer import FRAME, RATE, ClipTrack, publishing, restart_ice, tone
@@ -111,7 +111,10 @@ async def test_ice_is_restarted_below_a_living_session() -> None:
 
 async def test_what_is_no_offer_is_refused() -> None:
     settings = Settings(webrtc=WebRtcSettings(peers=1))
-    async with served(settings) as server, publishing(server.http, ClipTrack(tone(440, 9.0))) as peer:
+    async with (
+        served(settings) as server,
+        publishing(server.http, ClipTrack(tone(440, 9.0))) as peer,
+    ):
         offer = {"Content-Type": "application/sdp"}
         whole = await offered()
         refusals = [
@@ -136,7 +139,10 @@ async def test_what_is_no_offer_is_refused() -> None:
 
 
 async def test_the_token_and_the_origin_are_asked_for() -> None:
-    tokens = ("dgfip:0123456789abcdef", "insee:fedcba9876543210")
+    tokens = tuple(
+        TenantToken(tenant=tenant, digest=hash_token(token))
+        for tenant, token in (("dgfip", "0123456789abcdef"), ("insee", "fedcba9876543210"))
+    )
     settings = Settings(
         tokens=tokens, network=NetworkSettings(allowed_origins=("https://meet.example.org",))
     )

@@ -3,7 +3,7 @@
 import asyncio
 import fractions
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
@@ -18,7 +18,16 @@ from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtp import is_rtcp
 from numpy.typing import NDArray
 
-__all__ = ["FRAME", "RATE", "ClipTrack", "Publisher", "on_loopback", "publishing", "restart_ice", "tone"]
+__all__ = [
+    "FRAME",
+    "RATE",
+    "ClipTrack",
+    "Publisher",
+    "on_loopback",
+    "publishing",
+    "restart_ice",
+    "tone",
+]
 
 RATE = 48_000
 FRAME = 960
@@ -182,11 +191,16 @@ async def restart_ice(publisher: Publisher, if_match: str | None) -> httpx.Respo
 
 
 @contextmanager
-def on_loopback() -> Iterator[None]:
-    """aioice leaves loopback out by itself."""
+def on_loopback() -> Generator[None]:
+    """Let peers of the block use loopback, which aioice leaves out by itself."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aioice.ice.get_host_addresses", lambda **_: ["127.0.0.1"])
+        patch.setattr("aioice.ice.get_host_addresses", _loopback)
         yield
+
+
+def _loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    del use_ipv4, use_ipv6
+    return ["127.0.0.1"]
 
 
 @asynccontextmanager

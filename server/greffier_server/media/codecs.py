@@ -22,7 +22,7 @@ def opus_decoder(*, channels: int) -> Decode:
     import av
     from av.error import FFmpegError
 
-    codec = av.CodecContext.create("libopus", "r")
+    codec: Any = av.CodecContext.create("libopus", "r")
     codec.format = av.AudioFormat("s16")
     codec.layout = av.AudioLayout("stereo" if channels == 2 else "mono")
     codec.sample_rate = OPUS_RATE
@@ -31,7 +31,7 @@ def opus_decoder(*, channels: int) -> Decode:
         if not 0 < len(payload) <= _LONGEST_OPUS_BYTES:
             return None
         try:
-            frames = codec.decode(cast("Any", av.Packet(payload)))
+            frames = cast("list[av.AudioFrame]", codec.decode(av.Packet(payload)))
         except FFmpegError:
             return None
         if not frames:
@@ -50,7 +50,10 @@ def decode_g711(law: str) -> Decode:
     def decode(payload: bytes) -> NDArray[np.int16] | None:
         if not payload:
             return None
-        return np.rint(decode_channels(payload, form) * 32768.0).astype(np.int16)
+        samples: NDArray[np.int16] = np.rint(decode_channels(payload, form) * 32768.0).astype(
+            np.int16
+        )
+        return samples
 
     return decode
 

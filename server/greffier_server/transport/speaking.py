@@ -1,6 +1,7 @@
 """The connection of a client that speaks: audio in, acknowledgements and events out."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from greffier.protocol import Ack, Caption, Error, Finish, Finished, ServerMessage
@@ -14,6 +15,7 @@ from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.telemetry import Metrics
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox, closing
 from greffier_server.transport.greeting import parse
+from greffier_server.transport.intake import Intake
 from greffier_server.transport.refusals import (
     IdleTimeout,
     ServerStopping,
@@ -35,6 +37,7 @@ class SpeakingConnection:
 
     Args:
         session: held by this connection.
+        intake: brings what comes into the session's format; closed at the end.
         reader: the client's frames.
         outbox: messages to the client; run by this connection.
         mapping: knows what the client has seen.
@@ -48,6 +51,7 @@ class SpeakingConnection:
         self,
         session: SpeakingSession,
         *,
+        intake: Intake,
         reader: FrameReader,
         outbox: Outbox,
         mapping: WireMapping,
@@ -57,6 +61,7 @@ class SpeakingConnection:
         metrics: Metrics,
     ) -> None:
         self._session = session
+        self._intake = intake
         self._reader = reader
         self._outbox = outbox
         self._mapping = mapping
@@ -99,6 +104,7 @@ class SpeakingConnection:
         finally:
             if not self._input_over:
                 await self._session.detach(cause)
+            await self._intake.close()
 
     async def _relay(self) -> ServerMessage:
         """Queue messages until the log ends; return the last one, which nothing may follow."""
@@ -146,10 +152,17 @@ class SpeakingConnection:
             await self._complain(SessionClosed("audio came after finish; it was not taken"))
         elif audio:
             try:
-                await self._session.push(audio)
+                await self._push(self._intake.take(audio))
             except SessionClosed as error:
                 self._cut_off = self._input_over = True
                 await self._complain(error)
+
+    async def _push(self, pieces: AsyncGenerator[bytes]) -> None:
+        async with closing(pieces):
+            async for piece in pieces:
+                await self._session.push(piece)
+        if gaps := self._intake.gaps():
+            await self._session.note_gaps(gaps)
 
     async def _take_text(self, text: str) -> None:
         message = parse(text)
@@ -157,7 +170,11 @@ class SpeakingConnection:
             raise UnexpectedMessage("this connection has its session; open another one")
         if not self._input_over:
             self._input_over = True
-            await self._session.finish()
+            try:
+                if not self._cut_off:
+                    await self._push(self._intake.rest())
+            finally:
+                await self._session.finish()
 
     async def _complain(self, error: ServerError) -> None:
         """Report what was not taken, and go on."""

@@ -1,0 +1,275 @@
+"""Containers as they arrive, in pieces of any size, to PCM: Ogg, WebM, MP4, FLAC, MP3, AAC, WAV."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greffier_server.errors import BadRequest
+from greffier_server.media.containers import CODECS, HEAD_BYTES, demuxer_of
+from greffier_server.media.pipe import Pipe
+from greffier_server.media.resampling import Resampler
+from greffier_server.media.timeline import UNDECODABLE, Loss
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+
+__all__ = ["StreamDecoder", "UndecodableAudio"]
+
+_log = logging.getLogger(__name__)
+
+_PIECES: Final = 16
+_PIECE_S: Final = 1.0
+_MAX_CHANNELS: Final = 8
+_RATES: Final = range(4_000, 384_001)
+_MAX_BAD_PACKETS: Final = 50
+"""In a row."""
+_MAX_PREAMBLE: Final = 4 << 20
+"""Bytes before the first sound: headers, pictures, tags."""
+_OPTIONS: Final = {
+    "probesize": "65536",
+    "analyzeduration": "1000000",
+    "protocol_whitelist": "",  # what is read is in the pipe; nothing else is ever opened
+}
+
+
+class UndecodableAudio(BadRequest):
+    """The bytes are no container that is known, or are damaged."""
+
+    code = "undecodable_audio"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    rate: int
+    channels: int
+
+
+class StreamDecoder:
+    """Decodes one container to interleaved ``pcm_s16le``.
+
+    All calls block for as long as decoding what was given takes; make them in a thread, one at a
+    time. A damaged packet is silence of its length and a `Loss`, where its length is known.
+
+    Args:
+        rate: of the output, samples a second.
+        channels: of the output; 1 mixes down, otherwise the container must have as many (a mono one
+            is given to all).
+    """
+
+    def __init__(self, *, rate: int, channels: int = 1) -> None:
+        self._rate = rate
+        self._channels = channels
+        self._pipe = Pipe(pieces=_PIECES)
+        self._head = b""
+        self._preamble = 0
+        self._thread: threading.Thread | None = None
+        self._error: UndecodableAudio | None = None
+        self._losses: list[Loss] = []
+        self._made = 0
+        self._finished = False
+
+    def feed(self, encoded: bytes) -> Iterator[bytes]:
+        """Take bytes; yield what they give, a second at most at a time. Read it to its end.
+
+        Raises:
+            UndecodableAudio: no container that is known, or too damaged.
+        """
+        if self._thread is None:
+            self._head += encoded
+            if len(self._head) < HEAD_BYTES:
+                return
+            encoded, self._head = self._head, b""
+            self._begin(encoded)
+        elif self._finished:
+            raise UndecodableAudio("more came after the container's end; begin a new session")
+        if not self._made:
+            self._preamble += len(encoded)
+        self._pipe.give(encoded)
+        yield from self._take()
+        if not self._made and self._preamble > _MAX_PREAMBLE:
+            raise UndecodableAudio("no sound comes out of this container")
+
+    def flush(self) -> Iterator[bytes]:
+        """Nothing more will come; yield the rest.
+
+        Raises:
+            UndecodableAudio: as in `feed`.
+        """
+        if self._thread is None:
+            if self._head:
+                raise UndecodableAudio("too short to be a recording")
+            return
+        self._pipe.end()
+        yield from self._take()
+
+    def losses(self) -> list[Loss]:
+        """Return what was damaged since the last call, in samples of the output."""
+        found, self._losses = self._losses, []
+        return found
+
+    def close(self) -> None:
+        """End, wherever it is; the rest is given up."""
+        self._pipe.close()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _begin(self, head: bytes) -> None:
+        demuxer = demuxer_of(head)
+        if demuxer is None:
+            raise UndecodableAudio(
+                "not a container that is known; send Ogg, WebM, MP4 (fragmented), FLAC, MP3, "
+                "AAC (ADTS), AIFF or WAV"
+            )
+        self._thread = threading.Thread(
+            target=self._decode, args=(demuxer,), name="stream-decoder", daemon=True
+        )
+        self._thread.start()
+
+    def _take(self) -> Iterator[bytes]:
+        while (piece := self._pipe.take()) is not None:
+            yield piece
+        if self._error is not None:
+            raise self._error
+
+    # --- in the thread --------------------------------------------------------------------------
+
+    def _decode(self, demuxer: str) -> None:
+        import av
+        from av.error import FFmpegError
+
+        try:
+            with av.open(self._pipe, "r", format=demuxer, options=dict(_OPTIONS)) as container:
+                if not container.streams.audio:
+                    raise UndecodableAudio("the container holds no sound")
+                stream = container.streams.audio[0]
+                _check(stream)
+                self._decode_stream(container, stream)
+        except UndecodableAudio as error:
+            self._error = error
+        except (FFmpegError, ValueError, MemoryError) as error:
+            _log.info("a stream cannot be decoded", extra={"error": type(error).__name__})
+            self._error = UndecodableAudio("the container is damaged, or not what it says it is")
+        except Exception as error:  # noqa: BLE001 - a thread's last boundary: its reader must hear
+            _log.error("a decoder failed", exc_info=error)
+            self._error = UndecodableAudio("the container cannot be decoded")
+        finally:
+            self._finished = True
+            self._pipe.done()
+
+    def _decode_stream(self, container: "InputContainer", stream: "AudioStream") -> None:
+        from av.error import FFmpegError
+
+        bad = 0
+        converter = _Converter(rate=self._rate, channels=self._channels)
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                bad += 1
+                if bad > _MAX_BAD_PACKETS:
+                    raise
+                if not self._lose(converter, packet):
+                    return
+                continue
+            bad = 0
+            for frame in frames:
+                if not self._put(converter.feed(frame)):
+                    return
+        self._put(converter.flush())
+
+    def _lose(self, converter: "_Converter", packet: "Packet[AudioStream]") -> bool:
+        if packet.duration is None:
+            return True
+        if not self._put(converter.flush()):
+            return False
+        length = min(round(packet.duration * packet.time_base * self._rate), self._rate)
+        self._losses.append(Loss(self._made, self._made + length, UNDECODABLE))
+        return self._put(np.zeros((length, self._channels), np.int16))
+
+    def _put(self, samples: NDArray[np.int16]) -> bool:
+        step = round(_PIECE_S * self._rate)
+        for at in range(0, len(samples), step):
+            piece = samples[at : at + step]
+            self._made += len(piece)
+            if not self._pipe.put(piece.astype("<i2", copy=False).tobytes()):
+                return False
+        return True
+
+
+class _Converter:
+    """Frames of any rate and layout to samples of one; the form may change on the way."""
+
+    def __init__(self, *, rate: int, channels: int) -> None:
+        self._rate = rate
+        self._channels = channels
+        self._form: _Form | None = None
+        self._resampler: Resampler | None = None
+
+    def feed(self, frame: "AudioFrame") -> NDArray[np.int16]:
+        form = _Form(frame.sample_rate, frame.layout.nb_channels)
+        before = np.zeros((0, self._channels), np.int16)
+        if form != self._form or self._resampler is None:
+            if form.rate not in _RATES or not 1 <= form.channels <= _MAX_CHANNELS:
+                raise UndecodableAudio("the sound has an impossible rate or too many channels")
+            before = self.flush()
+            self._form = form
+            self._resampler = Resampler(form.rate, self._rate, channels=self._channels)
+        mixed = self._mixed(_samples(frame))
+        return np.concatenate([before, _integers(self._resampler.feed(mixed))])
+
+    def flush(self) -> NDArray[np.int16]:
+        if self._resampler is None:
+            return np.zeros((0, self._channels), np.int16)
+        rest = self._resampler.flush()
+        self._resampler = None
+        return _integers(rest)
+
+    def _mixed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = samples.shape[1]
+        if found == self._channels:
+            return samples
+        if self._channels == 1:
+            mean: NDArray[np.float32] = samples.mean(axis=1, keepdims=True, dtype=np.float32)
+            return mean
+        if found == 1:
+            return np.repeat(samples, self._channels, axis=1)
+        raise UndecodableAudio(
+            f"the container has {found} channels and the session {self._channels}; "
+            "ask for as many, or for 1"
+        )
+
+
+def _check(stream: "AudioStream") -> None:
+    if stream.codec_context.codec.name not in CODECS:
+        raise UndecodableAudio("the container's sound has a codec that is not taken")
+    stream.codec_context.thread_count = 1  # a stream more must not cost a pool of threads
+
+
+def _samples(frame: "AudioFrame") -> NDArray[np.float32]:
+    """Rows are frames, columns are channels, -1 to 1; without libswresample."""
+    array = frame.to_ndarray()
+    planar = frame.format.is_planar
+    array = array.T if planar else array.reshape(-1, frame.layout.nb_channels)
+    match array.dtype.kind:
+        case "f":
+            floats = np.clip(np.nan_to_num(array.astype(np.float32)), -1.0, 1.0)
+            return np.asarray(floats, np.float32)
+        case "u":
+            return (array.astype(np.float32) - 128.0) / np.float32(128.0)
+        case _:
+            full = np.float32(2 ** (8 * array.dtype.itemsize - 1))
+            return array.astype(np.float32) / full
+
+
+def _integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    scaled = np.clip(np.rint(samples * np.float32(32_768.0)), -32_768, 32_767)
+    integers: NDArray[np.int16] = scaled.astype(np.int16)
+    return integers
