@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from av.packet import Packet
 
 __all__ = ["StreamDecoder", "UndecodableAudio"]
 
@@ -33,6 +33,10 @@ _MAX_BAD_PACKETS: Final = 50
 """In a row."""
 _MAX_PREAMBLE: Final = 4 << 20
 """Bytes before the first sound: headers, pictures, tags."""
+_TOLERANCE_S: Final = Fraction(1, 100)
+"""Some containers count milliseconds."""
+_MAX_MISSING_S: Final = 600
+"""A greater jump of a container's clock says nothing."""
 _OPTIONS: Final = {
     "probesize": "65536",
     "analyzeduration": "1000000",
@@ -56,7 +60,8 @@ class StreamDecoder:
     """Decodes one container to interleaved ``pcm_s16le``.
 
     All calls block for as long as decoding what was given takes; make them in a thread, one at a
-    time. A damaged packet is silence of its length and a `Loss`, where its length is known.
+    time. Where the container's clock goes on and sound is missing or damaged, there is silence of
+    the same length, and a `Loss`.
 
     Args:
         rate: of the output, samples a second.
@@ -168,6 +173,7 @@ class StreamDecoder:
         from av.error import FFmpegError
 
         bad = 0
+        due_s: Fraction | None = None
         converter = _Converter(rate=self._rate, channels=self._channels)
         for packet in container.demux(stream):
             try:
@@ -176,23 +182,29 @@ class StreamDecoder:
                 bad += 1
                 if bad > _MAX_BAD_PACKETS:
                     raise
-                if not self._lose(converter, packet):
-                    return
                 continue
             bad = 0
             for frame in frames:
+                at_s = due_s if frame.pts is None else frame.pts * (frame.time_base or 0)
+                missing_s = at_s - due_s if at_s is not None and due_s is not None else 0
+                if _TOLERANCE_S < missing_s <= _MAX_MISSING_S and not self._lose(
+                    converter, round(missing_s * self._rate)
+                ):
+                    return
                 if not self._put(converter.feed(frame)):
                     return
+                due_s = None if at_s is None else at_s + Fraction(frame.samples, frame.sample_rate)
         self._put(converter.flush())
 
-    def _lose(self, converter: "_Converter", packet: "Packet[AudioStream]") -> bool:
-        if packet.duration is None:
-            return True
+    def _lose(self, converter: "_Converter", length: int) -> bool:
+        """Silence where the container's clock goes on and its sound does not."""
         if not self._put(converter.flush()):
             return False
-        length = min(round(packet.duration * packet.time_base * self._rate), self._rate)
         self._losses.append(Loss(self._made, self._made + length, UNDECODABLE))
-        return self._put(np.zeros((length, self._channels), np.int16))
+        second = np.zeros((self._rate, self._channels), np.int16)
+        return all(
+            self._put(second[: min(self._rate, length - at)]) for at in range(0, length, self._rate)
+        )
 
     def _put(self, samples: NDArray[np.int16]) -> bool:
         step = round(_PIECE_S * self._rate)
