@@ -28,6 +28,7 @@ Encoding = Literal[
 QualityLevel = Literal["full", "longer-hops", "finals-only"]
 MinutesKind = Literal["compte-rendu", "summary"]
 ChannelUse = Literal["mix", "separate"]
+MissingCause = Literal["source_lost", "packet_loss", "stream_restarted", "undecodable_audio"]
 AudioProfile = Literal["wide", "telephone", "radio"]
 
 
@@ -137,6 +138,19 @@ class Watch:
 @dataclass(frozen=True, slots=True)
 class Finish:
     """No more audio. The server decodes what it holds, sends the rest, ``finished``, and closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Samples that were sent as silence because the client never got them: they become a gap."""
+
+    from_sample: int
+    """Of each channel, at the session's rate, from the session's beginning."""
+    to_sample: int
+    """One past the last; sent before this message."""
+    cause: MissingCause = "source_lost"
+    channel: int = 0
+    """Only this one of the separate channels, from 1; 0: all."""
 
 
 # --- server to client -----------------------------------------------------------------------------
@@ -287,7 +301,7 @@ class Error:
     retryable: bool = False
 
 
-ClientMessage = Start | Watch | Finish
+ClientMessage = Start | Watch | Finish | Missing
 ServerMessage = (
     Started
     | Ack

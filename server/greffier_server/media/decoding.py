@@ -3,21 +3,18 @@
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from greffier_server.errors import BadRequest
 from greffier_server.media.containers import CODECS, HEAD_BYTES, demuxer_of
+from greffier_server.media.conversion import Converter, UndecodableAudio
 from greffier_server.media.pipe import Pipe
-from greffier_server.media.resampling import Resampler
 from greffier_server.media.timeline import UNDECODABLE, Loss
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
@@ -27,8 +24,6 @@ _log = logging.getLogger(__name__)
 
 _PIECES: Final = 16
 _PIECE_S: Final = 1.0
-_MAX_CHANNELS: Final = 8
-_RATES: Final = range(4_000, 384_001)
 _MAX_BAD_PACKETS: Final = 50
 """In a row."""
 _MAX_PREAMBLE: Final = 4 << 20
@@ -42,18 +37,6 @@ _OPTIONS: Final = {
     "analyzeduration": "1000000",
     "protocol_whitelist": "",  # what is read is in the pipe; nothing else is ever opened
 }
-
-
-class UndecodableAudio(BadRequest):
-    """The bytes are no container that is known, or are damaged."""
-
-    code = "undecodable_audio"
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    rate: int
-    channels: int
 
 
 class StreamDecoder:
@@ -174,7 +157,7 @@ class StreamDecoder:
 
         bad = 0
         due_s: Fraction | None = None
-        converter = _Converter(rate=self._rate, channels=self._channels)
+        converter = Converter(rate=self._rate, channels=self._channels)
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
@@ -196,7 +179,7 @@ class StreamDecoder:
                 due_s = None if at_s is None else at_s + Fraction(frame.samples, frame.sample_rate)
         self._put(converter.flush())
 
-    def _lose(self, converter: "_Converter", length: int) -> bool:
+    def _lose(self, converter: Converter, length: int) -> bool:
         """Silence where the container's clock goes on and its sound does not."""
         if not self._put(converter.flush()):
             return False
@@ -216,72 +199,7 @@ class StreamDecoder:
         return True
 
 
-class _Converter:
-    """Frames of any rate and layout to samples of one; the form may change on the way."""
-
-    def __init__(self, *, rate: int, channels: int) -> None:
-        self._rate = rate
-        self._channels = channels
-        self._form: _Form | None = None
-        self._resampler: Resampler | None = None
-
-    def feed(self, frame: "AudioFrame") -> NDArray[np.int16]:
-        form = _Form(frame.sample_rate, frame.layout.nb_channels)
-        before = np.zeros((0, self._channels), np.int16)
-        if form != self._form or self._resampler is None:
-            if form.rate not in _RATES or not 1 <= form.channels <= _MAX_CHANNELS:
-                raise UndecodableAudio("the sound has an impossible rate or too many channels")
-            before = self.flush()
-            self._form = form
-            self._resampler = Resampler(form.rate, self._rate, channels=self._channels)
-        mixed = self._mixed(_samples(frame))
-        return np.concatenate([before, _integers(self._resampler.feed(mixed))])
-
-    def flush(self) -> NDArray[np.int16]:
-        if self._resampler is None:
-            return np.zeros((0, self._channels), np.int16)
-        rest = self._resampler.flush()
-        self._resampler = None
-        return _integers(rest)
-
-    def _mixed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        found = samples.shape[1]
-        if found == self._channels:
-            return samples
-        if self._channels == 1:
-            mean: NDArray[np.float32] = samples.mean(axis=1, keepdims=True, dtype=np.float32)
-            return mean
-        if found == 1:
-            return np.repeat(samples, self._channels, axis=1)
-        raise UndecodableAudio(
-            f"the container has {found} channels and the session {self._channels}; "
-            "ask for as many, or for 1"
-        )
-
-
 def _check(stream: "AudioStream") -> None:
     if stream.codec_context.codec.name not in CODECS:
         raise UndecodableAudio("the container's sound has a codec that is not taken")
     stream.codec_context.thread_count = 1  # a stream more must not cost a pool of threads
-
-
-def _samples(frame: "AudioFrame") -> NDArray[np.float32]:
-    """Rows are frames, columns are channels, -1 to 1; without libswresample."""
-    array = frame.to_ndarray()
-    planar = frame.format.is_planar
-    array = array.T if planar else array.reshape(-1, frame.layout.nb_channels)
-    match array.dtype.kind:
-        case "f":
-            floats = np.clip(np.nan_to_num(array.astype(np.float32)), -1.0, 1.0)
-            return np.asarray(floats, np.float32)
-        case "u":
-            return (array.astype(np.float32) - 128.0) / np.float32(128.0)
-        case _:
-            full = np.float32(2 ** (8 * array.dtype.itemsize - 1))
-            return array.astype(np.float32) / full
-
-
-def _integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    scaled = np.clip(np.rint(samples * np.float32(32_768.0)), -32_768, 32_767)
-    integers: NDArray[np.int16] = scaled.astype(np.int16)
-    return integers

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from greffier.protocol import Ack, Caption, Error, Finish, Finished, ServerMessage
+from greffier.protocol import Ack, Caption, Error, Finish, Finished, Missing, ServerMessage
+from greffier_server.core.events import GapFound
 from greffier_server.errors import (
     MisalignedAudio,
     ServerError,
@@ -166,6 +167,9 @@ class SpeakingConnection:
 
     async def _take_text(self, text: str) -> None:
         message = parse(text)
+        if isinstance(message, Missing):
+            await self._note_missing(message)
+            return
         if not isinstance(message, Finish):
             raise UnexpectedMessage("this connection has its session; open another one")
         if not self._input_over:
@@ -175,6 +179,19 @@ class SpeakingConnection:
                     await self._push(self._intake.rest())
             finally:
                 await self._session.finish()
+
+    async def _note_missing(self, missing: Missing) -> None:
+        form = self._session.format
+        within = 0 <= missing.from_sample < missing.to_sample <= self._session.accepted_samples
+        if not within or not 0 <= missing.channel <= form.channels:
+            raise UnexpectedMessage("missing names samples or a channel that were not sent")
+        gap = GapFound(
+            missing.from_sample * 1000 // form.rate,
+            -(-missing.to_sample * 1000 // form.rate),
+            missing.cause,
+            missing.channel,
+        )
+        await self._session.note_gaps([gap])
 
     async def _complain(self, error: ServerError) -> None:
         """Report what was not taken, and go on."""
