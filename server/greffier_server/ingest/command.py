@@ -127,3 +127,7 @@ async def _source(address: str, sdp: Path | None, sender: str | None, *, once: b
     await listening.listen()
     click.echo(f"Listening for RTP on {host}, port {listening.port}", err=True)
     return listening
+
+
+if __name__ == "__main__":
+    ingest()
