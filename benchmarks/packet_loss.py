@@ -1,9 +1,9 @@
 """Word error rate of speech that comes as Opus packets, of which a network loses some.
 
-``python -m benchmarks.packet_loss --model whisper-base --loss 0 1 2 5 10 20`` encodes the turns of a
-scene as a browser does (Opus, 20 ms, 32 kbit/s), leaves out packets at random (a seed makes them the
-same at every run), puts the rest through what WHIP puts them through, and speaks the result into a
-real server. Every lost packet must be inside a gap, and nothing else may be.
+``python -m benchmarks.packet_loss --model whisper-base --loss 0 1 2 5 10 20`` encodes the turns of
+a scene as a browser does (Opus, 20 ms, 32 kbit/s), leaves out packets at random (a seed makes them
+the same at every run), puts the rest through what WHIP puts them through, and speaks the result
+into a real server. Every lost packet must be inside a gap, and nothing else may be.
 
 Loss is decided before anything is sent, so the figures do not depend on the machine or its clock.
 ``--burst 3`` loses three packets in a row on average, at the same rate of loss.
