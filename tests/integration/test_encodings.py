@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from greffier.protocol import AudioFormat
+import greffier
+from greffier.live import LiveSession
+from greffier.protocol import AudioFormat, Missing
 from greffier_server.core.audio import decode_frames
+from greffier_server.core.events import GapFound
+from greffier_server.errors import StorageFailed
 from tests.support.containers import encoded
 from tests.support.served import Served, outcome, receive, served, until
 
@@ -123,3 +127,38 @@ async def test_two_talk_beside_each_other_whatever_one_sends() -> None:
         await good.send(bytes(3_200))
         assert (await receive(good, "ack"))["samples"] == 1_600
         assert (await outcome(bad))[0] in ("undecodable_audio", "")
+
+
+async def test_what_a_client_missed_is_a_gap() -> None:
+    async with served() as server, server.speaking() as (client, _):
+        await client.send(bytes(32_000))
+        missing = {"type": "missing", "from_sample": 1_600, "to_sample": 3_200}
+        await client.send(json.dumps({**missing, "cause": "packet_loss"}))
+        gap = await receive(client, "gap")
+        assert (gap["from_ms"], gap["to_ms"], gap["cause"]) == (100, 200, "packet_loss")
+        await client.send(json.dumps({**missing, "to_sample": 16_001}))
+        assert await outcome(client) == ("unexpected_message", 4400)
+        assert server.desk.only().durable_samples == 16_000
+
+
+async def test_our_client_says_it_again_after_a_lost_connection() -> None:
+    async with served() as server:
+        async with greffier.connect(server.http, language="fr") as session:
+            assert isinstance(session, LiveSession)
+            held = server.desk.only()
+            held.hold = True  # nothing becomes durable, so nothing is acknowledged
+            await session.send(bytes(32_000))
+            session.note_missing(Missing(1_600, 3_200, "source_lost"))
+            await until(lambda: gaps_of(server))
+            held.fail_acks(StorageFailed("the disk is full"))
+            await until(lambda: held.detached)
+            del held.audio[:]
+            held.ack_error, held.hold = None, False
+            await until(lambda: len(gaps_of(server)) == 2)
+        assert {(gap.from_ms, gap.to_ms) for gap in gaps_of(server)} == {(100, 200)}
+        assert held.durable_samples == 16_000
+
+
+def gaps_of(server: Served) -> list[GapFound]:
+    events = [record.event for record in server.desk.only().log.records]
+    return [event for event in events if isinstance(event, GapFound)]

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-__all__ = ["WebRtcSettings"]
+__all__ = ["WebRtcSettings", "own_addresses"]
 
 
 class WebRtcSettings(BaseModel):
@@ -45,6 +45,20 @@ class WebRtcSettings(BaseModel):
     def hosts(self) -> tuple[str, ...]:
         """What the server must reach for it."""
         return tuple(_host(url) for url in (self.stun, self.turn) if url is not None)
+
+
+def own_addresses() -> tuple[str, ...]:
+    """Return this machine's addresses; none where WebRTC is not installed.
+
+    What is sent to them stays here. A browser on the server's own machine is seen under one of them
+    even when it has asked for loopback.
+    """
+    try:
+        import ifaddr
+    except ImportError:
+        return ()
+    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    return tuple((ip if isinstance(ip, str) else ip[0]).partition("%")[0] for ip in found)
 
 
 def _host(url: str) -> str:
