@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from greffier_server.core.events import GapFound
+from greffier_server.ingest.audio_socket import answer_calls
 from greffier_server.ingest.carrying import Destination, carry
 from greffier_server.ingest.command import ingest
 from greffier_server.ingest.pull_source import PullSource
@@ -132,7 +133,15 @@ async def test_a_stream_that_breaks_off_is_fetched_again_and_the_time_between_is
 
 
 @pytest.mark.parametrize(
-    "address", ["file:///etc/passwd", "concat:a|b", "rtp://nowhere", "http://", "rtp://[:5"]
+    "address",
+    [
+        "file:///etc/passwd",
+        "concat:a|b",
+        "rtp://nowhere",
+        "http://",
+        "rtp://[:5",
+        "audiosocket://x",
+    ],
 )
 def test_what_is_no_stream_is_refused(address: str) -> None:
     done = CliRunner().invoke(ingest, [address])
@@ -143,3 +152,34 @@ def test_what_is_no_stream_is_refused(address: str) -> None:
 def test_a_description_without_sound_is_refused() -> None:
     with pytest.raises(SourceUnusable, match="Opus"):
         parse_session("v=0\r\nm=video 5004 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n")
+
+
+async def test_every_call_is_a_session() -> None:
+    stop = asyncio.Event()
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    tone = np.rint(sine(440, 1.0, rate=8_000)[:, 0] * 32_767).astype("<i2").tobytes()
+    async with served() as server:
+        destination = Destination(server.http, language="fr", title="Standard")
+        running = asyncio.create_task(
+            answer_calls("127.0.0.1", 0, destination, stop=stop, listening=listening, calls=1)
+        )
+        port = await listening
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x01\x00\x10" + bytes(range(16)))
+        for at in range(0, len(tone), 320):
+            writer.write(b"\x10\x01\x40" + tone[at : at + 320])
+        writer.write(b"\x03\x00\x015")  # a key was pressed
+        await until(lambda: server.desk.sessions and len(heard(server)) == 8_000)
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""  # one at once was allowed
+        second.close()
+        writer.write(b"\x00\x00\x00")
+        await until(lambda: server.desk.only().finished)
+        assert pitch(heard(server), 8_000) == pytest.approx(440, abs=2)
+        row = await server.store.get("default", server.desk.only().id)
+        assert row is not None
+        assert row.title == "Standard 000102030405060708090a0b0c0d0e0f"
+        writer.close()
+        stop.set()
+        async with asyncio.timeout(10):
+            await running

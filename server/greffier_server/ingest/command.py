@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 import click
 
@@ -57,10 +58,11 @@ def ingest(
     once: bool,
     quiet: bool,
 ) -> None:
-    """Bring a stream to a server: radio receivers, rooms, web radios.
+    """Bring a stream to a server: radio receivers, rooms, web radios, telephone calls.
 
-    SOURCE is rtp://ADDRESS:PORT (listens there), or an rtsp:, http: or https: address, which is
-    fetched, and fetched again when it breaks off. What is missed meanwhile becomes a gap.
+    SOURCE is rtp://ADDRESS:PORT (listens there), audiosocket://ADDRESS:PORT (listens for calls of
+    Asterisk, each a session), or an rtsp:, http: or https: address, which is fetched, and fetched
+    again when it breaks off. What is missed meanwhile becomes a gap.
     """
     destination = Destination(
         server,
@@ -92,8 +94,12 @@ async def _ingest(
         if not quiet:
             click.echo(text, nl=False)
 
-    source = await _source(address, sdp, sender, once=once)
     stop = asyncio.Event()
+    if address.startswith("audiosocket://"):
+        with interruptible(stop.set):
+            await _answer_calls(address, destination, stop)
+        return
+    source = await _source(address, sdp, sender, once=once)
     with interruptible(stop.set):
         await carry(
             source,
@@ -104,29 +110,47 @@ async def _ingest(
         )
 
 
-async def _source(address: str, sdp: Path | None, sender: str | None, *, once: bool) -> Source:
-    from urllib.parse import urlsplit
+async def _answer_calls(address: str, destination: Destination, stop: asyncio.Event) -> None:
+    from greffier_server.ingest.audio_socket import answer_calls
 
+    host, port = _place(address)
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def tell(found: asyncio.Future[int]) -> None:
+        if not found.cancelled():
+            click.echo(f"Listening for calls on {host}, port {found.result()}", err=True)
+
+    listening.add_done_callback(tell)
+    await answer_calls(host, port, destination, stop=stop, listening=listening)
+
+
+async def _source(address: str, sdp: Path | None, sender: str | None, *, once: bool) -> Source:
     from greffier_server.ingest.pull_source import PullSource
     from greffier_server.ingest.rtp_source import RtpSource, parse_session
 
     if not address.startswith("rtp://"):
         return PullSource(address, once=once)
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        port = None
-        host = ""
-    if not host or port is None:
-        raise SourceUnusable(
-            "write an RTP source as rtp://ADDRESS:PORT, such as rtp://0.0.0.0:5004"
-        )
+    host, port = _place(address)
     text = "" if sdp is None else await asyncio.to_thread(sdp.read_text, encoding="utf-8")
     listening = RtpSource(host, port, forms=parse_session(text) if text else None, sender=sender)
     await listening.listen()
     click.echo(f"Listening for RTP on {host}, port {listening.port}", err=True)
     return listening
+
+
+def _place(address: str) -> tuple[str, int]:
+    """Host and port of an address to listen on."""
+    scheme = address.partition(":")[0]
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port is None:
+        raise SourceUnusable(
+            f"write it as {scheme}://ADDRESS:PORT, such as {scheme}://0.0.0.0:5004"
+        )
+    return host, port
 
 
 if __name__ == "__main__":
