@@ -1,7 +1,10 @@
 """WHIP with a real WebRTC peer on loopback: sound in, its losses told, messages back."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
+import httpx
 import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
@@ -10,6 +13,7 @@ from numpy.typing import NDArray
 from greffier_server.core.events import GapFound
 from greffier_server.settings import NetworkSettings, Settings, TenantToken, hash_token
 from greffier_server.transport.whip.settings import WebRtcSettings
+from tests.support.fake_desk import FakeSession
 from tests.support.served import Served, served, until
 from tests.support.whip_peer import FRAME, RATE, ClipTrack, publishing, restart_ice, tone
 
@@ -193,3 +197,29 @@ async def offered() -> str:
     text = connection.localDescription.sdp
     await connection.close()
     return text
+
+
+async def test_a_server_without_webrtc_says_so_and_one_that_stops_keeps_the_session() -> None:
+    offer = {"Content-Type": "application/sdp"}
+    async with served(Settings(webrtc=WebRtcSettings(peers=0))) as server:
+        async with httpx.AsyncClient(base_url=server.http, trust_env=False) as http:
+            answer = await http.post("/v1/whip", content=await offered(), headers=offer)
+        assert (answer.status_code, answer.json()["code"]) == (501, "no_webrtc")
+    track = ClipTrack(tone(440, 9.0))
+    async with publishing_to_stopping(track) as session:
+        pass
+    assert session.detached == ["server stopping"]
+    assert not session.finished
+
+
+@asynccontextmanager
+async def publishing_to_stopping(track: ClipTrack) -> AsyncGenerator[FakeSession]:
+    """A server that stops while a peer speaks."""
+    async with served() as server:
+        async with publishing(server.http, track) as peer:
+            await peer.publish()
+            session = server.desk.only()
+            await until(lambda: len(session.audio) > FRAME)
+            server.server.should_exit = True
+            await until(lambda: session.detached)
+        yield session

@@ -1,6 +1,7 @@
 """One publication by WHIP: a peer, the session it speaks into, and what is between them."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import secrets
@@ -32,6 +33,7 @@ _MAX_WAITING: Final = 1_500
 """Packets of a track, 30 s of them; what comes when they wait counts as lost."""
 _MAX_COMPLAINTS: Final = 20
 _DRAIN_S: Final = 5.0
+_GOODBYE_S: Final = 2.0
 _IN_FLIGHT_S: Final = 0.3
 """Sound that was sent before ``finish`` may come after it: they travel apart."""
 
@@ -199,8 +201,11 @@ class Publication:
         async for message in guest.messages():
             await self._send(message)
             if isinstance(message, Finished):
-                async with asyncio.timeout(_DRAIN_S):
-                    await self._peer.drained()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_DRAIN_S):
+                        await self._peer.drained()
+                # What has left may still be lost and sent again: the client closes when it has all.
+                await _any(self._peer.gone, timeout_s=_GOODBYE_S)
                 self._over.set()
 
     async def _send(self, message: ServerMessage) -> None:
@@ -251,6 +256,7 @@ class Publication:
     def _fail(self, error: Exception) -> None:
         if not self.ready.done():
             self.ready.set_exception(error)
+            self.ready.exception()  # whoever asked may be gone already
         elif isinstance(error, SessionClosed):
             _log.info("a publication's session was ended")
         elif isinstance(error, ServerError | EngineError):

@@ -69,10 +69,10 @@ class Publications:
         """
         if self.settings.peers == 0:
             raise WebRtcMissing("this server takes no WebRTC")
-        if len(self._held) >= self.settings.peers:
-            raise ServerBusy("no room for one more WebRTC connection; try again later")
         offer = parse_offer(offer_text)
         await asyncio.to_thread(load_webrtc)
+        if len(self._held) >= self.settings.peers:
+            raise ServerBusy("no room for one more WebRTC connection; try again later")
         asked = start or Start()
         separate = asked.channels == "separate"
         publication = Publication(
