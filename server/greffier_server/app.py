@@ -29,6 +29,7 @@ from greffier_server.transport.stopping import Connections
 from greffier_server.transport.uploads import Uploads
 from greffier_server.transport.viewers import ViewerLinks
 from greffier_server.transport.voices import add_voices_routes
+from greffier_server.transport.whip.routes import add_whip_routes
 
 __all__ = ["create_app"]
 
@@ -58,6 +59,7 @@ def create_app(
         yield
         held.stop()
         await held.wait_empty(timeout_s=settings.limits.drain_s)
+        await publications.close()
 
     app = FastAPI(
         title="Greffier",
@@ -94,6 +96,7 @@ def create_app(
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     app.state.uploads = Uploads(app.state.doorway, settings.uploads)
     add_voices_routes(app)
+    publications = add_whip_routes(app, settings)
     live = LiveEndpoint(
         services,
         gate=gate,

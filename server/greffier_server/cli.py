@@ -142,13 +142,15 @@ def _serve(flags: dict[str, Any], config: Path | None) -> None:
     from greffier_models.allocator import giving_back, limit_heaps
     from greffier_server import assembly, guard, serving
     from greffier_server.telemetry import configure_logging
+    from greffier_server.transport.whip.settings import own_addresses
 
     configure_logging(settings.log)
     limit_heaps()
     listener = serving.listen(settings)
     with listener, giving_back():
         if settings.network.guard:
-            guard.install(settings.egress_hosts)
+            own = own_addresses() if settings.webrtc.peers else ()
+            guard.install((*settings.egress_hosts, *own))
         asyncio.run(
             serving.run(
                 settings,

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from greffier_models.catalog import default_models_dir
 from greffier_server.page_settings import PageSettings
 from greffier_server.translation_settings import TranslationSettings
+from greffier_server.transport.whip.settings import WebRtcSettings
 from greffier_server.upload_settings import UploadSettings
 from greffier_server.wyoming_settings import WyomingSettings
 
@@ -420,6 +421,8 @@ class Settings(BaseSettings):
     """A listener for Home Assistant."""
     pages: PageSettings = PageSettings()
     """The pages for browsers."""
+    webrtc: WebRtcSettings = WebRtcSettings()
+    """Publishing by WebRTC (WHIP)."""
 
     @classmethod
     def settings_customise_sources(
@@ -459,7 +462,7 @@ class Settings(BaseSettings):
             self.objects.url or "",
         ]
         named = [host for url in urls if (host := urlsplit(url).hostname)]
-        return (*self.network.allowed_hosts, *named)
+        return (*self.network.allowed_hosts, *named, *self.webrtc.hosts)
 
     @field_validator("tokens", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from greffier.protocol import AudioFormat, Resume, Start
 from greffier_server.core.events import (
     ClientAttached,
     ClientDetached,
+    GapFound,
     InputEnded,
     Recorded,
     SessionFinished,
@@ -156,6 +157,9 @@ class FakeSession:
         self.audio += audio
         if not self.hold:
             self.sync()
+
+    async def note_gaps(self, gaps: Sequence[GapFound]) -> None:
+        await self._log.append(*gaps)
 
     def sync(self) -> None:
         """Everything taken is on disk now."""

@@ -25,6 +25,7 @@ from greffier.protocol import (
     AudioFormat,
     Finish,
     Finished,
+    Missing,
     Resume,
     ServerMessage,
     Start,
@@ -72,6 +73,8 @@ class LiveSession:
         self._wire: Wire | None = None
         self._started: Started | None = None
         self._cursor = 0
+        self._missing: list[Missing] = []
+        self._missing_said = 0
         self._seq = 0
         self._replayed_to = 0
         self._finishing = False
@@ -150,6 +153,15 @@ class LiveSession:
             await self._wait_for_room(len(piece) // frame_bytes)
             self._backlog.append(piece)
             self._notify()
+
+    def note_missing(self, missing: Missing) -> None:
+        """Say that audio given to `send` is silence in place of what never came.
+
+        It is said when that audio is sent, and again after a lost connection, until the server has
+        the audio.
+        """
+        self._missing.append(missing)
+        self._notify()
 
     async def finish(self) -> None:
         """Say that no more audio comes; returns when all of it is handed over.
@@ -253,7 +265,10 @@ class LiveSession:
         try:
             while True:
                 changed = self._changed
-                if self._cursor < self._backlog.end_sample:
+                if self._due(self._cursor):
+                    await wire.send(encode(self._missing[self._missing_said]))
+                    self._missing_said += 1
+                elif self._cursor < self._backlog.end_sample:
                     audio = self._backlog.read(self._cursor, limit=self._frame_samples)
                     self._cursor += len(audio) // self._start.format.frame_bytes
                     await wire.send(audio)
@@ -266,6 +281,11 @@ class LiveSession:
                     await changed.wait()
         except Dropped:
             return  # the reader learns it too, behind what the server still had to say
+
+    def _due(self, sample: int) -> bool:
+        """What is missing next lies before `sample`."""
+        unsaid = self._missing[self._missing_said : self._missing_said + 1]
+        return bool(unsaid) and unsaid[0].to_sample <= sample
 
     async def _read(self, wire: Wire) -> None:
         while True:
@@ -291,6 +311,9 @@ class LiveSession:
         if samples > self._cursor:
             raise ProtocolViolation("the server acknowledged audio that it was not sent")
         self._backlog.acknowledge(samples)
+        while self._missing_said and self._missing[0].to_sample <= samples:
+            del self._missing[0]
+            self._missing_said -= 1
         self._on_acknowledged(samples)
         self._notify()
 
@@ -308,6 +331,7 @@ class LiveSession:
             raise ProtocolViolation("the server lost audio that it had acknowledged")
         self._acknowledge(started.samples)
         self._cursor = started.samples
+        self._missing_said = 0
         self._started = started
 
     async def _resume(self, cause: Exception) -> Wire:

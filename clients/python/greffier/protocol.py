@@ -12,10 +12,23 @@ from typing import Literal
 
 SUBPROTOCOL = "greffier.v1"
 
-Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+Encoding = Literal[
+    "pcm_s16le",
+    "pcm_f32le",
+    "mulaw",
+    "alaw",
+    "pcm_s16be",
+    "pcm_s24le",
+    "pcm_s24be",
+    "pcm_s32le",
+    "pcm_s32be",
+    "pcm_f32be",
+    "encoded",
+]
 QualityLevel = Literal["full", "longer-hops", "finals-only"]
 MinutesKind = Literal["compte-rendu", "summary"]
 ChannelUse = Literal["mix", "separate"]
+MissingCause = Literal["source_lost", "packet_loss", "stream_restarted", "undecodable_audio"]
 AudioProfile = Literal["wide", "telephone", "radio"]
 
 
@@ -24,6 +37,10 @@ class AudioFormat:
     """How the binary frames are encoded; samples of several channels are interleaved."""
 
     encoding: Encoding = "pcm_s16le"
+    """``encoded``: the frames are the bytes of a container, cut anywhere (Ogg, WebM, fragmented
+    MP4, FLAC, MP3, AAC in ADTS, WAV). `rate` and `channels` are then those it is decoded to, in
+    which `ack.samples` and `started.samples` count; after a resume a new container begins, at
+    `started.samples`."""
     rate: int = 16_000
     """Samples per second and channel, 8,000 to 192,000."""
     channels: int = 1
@@ -31,8 +48,14 @@ class AudioFormat:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one sample of every channel."""
-        width = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}[self.encoding]
+        """Bytes of one sample of every channel.
+
+        Raises:
+            ValueError: a container has no frames of one size.
+        """
+        if self.encoding == "encoded":
+            raise ValueError("encoded audio has no frames of one size")
+        width = {"mulaw": 1, "alaw": 1}.get(self.encoding) or int(self.encoding[5:7]) // 8
         return width * self.channels
 
 
@@ -126,6 +149,19 @@ class Watch:
 @dataclass(frozen=True, slots=True)
 class Finish:
     """No more audio. The server decodes what it holds, sends the rest, ``finished``, and closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Samples that were sent as silence because the client never got them: they become a gap."""
+
+    from_sample: int
+    """Of each channel, at the session's rate, from the session's beginning."""
+    to_sample: int
+    """One past the last; sent before this message."""
+    cause: MissingCause = "source_lost"
+    channel: int = 0
+    """Only this one of the separate channels, from 1; 0: all."""
 
 
 # --- server to client -----------------------------------------------------------------------------
@@ -293,7 +329,7 @@ class Error:
     retryable: bool = False
 
 
-ClientMessage = Start | Watch | Finish
+ClientMessage = Start | Watch | Finish | Missing
 ServerMessage = (
     Started
     | Ack

@@ -37,8 +37,15 @@ _GAP_TOLERANCE_MS = 100
 _BLOCK = 1 << 20
 _LONGEST_LINE = 64 << 20
 _LONGEST_MANIFEST = 16 << 20
-_SAMPLE_BYTES = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
-_WAVE_TAGS = {"pcm_s16le": 1, "pcm_f32le": 3, "alaw": 6, "mulaw": 7}
+_SAMPLE_BYTES = {
+    "pcm_s16le": 2,
+    "pcm_s24le": 3,
+    "pcm_s32le": 4,
+    "pcm_f32le": 4,
+    "mulaw": 1,
+    "alaw": 1,
+}
+_WAVE_TAGS = {"pcm_s16le": 1, "pcm_s24le": 1, "pcm_s32le": 1, "pcm_f32le": 3, "alaw": 6, "mulaw": 7}
 _BROKEN_FILE = (
     zipfile.BadZipFile,
     zlib.error,

@@ -11,6 +11,7 @@ from greffier_models.types import SAMPLES_PER_MS, Pcm
 from greffier_server.errors import UnsupportedAudio
 
 __all__ = [
+    "KEPT_ENCODINGS",
     "MAX_CHANNELS",
     "MAX_RATE",
     "MIN_RATE",
@@ -23,6 +24,8 @@ __all__ = [
 MIN_RATE = 8_000
 MAX_RATE = 192_000
 MAX_CHANNELS = 8
+KEPT_ENCODINGS = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "mulaw", "alaw"})
+"""Of sessions; what comes otherwise is brought into one of them on its way in."""
 
 
 def check_format(audio: AudioFormat) -> None:
@@ -35,6 +38,8 @@ def check_format(audio: AudioFormat) -> None:
         raise UnsupportedAudio(
             f"Audio must have 1 to {MAX_CHANNELS} channels, not {audio.channels}."
         )
+    if audio.encoding not in KEPT_ENCODINGS:
+        raise UnsupportedAudio("This way in takes little-endian samples only.")
 
 
 def decode_frames(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
@@ -59,9 +64,23 @@ def decode_channels(audio: bytes, form: AudioFormat) -> NDArray[np.float32]:
             samples = _MULAW[np.frombuffer(audio, dtype=np.uint8)].astype(np.float32)
         case "alaw":
             samples = _ALAW[np.frombuffer(audio, dtype=np.uint8)]
+        case "pcm_s24le":
+            samples = _integers24(audio)
+        case "pcm_s32le":
+            samples = np.frombuffer(audio, dtype="<i4").astype(np.float32) / np.float32(2**31)
+        case "pcm_s16be" | "pcm_s24be" | "pcm_s32be" | "pcm_f32be" | "encoded":
+            raise UnsupportedAudio("Sessions keep audio little endian and decoded.")
         case _:
             assert_never(form.encoding)
     return samples.reshape(-1, form.channels)
+
+
+def _integers24(audio: bytes) -> NDArray[np.float32]:
+    """Packed 24-bit integers, little endian."""
+    wide = np.zeros((len(audio) // 3, 4), np.uint8)
+    wide[:, 1:] = np.frombuffer(audio, np.uint8).reshape(-1, 3)
+    samples: NDArray[np.float32] = wide.view("<i4")[:, 0].astype(np.float32) / np.float32(2**31)
+    return samples
 
 
 def _mulaw_table() -> NDArray[np.float32]:

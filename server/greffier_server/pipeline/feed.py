@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from greffier.protocol import AudioFormat
 from greffier_models.types import SAMPLE_RATE, SAMPLES_PER_MS, Pcm
 from greffier_server.core.audio import decode_channels, decode_frames
+from greffier_server.media.resampling import Resampler, steps
 
 __all__ = ["AudioFeed", "ChannelDecoder", "ChannelFeeds", "FrameDecoder"]
 
@@ -30,7 +31,10 @@ class ChannelDecoder:
         self._separate = separate
         self._channels = form.channels if separate else 1
         self._resampler: Any = None
-        if form.rate != SAMPLE_RATE:
+        self._exact: Resampler | None = None
+        if len(steps(form.rate, SAMPLE_RATE)) > 1:
+            self._exact = Resampler(form.rate, SAMPLE_RATE, channels=self._channels)
+        elif form.rate != SAMPLE_RATE:
             import soxr
 
             self._resampler = soxr.ResampleStream(
@@ -43,7 +47,11 @@ class ChannelDecoder:
             samples = decode_channels(audio, self._format)
         else:
             samples = decode_frames(audio, self._format)[:, np.newaxis]
-        if self._resampler is not None:
+        if self._exact is not None:
+            samples = self._exact.feed(samples)
+            if last:
+                samples = np.concatenate([samples, self._exact.flush()])
+        elif self._resampler is not None:
             samples = self._resample(samples, last=last)
         scaled: Pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
         return tuple(np.ascontiguousarray(scaled[:, column]) for column in range(self._channels))

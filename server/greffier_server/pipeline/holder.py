@@ -1,10 +1,11 @@
 """A session in the hands of the client that speaks into it; one client at a time has it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from greffier.protocol import AudioFormat
+from greffier_server.core.events import GapFound
 from greffier_server.pipeline.log import EventLog
 
 if TYPE_CHECKING:  # each of the two knows the other
@@ -59,6 +60,10 @@ class Holder:
     async def push(self, audio: bytes) -> None:
         """Take audio; waits while the session's buffer is full."""
         await self._session.take(self, audio)
+
+    async def note_gaps(self, gaps: Sequence[GapFound]) -> None:
+        """Record what never arrived."""
+        await self._session.note_gaps(self, gaps)
 
     def acks(self) -> AsyncIterator[int]:
         """Durable samples each time they have grown."""

@@ -1,10 +1,10 @@
 """What transports see of sessions, and what a session sees of its stages."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from greffier.protocol import AudioFormat, Resume, Start
-from greffier_server.core.events import Event, Recorded
+from greffier_server.core.events import Event, GapFound, Recorded
 from greffier_server.pipeline.log import EventLog
 
 __all__ = ["Hearing", "SessionDesk", "SpeakingSession", "Stage"]
@@ -88,6 +88,16 @@ class SpeakingSession(Protocol):
             MisalignedAudio: not a whole number of frames; nothing of it is taken.
             SessionClosed: the session's input has ended.
             StorageFailed: the journal cannot be written; what was durable stays.
+        """
+        ...
+
+    async def note_gaps(self, gaps: Sequence[GapFound]) -> None:
+        """Record audio that never arrived and was pushed as silence, as from a network that loses.
+
+        Raises:
+            SessionTakenOver: another client holds the session.
+            SessionClosed: the session is over.
+            StorageFailed: the store takes no events.
         """
         ...
 

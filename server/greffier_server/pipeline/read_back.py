@@ -9,7 +9,7 @@ from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Stretch", "locate_audio", "read_stretch", "silence"]
 
-_ZERO = {"pcm_s16le": b"\0", "pcm_f32le": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
+_ZERO = {"mulaw": b"\xff", "alaw": b"\xd5"}
 _STEPS_A_SECOND = 10
 """How finely a loss is located."""
 
@@ -24,7 +24,7 @@ class Stretch:
 
 def silence(form: AudioFormat, samples: int) -> bytes:
     """Return `samples` of silence on every channel."""
-    return _ZERO[form.encoding] * (samples * form.frame_bytes)
+    return _ZERO.get(form.encoding, b"\0") * (samples * form.frame_bytes)
 
 
 async def read_stretch(

@@ -266,6 +266,21 @@ class Session:
             self._accepted += len(audio)
             self.notify()
 
+    async def note_gaps(self, holder: Holder, gaps: Sequence[GapFound]) -> None:
+        """Record what the client that holds the session gave as silence, because it lost it."""
+        if self._holder is not holder:
+            raise _taken_over()
+        if not gaps:
+            return
+        try:
+            await self.log.append(
+                *gaps,
+                audio_from_ms=min(gap.from_ms for gap in gaps),
+                audio_to_ms=max(gap.to_ms for gap in gaps),
+            )
+        except LogClosed:
+            raise SessionClosed("The session is over; no gap can be recorded.") from None
+
     def _backlog_ms(self) -> int:
         accepted_ms = self.accepted_samples * 1000 // self.format.rate
         return accepted_ms - self._recognition.heard_ms

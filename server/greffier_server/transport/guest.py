@@ -6,14 +6,15 @@ is the session kept for the next start.
 """
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from greffier.protocol import Finished, ServerMessage, Start
 from greffier_models.errors import EngineError
-from greffier_server.core.events import Recorded
+from greffier_server.core.events import GapFound, Recorded
 from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError, SessionClosed
+from greffier_server.media.decoding import UndecodableAudio
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.services import Services
 from greffier_server.settings import LimitSettings
@@ -21,6 +22,7 @@ from greffier_server.telemetry import bind_session
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.frames import closing
 from greffier_server.transport.greeting import check_start
+from greffier_server.transport.intake import Intake, kept_format
 from greffier_server.transport.refusals import ServerStopping
 from greffier_server.transport.stopping import Connections
 from greffier_server.transport.wire import WireMapping
@@ -57,9 +59,13 @@ class Guest:
     Args:
         session: just opened.
         connections: says when the server stops.
+        intake: brings what is pushed into the session's format; as it is when absent.
     """
 
-    def __init__(self, session: SpeakingSession, connections: Connections) -> None:
+    def __init__(
+        self, session: SpeakingSession, connections: Connections, intake: Intake | None = None
+    ) -> None:
+        self._intake = intake or Intake(session.format, session.format)
         self._session = session
         self._connections = connections
         self._finished = False
@@ -75,18 +81,38 @@ class Guest:
         return self._finished
 
     async def push(self, audio: bytes) -> None:
-        """Take audio in the session's format (see `SpeakingSession.push`).
+        """Take audio in the format that was asked for (see `SpeakingSession.push`).
 
         Raises:
             MisalignedAudio, SessionClosed, StorageFailed.
+            UndecodableAudio: it is not a container that can be decoded.
         """
-        await self._session.push(audio)
+        async with closing(self._intake.take(audio)) as pieces:
+            async for piece in pieces:
+                await self._session.push(piece)
+        if gaps := self._intake.gaps():
+            await self._session.note_gaps(gaps)
+
+    async def note_gaps(self, gaps: Sequence[GapFound]) -> None:
+        """Record audio that never arrived and was pushed as silence.
+
+        Raises:
+            SessionClosed, StorageFailed.
+        """
+        await self._session.note_gaps(gaps)
 
     async def finish(self) -> None:
         """No more audio will come; `messages` ends when all of it has been worked on."""
         if not self._finished:
             self._finished = True
-            await self._session.finish()
+            try:
+                async with closing(self._intake.rest()) as pieces:
+                    async for piece in pieces:
+                        await self._session.push(piece)
+            except (UndecodableAudio, SessionClosed):
+                logger.info("the last of a container was lost")
+            finally:
+                await self._session.finish()
 
     async def records(self) -> AsyncGenerator[Recorded, None]:
         """Yield the session's events from the first to the last one.
@@ -140,18 +166,23 @@ async def welcome(
         readiness = services.readiness()
         if not readiness.ready:
             raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
-        session, _ = await services.desk.open(tenant, start)
+        kept = kept_format(start.format)
+        session, _ = await services.desk.open(tenant, replace(start, format=kept))
     except (ServerError, EngineError) as error:
         services.metrics.sessions_rejected.labels(error.code).inc()
         raise
     bind_session(session.id)
     logger.info("session taken", extra={"protocol": protocol})
-    guest = Guest(session, doorway.connections)
+    intake = Intake(start.format, kept)
+    guest = Guest(session, doorway.connections, intake)
     try:
         with services.metrics.connections_active.labels("speaker").track_inprogress():
             yield guest
     finally:
-        if doorway.connections.stopping and not guest.finished:
-            await session.detach("server stopping")
-        else:
-            await guest.finish()
+        try:
+            if doorway.connections.stopping and not guest.finished:
+                await session.detach("server stopping")
+            else:
+                await guest.finish()
+        finally:
+            await intake.close()

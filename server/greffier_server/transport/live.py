@@ -28,6 +28,7 @@ from greffier_server.transport.auth import Gate
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
 from greffier_server.transport.greeting import parse_first
 from greffier_server.transport.guesses import Guesses
+from greffier_server.transport.intake import Intake, kept_format
 from greffier_server.transport.refusals import (
     LinkInvalid,
     ServerStopping,
@@ -132,8 +133,10 @@ class LiveEndpoint:
         session, token = await self._take(tenant, start, address=address)
         bind_session(session.id)
         after_seq = start.resume.after_seq if start.resume else 0
+        intake = Intake(start.format, session.format, first_sample=session.accepted_samples)
         connection = SpeakingConnection(
             session,
+            intake=intake,
             reader=reader,
             outbox=outbox,
             mapping=WireMapping(after_seq=after_seq),
@@ -157,7 +160,8 @@ class LiveEndpoint:
             if not readiness.ready and (start.resume is None or not readiness.resumable):
                 raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
             if start.resume is None:
-                return await self._services.desk.open(tenant, start)
+                kept = replace(start, format=kept_format(start.format))
+                return await self._services.desk.open(tenant, kept)
             return await self._resume(tenant, start.resume, address), start.resume.token
         except (ServerError, EngineError) as error:
             self._services.metrics.sessions_rejected.labels(error.code).inc()

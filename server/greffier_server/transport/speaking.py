@@ -1,9 +1,11 @@
 """The connection of a client that speaks: audio in, acknowledgements and events out."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Final
 
-from greffier.protocol import Ack, Caption, Error, Finish, Finished, ServerMessage
+from greffier.protocol import Ack, Caption, Error, Finish, Finished, Missing, ServerMessage
+from greffier_server.core.events import GapFound
 from greffier_server.errors import (
     MisalignedAudio,
     ServerError,
@@ -14,6 +16,7 @@ from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.telemetry import Metrics
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox, closing
 from greffier_server.transport.greeting import parse
+from greffier_server.transport.intake import Intake
 from greffier_server.transport.refusals import (
     IdleTimeout,
     ServerStopping,
@@ -35,6 +38,7 @@ class SpeakingConnection:
 
     Args:
         session: held by this connection.
+        intake: brings what comes into the session's format; closed at the end.
         reader: the client's frames.
         outbox: messages to the client; run by this connection.
         mapping: knows what the client has seen.
@@ -48,6 +52,7 @@ class SpeakingConnection:
         self,
         session: SpeakingSession,
         *,
+        intake: Intake,
         reader: FrameReader,
         outbox: Outbox,
         mapping: WireMapping,
@@ -57,6 +62,7 @@ class SpeakingConnection:
         metrics: Metrics,
     ) -> None:
         self._session = session
+        self._intake = intake
         self._reader = reader
         self._outbox = outbox
         self._mapping = mapping
@@ -99,6 +105,7 @@ class SpeakingConnection:
         finally:
             if not self._input_over:
                 await self._session.detach(cause)
+            await self._intake.close()
 
     async def _relay(self) -> ServerMessage:
         """Queue messages until the log ends; return the last one, which nothing may follow."""
@@ -146,18 +153,45 @@ class SpeakingConnection:
             await self._complain(SessionClosed("audio came after finish; it was not taken"))
         elif audio:
             try:
-                await self._session.push(audio)
+                await self._push(self._intake.take(audio))
             except SessionClosed as error:
                 self._cut_off = self._input_over = True
                 await self._complain(error)
 
+    async def _push(self, pieces: AsyncGenerator[bytes]) -> None:
+        async with closing(pieces):
+            async for piece in pieces:
+                await self._session.push(piece)
+        if gaps := self._intake.gaps():
+            await self._session.note_gaps(gaps)
+
     async def _take_text(self, text: str) -> None:
         message = parse(text)
+        if isinstance(message, Missing):
+            await self._note_missing(message)
+            return
         if not isinstance(message, Finish):
             raise UnexpectedMessage("this connection has its session; open another one")
         if not self._input_over:
             self._input_over = True
-            await self._session.finish()
+            try:
+                if not self._cut_off:
+                    await self._push(self._intake.rest())
+            finally:
+                await self._session.finish()
+
+    async def _note_missing(self, missing: Missing) -> None:
+        form = self._session.format
+        within = 0 <= missing.from_sample < missing.to_sample <= self._session.accepted_samples
+        if not within or not 0 <= missing.channel <= form.channels:
+            raise UnexpectedMessage("missing names samples or a channel that were not sent")
+        gap = GapFound(
+            missing.from_sample * 1000 // form.rate,
+            -(-missing.to_sample * 1000 // form.rate),
+            missing.cause,
+            missing.channel,
+        )
+        await self._session.note_gaps([gap])
 
     async def _complain(self, error: ServerError) -> None:
         """Report what was not taken, and go on."""

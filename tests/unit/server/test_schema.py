@@ -22,6 +22,7 @@ from greffier.protocol import (
     GlossaryTerm,
     Minutes,
     MinutesItem,
+    Missing,
     Quality,
     Resume,
     ServerMessage,
@@ -52,6 +53,7 @@ EXAMPLES: tuple[ClientMessage | ServerMessage, ...] = (
     Watch("s", 3, ("en",)),
     Watch("s"),
     Finish(),
+    Missing(1, 2, "packet_loss", 1),
     Started("s", "t", 0),
     Ack(16_000),
     Caption(4, 1, 0, 900, " one", " tw", (CaptionWord(" one", 0, 300, 0.9),), "en", "A", 80, True),
@@ -110,7 +112,7 @@ def test_texts_under_fields_are_descriptions() -> None:
     audio = message_schema()["$defs"]["AudioFormat"]["properties"]
     assert audio["rate"]["description"] == "Samples per second and channel, 8,000 to 192,000."
     assert audio["rate"]["default"] == 16_000
-    assert "description" not in audio["encoding"]
+    assert "description" not in message_schema()["$defs"]["Start"]["properties"]["title"]
 
 
 def references(value: object) -> list[str]:
@@ -144,7 +146,7 @@ def test_asyncapi_has_its_required_parts() -> None:
         operation["action"]: {ref["$ref"].rpartition("/")[2] for ref in operation["messages"]}
         for operation in document["operations"].values()
     }
-    assert by_action["receive"] == {"start", "watch", "finish", "audio"}
+    assert by_action["receive"] == {"start", "watch", "finish", "missing", "audio"}
     assert by_action["receive"] | by_action["send"] == set(channel["messages"])
     for name, message in document["components"]["messages"].items():
         assert message["name"] == name
