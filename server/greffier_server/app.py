@@ -10,6 +10,7 @@ from greffier._version import __version__
 from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
+from greffier_server.transport.archive import add_archive_routes
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.guest import Doorway
@@ -69,6 +70,7 @@ def create_app(
     add_review_routes(app)
     add_space_route(app)
     add_bundle_routes(app)
+    add_archive_routes(app, settings)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from greffier_server.archive import Archive
 from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
 from greffier_server.pipeline.ports import SessionDesk
@@ -80,3 +81,5 @@ class Services:
     """Signs bundles; None = this process makes none."""
     heads: HeadRegister | None = None
     """How each session ended; None = that is not noted."""
+    archive: Archive | None = None
+    """What becomes of text once it is written: corrections, search, figures; None = no such."""

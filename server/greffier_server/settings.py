@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from greffier_models.catalog import default_models_dir
+from greffier_server.alert_settings import AlertSettings
 
 __all__ = [
     "EncryptionSettings",
@@ -391,6 +392,8 @@ class Settings(BaseSettings):
     """The second reading of finished sessions."""
     language_model: LanguageModelSettings = LanguageModelSettings()
     """The language model."""
+    alerts: AlertSettings = AlertSettings()
+    """Words of the radio log that call for attention."""
     storage: StorageSettings = StorageSettings()
     """Audio at rest."""
     encryption: EncryptionSettings = EncryptionSettings()

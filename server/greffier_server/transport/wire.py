@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from greffier.protocol import (
     Caption,
     CaptionWord,
+    Correction,
     Error,
     Finished,
     Gap,
@@ -21,6 +22,7 @@ from greffier.protocol import (
 from greffier_models.types import Word
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.events import (
+    Corrected,
     GapFound,
     LanguageDetected,
     MinutesWritten,
@@ -117,6 +119,8 @@ class WireMapping:
                 return Quality(seq, level)
             case MinutesWritten(minutes=minutes):
                 return replace(minutes, seq=seq)
+            case Corrected() as event:
+                return Correction(seq, record.at_ms, event.who, event.target, event.old, event.new)
             case StageFailed() as event:
                 return Error(event.code, event.message, event.retryable)
             case SessionFinished(reason=reason):
