@@ -66,8 +66,8 @@ def find_alerts(text: str, words: Sequence[str] = ()) -> tuple[Alert, ...]:
         words: watchwords, of one word or several.
     """
     said = list(terms(text))
-    listed = list(CALLS)
-    listed += [("watchword", word) for word in words]
+    own: list[tuple[AlertLevel, str]] = [("watchword", word) for word in words]
+    listed = [*CALLS, *own]
     found: dict[int, Alert] = {}
     for level, word in listed:
         sought = [term.text for term in terms(word)]

@@ -285,7 +285,8 @@ async def purge(write: Connections) -> None:
 
 
 _CHANGES = text("SELECT total_changes()")
-_COLUMNS = """SELECT p.kind, p.segment, p.language AS passage_language, p.start_ms, p.end_ms, p.text,
+_COLUMNS = """SELECT
+    p.kind, p.segment, p.language AS passage_language, p.start_ms, p.end_ms, p.text,
     s.tenant, s.session, s.title, s.created_at_ms, s.updated_at_ms, s.state, s.language,
     s.translate_to, s.duration_ms, s.last_seq, s.token_hash, s.expires_at_ms
 """
