@@ -13,12 +13,17 @@ from greffier_server.transport.answers import Boundary, answer_errors, no_such_s
 from greffier_server.transport.archive import add_archive_routes
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.bundle import add_bundle_routes
+from greffier_server.transport.cross_site import CrossSite
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
+from greffier_server.transport.links import add_link_routes
 from greffier_server.transport.live import LiveEndpoint
+from greffier_server.transport.pages import add_pages
 from greffier_server.transport.review import add_review_routes
+from greffier_server.transport.sign_in import SignIns, add_sign_in_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.viewers import ViewerLinks
 
 __all__ = ["create_app"]
 
@@ -64,6 +69,10 @@ def create_app(
     app.state.gate = gate
     app.state.services = services
     app.state.connections = held
+    app.state.viewer_links = ViewerLinks(services.links)
+    app.state.sign_ins = SignIns(settings.tokens, services.web_secret)
+    gate.visitor = app.state.sign_ins.tenant
+    app.add_middleware(CrossSite, gate=gate)
     app.add_middleware(Boundary, metrics=services.metrics)
     answer_errors(app)
     add_http_routes(app)
@@ -71,9 +80,19 @@ def create_app(
     add_space_route(app)
     add_bundle_routes(app)
     add_archive_routes(app, settings)
+    add_sign_in_routes(app)
+    add_link_routes(app)
+    if settings.pages.enabled:
+        add_pages(app, gate, settings.pages)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
-    live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
+    live = LiveEndpoint(
+        services,
+        gate=gate,
+        limits=settings.limits,
+        connections=held,
+        links=app.state.viewer_links,
+    )
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     app.router.routes.extend(routes)
     app.router.default = no_such_socket

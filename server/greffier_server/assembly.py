@@ -32,6 +32,7 @@ from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.storage.compaction import Compaction
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.links import SqlLinks
 from greffier_server.storage.memory import MemoryStore
 from greffier_server.storage.writer import StoreWriter
 from greffier_server.storing import open_storage
@@ -68,6 +69,8 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             open_signing_key, settings.data_dir, settings.integrity.signing_key
         )
         heads = HeadRegister(settings.data_dir / HEADS_FILE, key)
+        links = await SqlLinks.open(settings.database.get_secret_value())
+        stack.push_async_callback(links.close)
         writer = StoreWriter(store)
         stack.push_async_callback(writer.close)
 
@@ -142,6 +145,8 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             signing_key=key,
             heads=heads,
             archive=archive,
+            links=links,
+            web_secret=await links.secret("cookies"),
         )
 
 

@@ -1,7 +1,8 @@
 """What the web application is given: the parts behind it, already built."""
 
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from greffier_server.archive import Archive
@@ -9,6 +10,7 @@ from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
+from greffier_server.storage.links import LinkStore, MemoryLinks
 from greffier_server.storage.space import SpaceLedger
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
@@ -83,3 +85,8 @@ class Services:
     """How each session ended; None = that is not noted."""
     archive: Archive | None = None
     """What becomes of text once it is written: corrections, search, figures; None = no such."""
+    links: LinkStore = field(default_factory=MemoryLinks)
+    """By which people without a token watch."""
+    web_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """What cookies of browsers are signed with; one that is not kept signs them out at each
+    start."""

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from greffier_models.catalog import default_models_dir
 from greffier_server.alert_settings import AlertSettings
+from greffier_server.page_settings import PageSettings
 
 __all__ = [
     "EncryptionSettings",
@@ -32,6 +33,7 @@ __all__ = [
     "LogSettings",
     "NetworkSettings",
     "ObjectSettings",
+    "PageSettings",
     "RecognitionSettings",
     "SecondPassSettings",
     "Settings",
@@ -410,6 +412,8 @@ class Settings(BaseSettings):
     """What the server may reach and who may reach it from a browser."""
     integrity: IntegritySettings = IntegritySettings()
     """Proof that a record was not changed."""
+    pages: PageSettings = PageSettings()
+    """The pages for browsers."""
 
     @classmethod
     def settings_customise_sources(

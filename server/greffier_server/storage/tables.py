@@ -27,6 +27,8 @@ __all__ = [
     "search_progress",
     "sessions",
     "usage_days",
+    "viewer_links",
+    "web_secrets",
 ]
 
 metadata = MetaData()
@@ -223,4 +225,32 @@ feedback = Table(
     Column("comment", Text, nullable=False),
     PrimaryKeyConstraint("id", name="pk_feedback"),
     Index("ix_feedback_tenant", "tenant", "at_ms"),
+viewer_links = Table(
+    "viewer_links",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the secret in the link's address
+    Column("languages", Text),  # JSON list of language codes; NULL: every one
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger),
+    PrimaryKeyConstraint("id", name="pk_viewer_links"),
+    UniqueConstraint("digest", name="uq_viewer_links_digest"),
+    Index("ix_viewer_links_session", "tenant", "session", "created_at_ms"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_viewer_links_session",
+        ondelete="CASCADE",
+    ),
+)
+
+web_secrets = Table(
+    "web_secrets",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),  # hexadecimal
+    PrimaryKeyConstraint("name", name="pk_web_secrets"),
 )

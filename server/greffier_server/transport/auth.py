@@ -1,6 +1,7 @@
 """Who asks: tokens to tenants, and which browser pages may ask at all."""
 
 import hmac
+from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ class Gate:
             origin.lower().rstrip("/") for origin in settings.network.allowed_origins
         )
         self._hostnames = frozenset(name.lower() for name in settings.network.hostnames)
+        self.visitor: Callable[[HTTPConnection], str | None] = _nobody
+        """Tenant of who signed in with a browser (`SignIns.tenant`); asked where no token came."""
 
     @property
     def open(self) -> bool:
@@ -53,7 +56,14 @@ class Gate:
         if self.open:
             self._check_host(connection)
             return DEFAULT_TENANT
-        return self.tenant_of(_token(connection))
+        token = _token(connection)
+        if not token and (signed_in := self.visitor(connection)) is not None:
+            return signed_in
+        return self.tenant_of(token)
+
+    def by_cookie(self, connection: HTTPConnection) -> bool:
+        """Whether the request speaks for somebody who signed in with a browser."""
+        return not self.open and self.visitor(connection) is not None
 
     def tenant_of(self, token: str) -> str:
         """Return the tenant of a token that came in a message, as some protocols have it.
@@ -76,6 +86,15 @@ class Gate:
         if found is None:
             raise AuthenticationFailed("the token is not one of this server's")
         return found
+
+    def digest_of(self, token: str) -> str:
+        """Return the digest of a token of this server; empty on a server without tokens.
+
+        Raises:
+            AuthenticationRequired, AuthenticationFailed: as in `tenant`.
+        """
+        self.tenant_of(token)
+        return "" if self.open else hash_token(token)
 
     def check_origin(self, connection: HTTPConnection) -> None:
         """Let programs through, and pages of this server or of an allowed origin (RFC 6454).
@@ -117,6 +136,10 @@ def _token(connection: HTTPConnection) -> str:
         return offered[1]
     parameters = connection.query_params
     return next((parameters[name] for name in _PARAMETERS if parameters.get(name)), "")
+
+
+def _nobody(_connection: HTTPConnection) -> None:
+    return None
 
 
 def _place(text: str) -> tuple[str, int | None]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Final, cast
 
 from starlette.responses import JSONResponse
@@ -11,16 +12,24 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from greffier.codec import encode
 from greffier.protocol import SUBPROTOCOL, Error, Resume, Start, Started, Watch
 from greffier_models.errors import EngineError
-from greffier_server.errors import AuthenticationFailed, ModelNotLoaded, ServerBusy, ServerError
+from greffier_server.errors import (
+    AuthenticationFailed,
+    ModelNotLoaded,
+    ServerBusy,
+    ServerError,
+    SessionNotFound,
+)
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.services import Services
 from greffier_server.settings import LimitSettings
+from greffier_server.storage.links import Link
 from greffier_server.telemetry import bind_session
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
 from greffier_server.transport.greeting import parse_first
 from greffier_server.transport.guesses import Guesses
 from greffier_server.transport.refusals import (
+    LinkInvalid,
     ServerStopping,
     StartTimeout,
     TooManyGuesses,
@@ -28,6 +37,7 @@ from greffier_server.transport.refusals import (
 )
 from greffier_server.transport.speaking import SpeakingConnection
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.viewers import ViewerLinks, link_secret
 from greffier_server.transport.watching import WatchingConnection
 from greffier_server.transport.wire import WireMapping
 
@@ -46,6 +56,7 @@ class LiveEndpoint:
         gate: decides who may connect.
         limits: sizes and times.
         connections: counts them, and ends them on shutdown.
+        links: lets viewers without a token in.
     """
 
     def __init__(
@@ -55,11 +66,13 @@ class LiveEndpoint:
         gate: Gate,
         limits: LimitSettings,
         connections: Connections,
+        links: ViewerLinks,
     ) -> None:
         self._services = services
         self._gate = gate
         self._limits = limits
         self._connections = connections
+        self._links = links
         self._guesses = Guesses(time.monotonic)
 
     async def serve(self, socket: WebSocket) -> None:
@@ -85,7 +98,9 @@ class LiveEndpoint:
                 await self._fail(socket, error)
 
     async def _converse(self, socket: WebSocket) -> None:
-        tenant = self._gate.tenant(socket)
+        secret = link_secret(socket)
+        link = await self._links.grant(secret) if secret else None
+        tenant = self._gate.tenant(socket) if link is None else link.tenant
         if self._connections.stopping:
             raise ServerStopping("the server is shutting down; try again when it is back")
         if self._connections.full:
@@ -93,8 +108,12 @@ class LiveEndpoint:
         reader = FrameReader(socket, max_frame_bytes=self._limits.max_frame_bytes)
         outbox = Outbox(socket, send_timeout_s=self._limits.send_timeout_s)
         match await self._first_message(reader):
+            case Start() if link is not None:
+                raise LinkInvalid("a viewer link lets nobody speak; give the server's token")
             case Start() as start:
                 await self._speak(tenant, start, reader, outbox, address=_address(socket))
+            case Watch() as watch if link is not None:
+                await self._watch_by_link(link, watch, reader, outbox)
             case Watch() as watch:
                 await self._watch(tenant, watch, reader, outbox)
 
@@ -153,19 +172,44 @@ class LiveEndpoint:
             self._guesses.wrong(address, resume.session)
             raise
 
-    async def _watch(self, tenant: str, watch: Watch, reader: FrameReader, outbox: Outbox) -> None:
+    async def _watch(
+        self,
+        tenant: str,
+        watch: Watch,
+        reader: FrameReader,
+        outbox: Outbox,
+        *,
+        minutes: bool = True,
+    ) -> None:
         bind_session(watch.session)
         connection = WatchingConnection(
             self._services.desk.follow(tenant, watch.session, after=0),
             greeting=Started(watch.session, "", watch.after_seq),
             reader=reader,
             outbox=outbox,
-            mapping=WireMapping(after_seq=watch.after_seq, languages=watch.languages),
+            mapping=WireMapping(
+                after_seq=watch.after_seq, languages=watch.languages, minutes=minutes
+            ),
             connections=self._connections,
         )
         with self._services.metrics.connections_active.labels("viewer").track_inprogress():
             await connection.run()
         await outbox.goodbye()
+
+    async def _watch_by_link(
+        self, link: Link, watch: Watch, reader: FrameReader, outbox: Outbox
+    ) -> None:
+        if watch.session != link.session:
+            raise SessionNotFound("the link is of another session")
+        wanted, granted = watch.languages, link.languages
+        if granted is not None:
+            asked = granted if wanted is None else wanted
+            wanted = tuple(language for language in asked if language in granted)
+        async with asyncio.TaskGroup() as group:
+            holding = group.create_task(self._links.hold(link))
+            granted_watch = replace(watch, languages=wanted)
+            await self._watch(link.tenant, granted_watch, reader, outbox, minutes=False)
+            holding.cancel()
 
     async def _end(self, socket: WebSocket, group: ExceptionGroup[Exception]) -> None:
         """A connection's tasks ended early: tell the client why, if it is still there."""

@@ -3,6 +3,7 @@
 * ServerError
     * OriginRefused: a page of another site
     * HostRefused: a name that is not this server's (DNS rebinding)
+    * LinkInvalid: a viewer link that does not exist, has run out, or was revoked
     * ServerStopping (retryable): shutting down; the session is kept and can be resumed
     * NotTranslated: the session has no translation into that language
     * NoMinutes: the session has none, or none yet
@@ -27,6 +28,7 @@ __all__ = [
     "FrameTooLarge",
     "HostRefused",
     "IdleTimeout",
+    "LinkInvalid",
     "NoAudio",
     "NoMinutes",
     "NoSecondPass",
@@ -57,6 +59,14 @@ class HostRefused(ServerError):
 
     code = "host_refused"
     status = 421
+    close_code = 4403
+
+
+class LinkInvalid(ServerError):
+    """The viewer link does not exist, has run out, was revoked, or does not reach so far."""
+
+    code = "link_invalid"
+    status = 403
     close_code = 4403
 
 

@@ -58,11 +58,19 @@ class WireMapping:
     Args:
         after_seq: the last event the reader has seen; nothing up to it is said again.
         languages: only translations into these; None = every one.
+        minutes: say them too.
     """
 
-    def __init__(self, *, after_seq: int = 0, languages: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        after_seq: int = 0,
+        languages: tuple[str, ...] | None = None,
+        minutes: bool = True,
+    ) -> None:
         self._after_seq = after_seq
         self._languages = None if languages is None else frozenset(languages)
+        self._minutes = minutes
         self._open: dict[int, _OpenSegment] = {}
         self._language = ""
         self._speakers: dict[int, str] = {}
@@ -117,7 +125,7 @@ class WireMapping:
                 return Withheld(seq, event.start_ms, event.end_ms, event.reason, speaker)
             case QualityChanged(level=level):
                 return Quality(seq, level)
-            case MinutesWritten(minutes=minutes):
+            case MinutesWritten(minutes=minutes) if self._minutes:
                 return replace(minutes, seq=seq)
             case Corrected() as event:
                 return Correction(seq, record.at_ms, event.who, event.target, event.old, event.new)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 
 revision = "r0005"
-down_revision: str | None = "r0002"
+down_revision: str | None = "r0004"
 
 _SQLITE = (
     """CREATE VIRTUAL TABLE search_terms USING fts5(

@@ -1,0 +1,3 @@
+/** What every page under the navigation has. */
+
+import "../components/look.js";
