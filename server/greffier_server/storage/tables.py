@@ -225,6 +225,8 @@ feedback = Table(
     Column("comment", Text, nullable=False),
     PrimaryKeyConstraint("id", name="pk_feedback"),
     Index("ix_feedback_tenant", "tenant", "at_ms"),
+)
+
 viewer_links = Table(
     "viewer_links",
     metadata,
