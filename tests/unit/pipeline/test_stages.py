@@ -112,7 +112,13 @@ def test_the_check_itself_can_fail() -> None:
 
 
 def test_every_event_has_a_writer() -> None:
-    writes = SESSION_WRITES | RECOGNITION_WRITES | DiarizeStage.writes | SECOND_PASS_WRITES | EDITOR_WRITES
+    writes = (
+        SESSION_WRITES
+        | RECOGNITION_WRITES
+        | DiarizeStage.writes
+        | SECOND_PASS_WRITES
+        | EDITOR_WRITES
+    )
     for stage in [*_stages("en"), AnchorStage]:
         writes |= stage.writes
     assert writes == frozenset(get_args(Event))
