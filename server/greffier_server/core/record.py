@@ -10,7 +10,7 @@ from greffier_server.core.state import Segment, SessionState
 __all__ = ["record_of"]
 
 
-def record_of(state: SessionState) -> dict[str, Any]:
+def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
     """Return the session as JSON: the best reading, what editors made of it, and what is missing.
 
     A word is ``[text, start_ms, end_ms, probability in percent]``; where it was corrected, followed
@@ -25,7 +25,7 @@ def record_of(state: SessionState) -> dict[str, Any]:
         "reading": state.passes,
         "duration_ms": _duration_ms(state),
         "segments": [
-            _segment(segment, state, sums) for segment in base.in_order() if segment.words
+            _segment(segment, state, sums) for segment in base.in_order() if segment.words and segment.id >= since
         ],
         "speakers": _speakers(base.segments, sums),
         "gaps": [to_plain(gap) for gap in state.gaps],

@@ -86,13 +86,18 @@ def add_record_routes(app: FastAPI) -> None:
     response_class=Response,
     responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
 )
-async def get_record(tenant: Tenant, kept: Kept, session: SessionId) -> Response:
+async def get_record(
+    tenant: Tenant,
+    kept: Kept,
+    session: SessionId,
+    since: Annotated[int, Query(ge=0, le=_MAX_MS, description="Segments from this one on.")] = 0,
+) -> Response:
     """Words with their times and places, translations, speakers, minutes, gaps, corrections."""
     now = await kept.shelf.state(tenant, session)
 
     def written() -> bytes:
         body: dict[str, Any] = {
-            **record_of(now.state),
+            **record_of(now.state, since=since),
             "session": session,
             "state": now.row.state,
             "created_at_ms": now.row.created_at_ms,
