@@ -24,10 +24,9 @@ THEMES = ("auto", "light", "dark", "contrast")
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
-    "flac": "audio/flac",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
-    "opus": "audio/ogg",
+    "mp3": "audio/mpeg",
     "svg": "image/svg+xml",
     "webmanifest": "application/manifest+json",
 }
@@ -184,7 +183,7 @@ def _asset(name: str, body: bytes) -> Asset:
     kind = name.rpartition(".")[2]
     media_type = "text/html; charset=utf-8" if kind == "html" else _TYPES[kind]
     packed: bytes | None = None
-    if len(body) >= _SMALL and kind not in {"flac", "opus"}:
+    if len(body) >= _SMALL and kind != "mp3":
         packed = gzip.compress(body, compresslevel=6, mtime=0)
         if len(packed) >= len(body):
             packed = None

@@ -38,5 +38,6 @@ export interface Start {
   title?: string;
   minutes?: boolean;
   profile?: string | null;
+  continues?: { session: string; from_ms: number };
   resume?: { session: string; token: string; from_sample: number; after_seq: number; takeover: boolean };
 }

@@ -1,6 +1,7 @@
 /** Home: whether the server is ready, a recording to try it with, and the sessions of late. */
 
 import { get, ApiError } from "../core/api.js";
+import { tryIt } from "../components/try.js";
 import { find, h } from "../core/dom.js";
 import { clock, languageName, moment, t } from "../core/i18n.js";
 
@@ -69,4 +70,5 @@ function badge(kind, text) {
   return h("span", { class: `badge badge--${kind}` }, h("span", { class: "dot" }), text);
 }
 
+find("#try", HTMLElement).append(tryIt());
 await Promise.all([showReadiness(), showSessions()]);

@@ -1,0 +1,324 @@
+/**
+ * `<g-captions>`: captions as they come. Committed text is only ever added to; the tail behind it is
+ * quiet and replaced. Who scrolls back stays there until they ask for the live edge.
+ *
+ * @typedef {import("../core/transcript.js").Segment} Segment
+ * @typedef {import("../core/transcript.js").Notice} Notice
+ *
+ * @typedef {object} View
+ * @property {"original" | "translation" | "both"} kind
+ * @property {string} language of the translation; empty for the original alone
+ */
+
+import { find, h, icon } from "../core/dom.js";
+import { clock, direction, has, number, t } from "../core/i18n.js";
+import { Announcer } from "./announcer.js";
+
+/** Nearer to the end than this counts as the live edge. */
+const EDGE_PX = 48;
+/** No message for so long after the first ones: the history has come, what follows is live. */
+const SETTLED_MS = 400;
+
+/**
+ * @typedef {object} Cell
+ * @property {HTMLElement} element
+ * @property {Text} said
+ * @property {HTMLElement} tail
+ * @property {number} length of the committed text shown
+ *
+ * @typedef {object} Block
+ * @property {Segment} segment
+ * @property {HTMLElement} element
+ * @property {HTMLElement} who
+ * @property {Cell} original
+ * @property {Cell} translation
+ * @property {number} tallest pixels, while it is open
+ * @property {Block | undefined} before
+ * @property {Block | undefined} after
+ */
+
+export class Captions extends HTMLElement {
+  /** @type {View} */
+  #view = { kind: "original", language: "" };
+  /** @type {Map<number, Block>} */
+  #blocks = new Map();
+  /** @type {Set<Segment | Notice>} in the order in which they came */
+  #dirty = new Set();
+  #frame = 0;
+  #live = true;
+  #unseen = 0;
+  #announcer = new Announcer();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #settling;
+  /** @type {HTMLElement} */
+  #scroller = h("div", { class: "captions__scroller" });
+  #list = h("div", { class: "captions__list" });
+  #empty = h("p", { class: "captions__empty" });
+  #back = h("button", { class: "button captions__back", type: "button", hidden: true });
+  /** @type {Block | undefined} the last one with text */
+  #last;
+
+  connectedCallback() {
+    if (this.classList.contains("captions")) return;
+    this.classList.add("captions");
+    this.#empty.textContent = this.getAttribute("empty") ?? t("captions.empty");
+    this.#scroller.setAttribute("role", "region");
+    this.#scroller.setAttribute("aria-label", t("captions.label"));
+    this.#scroller.tabIndex = 0;
+    this.#scroller.append(this.#empty, this.#list);
+    this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#back.addEventListener("click", () => this.backToLive());
+    this.append(this.#scroller, this.#back, this.#announcer.element);
+    new ResizeObserver(() => this.#resized()).observe(this.#scroller);
+    this.#settle();
+  }
+
+  disconnectedCallback() {
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#settling);
+  }
+
+  /** What is shown: the original, a translation, or both side by side. */
+  get view() {
+    return this.#view;
+  }
+
+  set view(view) {
+    if (view.kind === this.#view.kind && view.language === this.#view.language) return;
+    this.#view = view;
+    this.#announcer.forget();
+    this.#settle();
+    for (const block of this.#blocks.values()) {
+      clear(block.translation);
+      this.#dirty.add(block.segment);
+    }
+    this.dataset.view = view.kind;
+    this.#draw();
+  }
+
+  /**
+   * A segment has changed.
+   * @param {Segment} segment
+   */
+  update(segment) {
+    this.#dirty.add(segment);
+    this.#schedule();
+  }
+
+  /**
+   * A gap or a withheld passage is to be shown where it came.
+   * @param {Notice} notice
+   */
+  notify(notice) {
+    this.#dirty.add(notice);
+    this.#schedule();
+  }
+
+  /** Follow what is said again. */
+  backToLive() {
+    this.#live = true;
+    this.#unseen = 0;
+    this.#showBack();
+    this.#stick();
+    this.#scroller.focus({ preventScroll: true });
+  }
+
+  #schedule() {
+    if (this.#settling !== undefined) this.#settle();
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #settle() {
+    clearTimeout(this.#settling);
+    this.#announcer.quiet = true;
+    this.#settling = setTimeout(() => {
+      this.#settling = undefined;
+      this.#announcer.quiet = false;
+    }, SETTLED_MS);
+  }
+
+  #draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    for (const changed of this.#dirty) {
+      if ("kind" in changed) this.#drawNotice(changed);
+      else this.#drawSegment(changed);
+    }
+    this.#dirty.clear();
+    if (this.#live) this.#stick();
+    this.#showBack();
+  }
+
+  /** @param {Segment} segment */
+  #drawSegment(segment) {
+    let block = this.#blocks.get(segment.id);
+    if (!block) {
+      if (!segment.text && !segment.tail) return;
+      block = this.#open(segment);
+    }
+    const { kind, language } = this.#view;
+    const translated = language ? segment.translations.get(language) : undefined;
+    const untranslated = translated?.closed === true && !translated.text.trim() && segment.text !== "";
+    const shown = kind === "original" || kind === "both" || untranslated;
+    block.original.element.hidden = !shown;
+    if (shown) fill(block.original, segment.text, segment.tail, segment.language);
+    block.translation.element.hidden = kind === "original" || (untranslated && kind === "translation");
+    if (kind !== "original") {
+      const waiting = !translated && segment.text !== "";
+      fill(block.translation, translated?.text ?? "", translated?.tail ?? "", language);
+      block.translation.element.classList.toggle("captions__cell--waiting", waiting);
+    }
+    block.element.classList.toggle("captions__block--untranslated", untranslated);
+    block.element.dir = kind === "translation" && !untranslated ? direction(language) : direction(segment.language);
+    this.#speaker(block);
+    const text = kind === "translation" && !untranslated ? translated?.text : segment.text;
+    block.element.hidden = !(text || segment.tail || translated?.tail || kind === "both");
+    if (kind === "translation" && !untranslated) {
+      this.#announcer.say(segment.id, translated?.text ?? "", translated?.closed ?? false, language);
+    } else this.#announcer.say(segment.id, segment.text, segment.closed, segment.language);
+    this.#hold(block);
+  }
+
+  /**
+   * A tail that becomes shorter must not pull committed lines down: while a block is the last one, it
+   * keeps its height.
+   * @param {Block} block
+   */
+  #hold(block) {
+    if (!this.#live || block !== this.#last) return;
+    const height = block.element.offsetHeight;
+    if (height > block.tallest) {
+      block.tallest = height;
+      block.element.style.minBlockSize = `${height}px`;
+    }
+  }
+
+  /** @param {Segment} segment */
+  #open(segment) {
+    const original = cell("captions__cell captions__cell--original");
+    const translation = cell("captions__cell captions__cell--translation");
+    const who = h("p", { class: "captions__who", hidden: true });
+    const texts = h("div", { class: "captions__texts" }, original.element, translation.element);
+    const element = h("div", { class: "captions__block" }, who, texts);
+    /** @type {Block} */
+    const block = { segment, element, who, original, translation, tallest: 0, before: this.#last, after: undefined };
+    this.#empty.hidden = true;
+    if (this.#last) {
+      this.#last.element.style.minBlockSize = "";
+      this.#last.after = block;
+    }
+    this.#last = block;
+    this.#list.append(element);
+    this.#blocks.set(segment.id, block);
+    if (!this.#live) this.#unseen += 1;
+    return block;
+  }
+
+  /** @param {Block} block */
+  #speaker(block) {
+    const { speaker } = block.segment;
+    const label = speaker === null ? "" : /^\d+$/.test(speaker) ? t("captions.speaker", { name: speaker }) : speaker;
+    const changed = block.who.textContent !== label;
+    if (changed) block.who.textContent = label;
+    block.who.hidden = label === "" || block.before?.who.textContent === label;
+    if (changed && block.after) {
+      block.after.who.hidden = block.after.who.textContent === "" || block.after.who.textContent === label;
+    }
+  }
+
+  /** @param {Notice} notice */
+  #drawNotice(notice) {
+    this.#empty.hidden = true;
+    const length = Math.max(0, notice.to_ms - notice.from_ms);
+    const cause = `captions.cause.${notice.cause}`;
+    const text = t(`captions.${notice.kind}`, {
+      seconds: number(length / 1000, { maximumFractionDigits: 1 }),
+      at: clock(notice.from_ms),
+      cause: has(cause) ? t(cause) : t("captions.cause.other"),
+    });
+    const line = h("p", { class: `captions__notice captions__notice--${notice.kind}` }, text);
+    // The open block stays the last one.
+    if (this.#last && !this.#last.segment.closed) this.#last.element.before(line);
+    else this.#list.append(line);
+    this.#announcer.note(notice.kind === "gap" ? text : "");
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    const live = scrollHeight - scrollTop - clientHeight < EDGE_PX;
+    if (live === this.#live) return;
+    this.#live = live;
+    if (live) this.#unseen = 0;
+    this.#scroller.classList.toggle("captions__scroller--history", !live);
+    this.#showBack();
+  }
+
+  #showBack() {
+    this.#back.hidden = this.#live;
+    if (this.#live) return;
+    const text = this.#unseen ? t("captions.back.unseen", { count: this.#unseen }) : t("captions.back");
+    if (this.#back.dataset.text !== text) {
+      this.#back.dataset.text = text;
+      this.#back.replaceChildren(icon("down"), text);
+    }
+  }
+
+  #stick() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #resized() {
+    for (const block of [this.#last]) {
+      if (!block) continue;
+      block.tallest = 0;
+      block.element.style.minBlockSize = "";
+    }
+    if (this.#live) this.#stick();
+  }
+}
+
+/**
+ * @param {string} name
+ * @returns {Cell}
+ */
+function cell(name) {
+  const said = document.createTextNode("");
+  const tail = h("span", { class: "captions__tail" });
+  return { element: h("p", { class: name }, said, tail), said, tail, length: 0 };
+}
+
+/** @param {Cell} target */
+function clear(target) {
+  target.said.data = "";
+  target.tail.textContent = "";
+  target.length = 0;
+}
+
+/**
+ * Add what is new of the committed text, and replace the tail.
+ * @param {Cell} target
+ * @param {string} text
+ * @param {string} tail
+ * @param {string} language
+ */
+function fill(target, text, tail, language) {
+  if (text.length > target.length) {
+    const added = text.slice(target.length);
+    target.said.appendData(target.length ? added : added.trimStart());
+    target.length = text.length;
+  }
+  const shown = target.length ? tail : tail.trimStart();
+  if (target.tail.textContent !== shown) target.tail.textContent = shown;
+  if (language && target.element.lang !== language) {
+    target.element.lang = language;
+    target.element.dir = direction(language);
+  }
+}
+
+customElements.define("g-captions", Captions);
+
+/**
+ * The captions of a page.
+ * @param {string} selector
+ */
+export const findCaptions = (selector) => find(selector, Captions);

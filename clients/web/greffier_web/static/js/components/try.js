@@ -1,0 +1,71 @@
+/** A recorded meeting, played into this server as if it took place now. */
+
+import { decode, recording } from "../audio/sources.js";
+import { explain } from "../core/api.js";
+import { h, icon } from "../core/dom.js";
+import { pageLanguage, t } from "../core/i18n.js";
+import { LiveSpeaker } from "../core/speaker.js";
+import { Transcript } from "../core/transcript.js";
+import { Captions } from "./captions.js";
+
+const RECORDING = new URL("../../audio/meeting.mp3", import.meta.url);
+
+/** A button; once pressed, captions and translations of the recording, live. */
+export function tryIt() {
+  const button = h("button", { class: "button", type: "button" }, icon("play"), t("home.try.button"));
+  const stop = h("button", { class: "button button--quiet", type: "button", hidden: true }, icon("stop"), t("home.try.stop"));
+  const mute = h("button", { class: "button button--quiet", type: "button", "aria-pressed": "false", hidden: true }, t("home.try.mute"));
+  const said = h("p", { role: "status", class: "hint" });
+  const after = h("p", { class: "row" });
+  const screen = h("div", { class: "try__screen", hidden: true });
+  const place = h("div", { class: "stack" }, h("div", { class: "row" }, button, stop, mute), said, screen, after);
+
+  const play = async () => {
+    const captions = new Captions();
+    const language = pageLanguage === "fr" ? "fr" : "en";
+    captions.view = { kind: "both", language };
+    screen.replaceChildren(captions);
+    const transcript = new Transcript();
+    const bytes = await (await fetch(RECORDING)).arrayBuffer();
+    const heard = new Audio(URL.createObjectURL(new Blob([bytes], { type: "audio/mpeg" })));
+    const pcm = await decode(bytes.slice(0));
+    const speaker = new LiveSpeaker({
+      start: { title: t("home.try.title"), language: "auto", translate_to: [language], minutes: true },
+      onMessage: (message) => {
+        const before = transcript.notices.length;
+        const segment = transcript.take(message);
+        if (segment) captions.update(segment);
+        for (const notice of transcript.notices.slice(before)) captions.notify(notice);
+      },
+      onState: (state, code, message) => {
+        if (state === "refused") said.textContent = explain(code, message || t("home.try.failed"));
+        else said.textContent = t(state === "ended" ? "home.try.done" : `speak.state.${state}`);
+        if (state === "live") said.textContent = t("home.try.running");
+      },
+    });
+    const source = recording(pcm, { realTime: true, ready: () => speaker.ready(), onAudio: (chunk) => speaker.push(chunk) });
+    button.hidden = true;
+    for (const part of [stop, mute, screen]) part.hidden = false;
+    stop.onclick = source.stop;
+    mute.onclick = () => {
+      heard.muted = !heard.muted;
+      mute.setAttribute("aria-pressed", String(heard.muted));
+    };
+    void heard.play().catch(() => undefined); // captions come without the sound too
+    void source.ended.then(() => speaker.finish());
+    await speaker.run();
+    source.stop();
+    heard.pause();
+    URL.revokeObjectURL(heard.src);
+    for (const part of [stop, mute]) part.hidden = true;
+    button.hidden = false;
+    button.replaceChildren(icon("play"), t("home.try.again"));
+    if (speaker.session) {
+      after.replaceChildren(
+        h("a", { class: "button button--quiet", href: `/watch/${encodeURIComponent(speaker.session)}` }, t("home.try.open")),
+      );
+    }
+  };
+  button.onclick = () => void play();
+  return place;
+}

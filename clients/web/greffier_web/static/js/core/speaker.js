@@ -1,0 +1,239 @@
+/**
+ * Speaking into a session over `greffier.v1`. Every sample is kept until the server has it on its
+ * disk; after a cut the session goes on, and what the server lacks is sent again.
+ *
+ * @typedef {import("./messages.js").ServerMessage} ServerMessage
+ * @typedef {import("./messages.js").Start} Start
+ * @typedef {"connecting" | "live" | "waiting" | "finishing" | "ended" | "refused"} SpeakingState
+ */
+
+import { Backoff, pause } from "./backoff.js";
+import { LiveWatch, liveAddress } from "./live.js";
+
+const RATE = 16_000;
+/** Kept at most while the server is away: two hours, 230 MB. */
+const MOST_SAMPLES = 2 * 3_600 * RATE;
+/** With more than this on its way, a recording waits. */
+const IN_FLIGHT_BYTES = 256_000;
+const STEP_MS = 40;
+
+/** The server cannot take the session now, but may later. */
+const LATER = new Set(["server_busy", "model_not_loaded", "server_stopping", "session_busy", "storage_unavailable", "storage_failed", "internal_error", "lost", "start_timeout", "idle_timeout", "session_moved", "session_elsewhere"]);
+
+export class LiveSpeaker {
+  /** @type {SpeakingState} */
+  state = "connecting";
+  session = "";
+  /** Samples said so far. */
+  said = 0;
+  /** Of these, on the server's disk. */
+  acknowledged = 0;
+  /** Samples that could not be kept long enough. */
+  lost = 0;
+
+  #start;
+  #onMessage;
+  #onState;
+  #stop = new AbortController();
+  /** @type {{ at: number, pcm: Int16Array }[]} not yet acknowledged, in order */
+  #kept = [];
+  #keptSamples = 0;
+  /** Where the session begins on our clock: not 0 once it continues another. */
+  #origin = 0;
+  #sent = 0;
+  #token = "";
+  #afterSeq = 0;
+  #finishing = false;
+  #greeted = false;
+  /** @type {WebSocket | undefined} */
+  #socket;
+
+  /**
+   * @param {object} options
+   * @param {Start} options.start
+   * @param {(message: ServerMessage) => void} options.onMessage
+   * @param {(state: SpeakingState, code: string, message: string) => void} options.onState
+   */
+  constructor({ start, onMessage, onState }) {
+    this.#start = { ...start, format: { encoding: "pcm_s16le", rate: RATE, channels: 1 } };
+    this.#onMessage = onMessage;
+    this.#onState = onState;
+  }
+
+  /** Seconds said that only this browser has. */
+  get waitingSeconds() {
+    return (this.said - this.acknowledged) / RATE;
+  }
+
+  /**
+   * Say some samples, 16 kHz mono.
+   * @param {Int16Array} pcm
+   */
+  push(pcm) {
+    if (this.#finishing) return;
+    this.#kept.push({ at: this.said, pcm });
+    this.#keptSamples += pcm.length;
+    this.said += pcm.length;
+    while (this.#keptSamples > MOST_SAMPLES) {
+      const oldest = this.#kept.shift();
+      this.#keptSamples -= oldest?.pcm.length ?? 0;
+      this.lost += oldest?.pcm.length ?? 0;
+    }
+    this.#send();
+  }
+
+  /** Resolves when more of a recording can be taken. */
+  async ready() {
+    while (
+      !this.#stop.signal.aborted &&
+      (!this.#greeted || this.said - this.#sent > RATE || (this.#socket?.bufferedAmount ?? 0) > IN_FLIGHT_BYTES)
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    }
+  }
+
+  /** No more will be said; the server writes down the rest. */
+  finish() {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    if (this.state === "live") this.#become("finishing");
+    this.#send();
+  }
+
+  /** Break off: the session is left as it is. */
+  close() {
+    this.#stop.abort();
+    this.#socket?.close();
+  }
+
+  /** Speak until the session has ended or was refused for good. */
+  async run() {
+    const backoff = new Backoff();
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const { code, message } = await this.#connect(() => backoff.reset());
+      if (signal.aborted) return;
+      if (code === "finished") return this.#become("ended");
+      if (code === "session_closed" && this.#token) {
+        if (this.#finishing && this.waitingSeconds <= 0) return this.#watchToTheEnd();
+        this.#continueInAnother();
+      } else if (!LATER.has(code) || (!this.#token && code !== "lost")) {
+        return this.#become("refused", code, message);
+      }
+      this.#become("waiting", code, message);
+      await pause(backoff.next(), signal);
+    }
+  }
+
+  /**
+   * @param {() => void} onGreeted
+   * @returns {Promise<{ code: string, message: string }>}
+   */
+  #connect(onGreeted) {
+    return new Promise((resolve) => {
+      const socket = new WebSocket(liveAddress(), ["greffier.v1"]);
+      socket.binaryType = "arraybuffer";
+      this.#socket = socket;
+      let outcome = { code: "lost", message: "" };
+      socket.onopen = () => socket.send(JSON.stringify({ type: "start", ...this.#start, ...this.#resume() }));
+      socket.onmessage = (event) => {
+        /** @type {ServerMessage} */
+        const message = JSON.parse(event.data);
+        if (message.type === "error") outcome = { code: message.code, message: message.message };
+        else outcome = { code: message.type === "finished" ? "finished" : "lost", message: "" };
+        this.#take(message);
+        if (message.type === "started") onGreeted();
+        this.#onMessage(message);
+      };
+      socket.onclose = () => {
+        this.#greeted = false;
+        resolve(outcome);
+      };
+    });
+  }
+
+  #resume() {
+    if (!this.#token) return {};
+    const from_sample = (this.#kept[0]?.at ?? this.said) - this.#origin;
+    const resume = {
+      session: this.session,
+      token: this.#token,
+      from_sample,
+      after_seq: this.#afterSeq,
+      takeover: true,
+    };
+    return { resume };
+  }
+
+  /** @param {ServerMessage} message */
+  #take(message) {
+    if (message.type === "started") {
+      this.session = message.session;
+      this.#token = message.token || this.#token;
+      this.#greeted = true;
+      this.#acknowledge(message.samples);
+      this.#sent = this.#kept[0]?.at ?? this.said;
+      this.#become(this.#finishing ? "finishing" : "live");
+      this.#send();
+    } else if (message.type === "ack") this.#acknowledge(message.samples);
+    else if ("seq" in message) this.#afterSeq = Math.max(this.#afterSeq, message.seq);
+  }
+
+  /** @param {number} samples of this session, on the server's disk */
+  #acknowledge(samples) {
+    this.acknowledged = Math.max(this.acknowledged, this.#origin + samples);
+    for (let first = this.#kept[0]; first; first = this.#kept[0]) {
+      const known = this.acknowledged - first.at;
+      if (known <= 0) return;
+      if (known < first.pcm.length) {
+        this.#kept[0] = { at: this.acknowledged, pcm: first.pcm.subarray(known) };
+        this.#keptSamples -= known;
+        return;
+      }
+      this.#kept.shift();
+      this.#keptSamples -= first.pcm.length;
+    }
+  }
+
+  #send() {
+    const socket = this.#socket;
+    if (!this.#greeted || socket?.readyState !== WebSocket.OPEN) return;
+    for (const { at, pcm } of this.#kept) {
+      if (at < this.#sent) continue;
+      socket.send(/** @type {Int16Array<ArrayBuffer>} */ (pcm));
+      this.#sent = at + pcm.length;
+    }
+    if (this.#finishing && this.#sent >= this.said) socket.send(JSON.stringify({ type: "finish" }));
+  }
+
+  /** The session ended while we were away: the rest goes into one that continues it. */
+  #continueInAnother() {
+    const from = this.#kept[0]?.at ?? this.said;
+    const from_ms = Math.round(((from - this.#origin) * 1000) / RATE);
+    this.#start = { ...this.#start, continues: { session: this.session, from_ms } };
+    this.#origin = from;
+    this.#token = "";
+    this.#afterSeq = 0;
+  }
+
+  /** Everything is with the server already: only its last words are missing. */
+  async #watchToTheEnd() {
+    this.#become("finishing");
+    const watch = new LiveWatch({ session: this.session, onMessage: this.#onMessage });
+    watch.afterSeq = this.#afterSeq;
+    this.#stop.signal.addEventListener("abort", () => watch.close());
+    await watch.run();
+    this.#become("ended");
+  }
+
+  /**
+   * @param {SpeakingState} state
+   * @param {string} [code]
+   * @param {string} [message]
+   */
+  #become(state, code = "", message = "") {
+    if (state === this.state && state !== "waiting") return;
+    this.state = state;
+    this.#onState(state, code, message);
+  }
+}
