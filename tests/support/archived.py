@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -44,7 +46,9 @@ from tests.support.sessions import chain, row
 
 __all__ = [
     "ArchiveKit",
+    "House",
     "Said",
+    "archive_house",
     "archive_kit",
     "council",
     "said",
@@ -52,6 +56,8 @@ __all__ = [
     "tone",
     "words",
 ]
+
+T = TypeVar("T")
 
 TENANT = "default"
 RATE = 16_000
@@ -197,6 +203,46 @@ class ArchiveKit:
         self.logs[tenant, session] = log
         await log.append(*events)
         return log
+
+
+@dataclass
+class House:
+    """A kit that runs in a thread, for browsers."""
+
+    kit: ArchiveKit
+    loop: asyncio.AbstractEventLoop = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        return self.kit.http
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` in the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+
+@contextmanager
+def archive_house(folder: Path, settings: Settings | None = None) -> Generator[House, None, None]:
+    """Serve in a thread until the block ends."""
+    ready = threading.Event()
+    held: list[House] = []
+    ends: list[asyncio.Event] = []
+
+    async def run() -> None:
+        async with archive_kit(folder, settings=settings) as kit:
+            ends.append(asyncio.Event())
+            held.append(House(kit, asyncio.get_running_loop()))
+            ready.set()
+            await ends[0].wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="archive", daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    try:
+        yield held[0]
+    finally:
+        held[0].loop.call_soon_threadsafe(ends[0].set)
+        thread.join(60)
 
 
 class _StoredDesk(FakeDesk):

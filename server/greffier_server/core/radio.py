@@ -96,6 +96,9 @@ def call_signs(message: str) -> tuple[str, str]:
     if found is None:
         return "", ""
     to, by = (" ".join(found[name].split()) for name in ("to", "by"))
+    call = find_alerts(to)
+    if call and not "".join(to[alert.end :] for alert in call[-1:]).strip():
+        to = ""  # « Mayday mayday, ici … » calls everybody
     if len(to.split()) > _MOST_WORDS or len(by.split()) > _MOST_WORDS or not _is_sign(by):
         return "", ""
     return to, by

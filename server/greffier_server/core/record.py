@@ -25,7 +25,9 @@ def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
         "reading": state.passes,
         "duration_ms": _duration_ms(state),
         "segments": [
-            _segment(segment, state, sums) for segment in base.in_order() if segment.words and segment.id >= since
+            _segment(segment, state, sums)
+            for segment in base.in_order()
+            if segment.words and segment.id >= since
         ],
         "speakers": _speakers(base.segments, sums),
         "gaps": [to_plain(gap) for gap in state.gaps],

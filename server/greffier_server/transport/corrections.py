@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import APIRouter, FastAPI, Query, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
@@ -14,6 +14,7 @@ from greffier_server.core.training import pairs, proposals
 from greffier_server.pipeline.editing import Change, CorrectionConflict
 from greffier_server.transport.http import Parts, SessionId, Tenant
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite
+from greffier_server.transport.stopping import Connections
 
 __all__ = ["CorrectionBody", "TargetBody", "add_correction_routes"]
 
@@ -150,6 +151,7 @@ async def post_correction(
 
 @_of_session.get("/corrections", summary="What was set right")
 async def get_corrections(
+    request: Request,
     tenant: Tenant,
     kept: Kept,
     session: SessionId,
@@ -159,7 +161,17 @@ async def get_corrections(
     ] = 0.0,
 ) -> CorrectionList:
     """Who set what right, and when."""
-    records = await kept.editor.edits(tenant, session, after=after, wait_s=wait_s)
+    waiting = asyncio.create_task(
+        kept.editor.edits(tenant, session, after=after, wait_s=wait_s), name="corrections"
+    )
+    stopped = asyncio.create_task(cast("Connections", request.app.state.connections).stopped())
+    try:  # a server that stops lets nobody wait
+        await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        records = await waiting if waiting.done() else ()
+    finally:
+        for task in (waiting, stopped):
+            task.cancel()
+        await asyncio.gather(waiting, stopped, return_exceptions=True)
     found = [
         CorrectionBody.of(record, record.event)
         for record in records

@@ -88,12 +88,14 @@ def add_record_routes(app: FastAPI) -> None:
 )
 async def get_record(
     tenant: Tenant,
+    parts: Parts,
     kept: Kept,
     session: SessionId,
     since: Annotated[int, Query(ge=0, le=_MAX_MS, description="Segments from this one on.")] = 0,
 ) -> Response:
     """Words with their times and places, translations, speakers, minutes, gaps, corrections."""
     now = await kept.shelf.state(tenant, session)
+    heard = parts.journal is not None and bool(await parts.journal.size_bytes(tenant, session))
 
     def written() -> bytes:
         body: dict[str, Any] = {
@@ -102,6 +104,7 @@ async def get_record(
             "state": now.row.state,
             "created_at_ms": now.row.created_at_ms,
             "translate_to": now.row.translate_to,
+            "audio": heard,
         }
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
             "utf-8", "replace"

@@ -217,6 +217,7 @@ async function poll(mine) {
 
 function fill() {
   const known = new Set();
+  /** @type {HTMLElement | null} */
   let before = null;
   for (const line of lines) {
     const key = keyOf(line);
@@ -232,6 +233,7 @@ function fill() {
         rows.set(key, row);
       }
     }
+    /** @type {Element | null} */
     const next = before ? before.nextElementSibling : log.firstElementChild;
     if (next !== row.element) log.insertBefore(row.element, next);
     before = row.element;
@@ -319,7 +321,6 @@ async function keep(line, kind, old, wanted) {
   const who = await askAuthor();
   if (!who) return;
   try {
-    // A note stays with the segment that bears it; a new one goes to the transmission's first.
     await post(`/v1/sessions/${encodeURIComponent(line.session)}/corrections`, {
       who,
       target: { kind, segment: line.segments[0] },

@@ -59,7 +59,7 @@ async function open() {
     const own = target.kind === "speaker" && target.segment ? segments.get(target.segment) : null;
     if (own) own.ownName = true;
   }
-  player = new Player(encodeURIComponent(session), record.duration_ms);
+  player = new Player(encodeURIComponent(session), record.duration_ms, record.audio);
   head();
   bar();
   side();
@@ -275,7 +275,7 @@ function deck() {
   const back = step(-5);
   const on = step(5);
   const where = h("output", { class: "player__where number" });
-  const silent = h("p", { class: "hint", hidden: true }, t("record.silent"));
+  const silent = h("p", { class: "hint", hidden: own.kept }, t("record.silent"));
   const wave = new Wave(encodeURIComponent(session), own, () => segments.values());
   own.addEventListener("state", state);
   own.addEventListener("silent", () => {
@@ -455,7 +455,10 @@ async function grow() {
       view.put(segment);
     }
     record = { ...now, segments: record.segments };
-    if (player) player.durationMs = Math.max(player.durationMs, now.duration_ms);
+    if (player) {
+      player.durationMs = Math.max(player.durationMs, now.duration_ms);
+      player.kept = now.audio;
+    }
     if (ended) {
       head();
       minutes();

@@ -58,6 +58,7 @@ void models();
 void usage();
 feedback();
 
+/** @returns {[string, string][]} */
 function asked() {
   return [
     ["q", words.value.trim()],

@@ -19,13 +19,14 @@ export class Player extends EventTarget {
   /**
    * @param {string} session
    * @param {number} durationMs
+   * @param {boolean} kept whether there is a recording
    */
-  constructor(session, durationMs) {
+  constructor(session, durationMs, kept) {
     super();
     this.session = session;
     this.durationMs = durationMs;
     this.audio = h("audio", { preload: "auto" });
-    this.silent = false;
+    this.kept = kept;
     /** @type {Map<number, Promise<Stretch | null>>} */
     this.stretches = new Map();
     /** @type {Stretch | null} */
@@ -134,6 +135,7 @@ export class Player extends EventTarget {
 
   /** @param {number} number @returns {Promise<Stretch | null>} */
   #fetch(number) {
+    if (!this.kept) return Promise.resolve(null);
     const known = this.stretches.get(number);
     if (known) return known;
     const fromMs = number * PIECE_MS;
@@ -149,7 +151,6 @@ export class Player extends EventTarget {
       })
       .catch(() => {
         this.stretches.delete(number); // it may come later: the session may be live
-        this.silent = true;
         this.dispatchEvent(new Event("silent"));
         return null;
       });

@@ -172,11 +172,10 @@ export class TranscriptView {
         h(
           "p",
           { class: "segment__words", lang: segment.language, dir: direction(segment.language) },
-          ...segment.pieces.map((piece, index) => word(piece, index)),
+          ...segment.pieces.flatMap((piece, index) => word(piece, index)),
         ),
         segment.confirmed ? null : h("p", { class: "hint" }, t("record.unconfirmed")),
       ),
-      this.beside ? this.#translation(segment) : null,
       h(
         "button",
         {
@@ -188,6 +187,7 @@ export class TranscriptView {
         },
         "✎",
       ),
+      this.beside ? this.#translation(segment) : null,
     );
     if (segment.id === this.playingId) element.classList.add("segment--playing");
     this.shown.set(segment.id, { segment, element });
@@ -345,7 +345,6 @@ export class TranscriptView {
    */
   #edit(found, piece) {
     const { segment, element } = found;
-    const before = textOf(segment);
     const at = segment.pieces
       .slice(0, piece)
       .map((one) => one.text)
@@ -355,7 +354,7 @@ export class TranscriptView {
       row: element,
       place: element.querySelector(".segment__words"),
       label: t("record.correct-at", { time: clock(segment.startMs) }),
-      before,
+      current: () => textOf(segment),
       cursor: at + (piece ? 1 : 0),
       language: segment.language,
       save: (text) => this.acts.correct(segment, text),
@@ -371,7 +370,7 @@ export class TranscriptView {
       row: element,
       place: element.querySelector("[data-translation]"),
       label: t("record.correct-translation", { time: clock(segment.startMs) }),
-      before: translated.text,
+      current: () => translated.text,
       cursor: 0,
       language: this.beside,
       save: (text) => this.acts.translate(segment, this.beside, text),
@@ -392,14 +391,16 @@ export class TranscriptView {
    * @param {HTMLElement} field.row
    * @param {Element | null} field.place
    * @param {string} field.label
-   * @param {string} field.before
+   * @param {() => string} field.current what stands there now: others correct, too
    * @param {number} field.cursor
    * @param {string} field.language
    * @param {(text: string) => Promise<boolean>} field.save
    * @param {() => void} field.done
    */
-  #write({ row, place, label, before, cursor, language, save, done }) {
+  #write({ row, place, label, current, cursor, language, save, done }) {
     if (!place || row.querySelector("textarea")) return;
+    let before = current();
+    const changed = h("p", { class: "notice notice--warn", role: "alert", hidden: true });
     const area = h("textarea", {
       class: "textarea segment__field",
       "aria-label": label,
@@ -411,6 +412,12 @@ export class TranscriptView {
     });
     area.value = before;
     const finish = async () => {
+      if (current() !== before) {
+        before = current();
+        changed.textContent = t("record.changed", { text: before });
+        changed.hidden = false;
+        return;
+      }
       area.disabled = true;
       if (area.value.trim() === before.trim() || (await save(area.value))) done();
       else {
@@ -436,6 +443,7 @@ export class TranscriptView {
         },
       },
       area,
+      changed,
       h(
         "div",
         { class: "row" },
@@ -472,7 +480,9 @@ function word(piece, index) {
     : doubt
       ? t("record.doubt", { percent: number(piece.percent) })
       : null;
-  return h("span", { class: `word${kind}`, "data-piece": index, title }, piece.text);
+  const text = piece.text.trimStart();
+  const span = h("span", { class: `word${kind}`, "data-piece": index, title }, text);
+  return text === piece.text || index === 0 ? [span] : [" ", span];
 }
 
 /** @param {{from_ms: number, to_ms: number, cause: string}} gap */

@@ -40,6 +40,7 @@ export class Wave {
     );
     /** @type {{fromMs: number, toMs: number, peaks: number[]} | null} */
     this.outline = null;
+    this.part.hidden = !player.kept;
     this.askedFor = -1;
     this.part.addEventListener("click", (event) => {
       const box = this.part.getBoundingClientRect();
@@ -72,7 +73,7 @@ export class Wave {
 
   async #fetch() {
     const fromMs = this.#fromMs();
-    if (this.askedFor === fromMs || this.player.durationMs === 0) return;
+    if (this.askedFor === fromMs || this.player.durationMs === 0 || !this.player.kept) return;
     this.askedFor = fromMs;
     const found = await get(
       `/v1/sessions/${this.session}/waveform?from_ms=${fromMs}&to_ms=${fromMs + SPAN_MS}&points=${POINTS}`,
