@@ -33,6 +33,7 @@ from greffier_server.core.events import (
 )
 from greffier_server.pipeline.anchor import AnchorStage
 from greffier_server.pipeline.diarize import DiarizeStage
+from greffier_server.pipeline.editing import WRITES as EDITOR_WRITES
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.stages import AbsentModel, downstream_stages
 
