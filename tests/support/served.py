@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -38,6 +39,7 @@ class Served:
     connections: Connections
     server: DrainingServer
     readiness: list[Readiness] = field(default_factory=lambda: [Readiness(ready=True)])
+    app: FastAPI = field(default_factory=FastAPI)
 
     @property
     def http(self) -> str:
@@ -130,6 +132,7 @@ async def served(
             connections=connections,
             server=server,
             readiness=readiness,
+            app=app,
         )
     finally:
         server.should_exit = True

@@ -1,4 +1,4 @@
-"""The served application in a thread of its own, for browsers: what is said in it is up to a test."""
+"""The served application in a thread of its own, for browsers; what is said is up to a test."""
 
 import asyncio
 import threading

@@ -88,7 +88,10 @@ class _Pages:
             # A viewer's page may be shown inside another site's where the owner says so.
             frames = self._frames if page.layout == "stage" else ()
             response.headers["Content-Security-Policy"] = content_policy(frames)
-            response.headers["Referrer-Policy"] = "no-referrer"
+            # Under "no-referrer" the browser would say that its own forms come from nowhere.
+            response.headers["Referrer-Policy"] = (
+                "no-referrer" if page.layout == "stage" else "same-origin"
+            )
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
             response.headers["Permissions-Policy"] = (
                 "microphone=(self), display-capture=(self), fullscreen=(self), camera=(), "

@@ -5,6 +5,7 @@
  * @typedef {object} Source
  * @property {() => void} stop
  * @property {Promise<void>} ended the sound is over by itself
+ * @property {MediaStream | undefined} stream as the browser has it; none of a recording
  */
 
 import { peakOf, toInt16 } from "./resampler.js";
@@ -39,7 +40,7 @@ export async function microphone(deviceId, onAudio) {
   // The recogniser was trained on plain sound: only the volume is evened out.
   const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   const wanted = deviceId ? { ...audio, deviceId: { exact: deviceId } } : audio;
-  return fromStream(await allowed(navigator.mediaDevices.getUserMedia({ audio: wanted })), onAudio);
+  return fromStream(() => allowed(navigator.mediaDevices.getUserMedia({ audio: wanted })), onAudio);
 }
 
 /**
@@ -51,17 +52,17 @@ export async function sharedTab(onAudio) {
   if (!navigator.mediaDevices?.getDisplayMedia) {
     throw new NoSound(navigator.mediaDevices ? "unsupported" : "insecure");
   }
-  const stream = await allowed(
-    navigator.mediaDevices.getDisplayMedia({
-      video: true, // no browser shares sound alone
-      audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    }),
-  );
-  if (stream.getAudioTracks().length === 0) {
+  return fromStream(async () => {
+    const stream = await allowed(
+      navigator.mediaDevices.getDisplayMedia({
+        video: true, // no browser shares sound alone
+        audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+      }),
+    );
+    if (stream.getAudioTracks().length > 0) return stream;
     for (const track of stream.getTracks()) track.stop();
     throw new NoSound("silent-tab");
-  }
-  return fromStream(stream, onAudio);
+  }, onAudio);
 }
 
 /**
@@ -106,17 +107,25 @@ export function recording(pcm, { realTime, ready, onAudio }) {
       else await ready();
     }
   };
-  return { ended: run(), stop: () => (stopped = true) };
+  return { ended: run(), stop: () => (stopped = true), stream: undefined };
 }
 
 /**
- * @param {MediaStream} stream
+ * Everything is ready before the stream is asked for, so that its first words are not missed.
+ * @param {() => Promise<MediaStream>} ask
  * @param {(pcm: Int16Array, peak: number) => void} onAudio
  * @returns {Promise<Source>}
  */
-async function fromStream(stream, onAudio) {
+async function fromStream(ask, onAudio) {
   const context = new AudioContext({ latencyHint: "balanced" });
   await context.audioWorklet.addModule(WORKLET);
+  let stream;
+  try {
+    stream = await ask();
+  } catch (error) {
+    void context.close();
+    throw error;
+  }
   const input = context.createMediaStreamSource(stream);
   const recorder = new AudioWorkletNode(context, "greffier-recorder", { numberOfOutputs: 0 });
   recorder.port.onmessage = ({ data }) => onAudio(data, peakOf(data));
@@ -128,9 +137,9 @@ async function fromStream(stream, onAudio) {
   ).then(() => undefined);
   const stop = () => {
     for (const track of stream.getTracks()) track.stop();
-    void context.close();
+    if (context.state !== "closed") void context.close();
   };
-  return { ended, stop };
+  return { ended, stop, stream };
 }
 
 /**

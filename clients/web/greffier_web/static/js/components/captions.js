@@ -14,6 +14,8 @@ import { find, h, icon } from "../core/dom.js";
 import { clock, direction, has, number, t } from "../core/i18n.js";
 import { Announcer } from "./announcer.js";
 
+/** Blocks drawn, or left out while out of sight, together. */
+const PAGE_BLOCKS = 40;
 /** Nearer to the end than this counts as the live edge. */
 const EDGE_PX = 48;
 /** No message for so long after the first ones: the history has come, what follows is live. */
@@ -53,6 +55,8 @@ export class Captions extends HTMLElement {
   /** @type {HTMLElement} */
   #scroller = h("div", { class: "captions__scroller" });
   #list = h("div", { class: "captions__list" });
+  /** The part that is added to; older ones cost nothing while they are out of sight. */
+  #page = h("div", { class: "captions__page" });
   #empty = h("p", { class: "captions__empty" });
   #back = h("button", { class: "button captions__back", type: "button", hidden: true });
   /** @type {Block | undefined} the last one with text */
@@ -123,6 +127,14 @@ export class Captions extends HTMLElement {
     this.#scroller.focus({ preventScroll: true });
   }
 
+  /** Nothing more will come: no room is kept for it. */
+  rest() {
+    this.#draw();
+    if (this.#last) this.#last.element.style.minBlockSize = "";
+    this.#last = undefined;
+    if (this.#live) this.#stick();
+  }
+
   #schedule() {
     if (this.#settling !== undefined) this.#settle();
     this.#frame ||= requestAnimationFrame(() => this.#draw());
@@ -186,7 +198,7 @@ export class Captions extends HTMLElement {
    */
   #hold(block) {
     if (!this.#live || block !== this.#last) return;
-    const height = block.element.offsetHeight;
+    const { height } = block.element.getBoundingClientRect();
     if (height > block.tallest) {
       block.tallest = height;
       block.element.style.minBlockSize = `${height}px`;
@@ -208,10 +220,19 @@ export class Captions extends HTMLElement {
       this.#last.after = block;
     }
     this.#last = block;
-    this.#list.append(element);
+    this.#append(element);
     this.#blocks.set(segment.id, block);
     if (!this.#live) this.#unseen += 1;
     return block;
+  }
+
+  /** @param {HTMLElement} element */
+  #append(element) {
+    if (this.#page.childElementCount >= PAGE_BLOCKS || !this.#page.isConnected) {
+      this.#page = h("div", { class: "captions__page" });
+      this.#list.append(this.#page);
+    }
+    this.#page.append(element);
   }
 
   /** @param {Block} block */
@@ -239,7 +260,7 @@ export class Captions extends HTMLElement {
     const line = h("p", { class: `captions__notice captions__notice--${notice.kind}` }, text);
     // The open block stays the last one.
     if (this.#last && !this.#last.segment.closed) this.#last.element.before(line);
-    else this.#list.append(line);
+    else this.#append(line);
     this.#announcer.note(notice.kind === "gap" ? text : "");
   }
 

@@ -21,6 +21,12 @@ export class Level extends HTMLElement {
     this.show(0);
   }
 
+  /** Silence, at once. */
+  reset() {
+    this.#shown = 0;
+    this.show(0);
+  }
+
   /** @param {number} peak 0 … 1 */
   show(peak) {
     const loud = peak > 0 ? Math.max(0, 1 + (20 * Math.log10(peak)) / RANGE_DB) : 0;

@@ -7,6 +7,7 @@
  */
 
 import { Backoff, pause } from "./backoff.js";
+import { whenDead } from "./liveness.js";
 
 const SUBPROTOCOL = "greffier.v1";
 
@@ -109,7 +110,13 @@ export class LiveWatch {
         }
         this.options.onMessage(message);
       };
-      socket.onclose = () => resolve(outcome);
+      const over = () => {
+        leave();
+        socket.onmessage = null;
+        resolve(outcome);
+      };
+      const leave = whenDead(socket, over);
+      socket.onclose = over;
     });
   }
 

@@ -8,6 +8,7 @@
  */
 
 import { Backoff, pause } from "./backoff.js";
+import { whenDead } from "./liveness.js";
 import { LiveWatch, liveAddress } from "./live.js";
 
 const RATE = 16_000;
@@ -58,6 +59,15 @@ export class LiveSpeaker {
     this.#start = { ...start, format: { encoding: "pcm_s16le", rate: RATE, channels: 1 } };
     this.#onMessage = onMessage;
     this.#onState = onState;
+  }
+
+  /**
+   * Before `run`: what was said until now is in another session.
+   * @param {string} session
+   * @param {number} from_ms on its clock
+   */
+  continueFrom(session, from_ms) {
+    this.#start = { ...this.#start, continues: { session, from_ms } };
   }
 
   /** Seconds said that only this browser has. */
@@ -145,10 +155,14 @@ export class LiveSpeaker {
         if (message.type === "started") onGreeted();
         this.#onMessage(message);
       };
-      socket.onclose = () => {
+      const over = () => {
+        leave();
+        socket.onmessage = null;
         this.#greeted = false;
         resolve(outcome);
       };
+      const leave = whenDead(socket, over);
+      socket.onclose = over;
     });
   }
 

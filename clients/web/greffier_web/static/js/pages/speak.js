@@ -4,6 +4,7 @@ import { get, explain } from "../core/api.js";
 import { find, h, icon } from "../core/dom.js";
 import { clock, languageName, number, pageLanguage, t } from "../core/i18n.js";
 import { LiveSpeaker } from "../core/speaker.js";
+import { WhipSpeaker } from "../core/whip.js";
 import { Transcript } from "../core/transcript.js";
 import { decode, microphone, microphones, NoSound, recording, sharedTab } from "../audio/sources.js";
 import { findCaptions } from "../components/captions.js";
@@ -27,6 +28,9 @@ const transcript = new Transcript();
 /** @type {Source | undefined} */
 let testing;
 let muted = false;
+let over = false;
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let progress;
 
 fillLanguages();
 showSource();
@@ -153,7 +157,7 @@ function stopTest() {
   testing?.stop();
   testing = undefined;
   find("#test", HTMLButtonElement).setAttribute("aria-pressed", "false");
-  find("#test-level", Level).show(0);
+  find("#test-level", Level).reset();
   find("#test-hint", HTMLElement).textContent = "";
 }
 
@@ -191,19 +195,79 @@ async function begin() {
   stopTest();
   const start = wanted();
   const level = find("#level", Level);
+  const byWebRtc = find("#transport", HTMLSelectElement).value === "webrtc" && start.glossary.length === 0;
   const speaker = new LiveSpeaker({ start, onMessage: take, onState: (state, code, message) => showState(speaker, state, code, message) });
+  let kept = !byWebRtc;
   /** @param {Int16Array} pcm @param {number} peak */
   const onAudio = (pcm, peak) => {
-    speaker.push(muted ? new Int16Array(pcm.length) : pcm);
+    if (kept) speaker.push(muted ? new Int16Array(pcm.length) : pcm);
     level.show(muted ? 0 : peak);
   };
   const source = await open(speaker, onAudio);
   showRunning(speaker, source, start);
-  void source.ended.then(() => speaker.finish());
   const lock = await navigator.wakeLock?.request("screen").catch(() => null);
-  await speaker.run();
+  const away = byWebRtc && source.stream ? await byWhip(source, source.stream, start, speaker) : "failed";
+  if (away === "failed") {
+    kept = true;
+    void source.ended.then(() => speaker.finish());
+    showRunning(speaker, source, start);
+    await speaker.run();
+  } else showState(speaker, "ended", "", "");
   source.stop();
+  level.reset();
   await lock?.release();
+}
+
+/**
+ * Speak by WebRTC; `failed` = go on by WebSocket.
+ * @param {Source} source
+ * @param {MediaStream} stream
+ * @param {ReturnType<typeof wanted>} start
+ * @param {LiveSpeaker} speaker goes on where WebRTC broke off
+ * @returns {Promise<"ended" | "failed">}
+ */
+async function byWhip(source, stream, start, speaker) {
+  const whip = new WhipSpeaker({ stream, start, onMessage: take });
+  if (!(await whip.open())) {
+    find("#kept", HTMLElement).textContent = t("speak.webrtc.fallback");
+    return "failed";
+  }
+  clearInterval(progress);
+  const began = performance.now();
+  const ticking = setInterval(() => (find("#clock", HTMLElement).textContent = clock(performance.now() - began)), 250);
+  find("#kept", HTMLElement).textContent = t("speak.webrtc");
+  const mute = find("#mute", HTMLButtonElement);
+  mute.addEventListener("click", () => {
+    for (const track of stream.getAudioTracks()) track.enabled = !muted;
+  });
+  showWhip(whip, source, start);
+  const outcome = await whip.run();
+  clearInterval(ticking);
+  if (outcome === "failed") speaker.continueFrom(whip.session, Math.round(performance.now() - began));
+  return outcome;
+}
+
+/**
+ * @param {WhipSpeaker} whip
+ * @param {Source} source
+ * @param {ReturnType<typeof wanted>} start
+ */
+function showWhip(whip, source, start) {
+  badge("live");
+  const finish = find("#finish", HTMLButtonElement);
+  const end = () => {
+    source.stop();
+    badge("finishing");
+    finish.disabled = true;
+    void whip.finish();
+  };
+  finish.disabled = false;
+  finish.onclick = end;
+  void source.ended.then(end);
+  const share = find("#share", HTMLButtonElement);
+  share.disabled = false;
+  share.onclick = () => openShare(whip.session, start.translate_to);
+  find("#watch", HTMLAnchorElement).href = `/watch/${encodeURIComponent(whip.session)}`;
 }
 
 /**
@@ -250,12 +314,13 @@ function showRunning(speaker, source, start) {
     speaker.finish();
   };
   const share = find("#share", HTMLButtonElement);
-  share.prepend(icon("link"));
+  share.replaceChildren(icon("link"), t("speak.share"));
   share.onclick = () => openShare(speaker.session, start.translate_to);
   window.addEventListener("beforeunload", (event) => {
-    if (!["ended", "refused"].includes(speaker.state)) event.preventDefault();
+    if (!over) event.preventDefault();
   });
-  setInterval(() => showProgress(speaker), 250);
+  clearInterval(progress);
+  progress = setInterval(() => showProgress(speaker), 250);
   showState(speaker, "connecting", "", "");
 }
 
@@ -287,19 +352,28 @@ function showProgress(speaker) {
  * @param {string} message
  */
 function showState(speaker, state, code, message) {
-  const looks = { connecting: "", live: "good", waiting: "warn", finishing: "", ended: "good", refused: "bad" };
-  const look = looks[state] ? `badge badge--${looks[state]}` : "badge";
-  find("#state", HTMLElement).replaceChildren(h("span", { class: look }, h("span", { class: "dot" }), t(`speak.state.${state}`)));
-  const over = state === "ended" || state === "refused";
+  badge(state);
+  over = state === "ended" || state === "refused";
   for (const id of ["#finish", "#mute"]) find(id, HTMLButtonElement).disabled = over || state === "finishing";
-  find("#share", HTMLButtonElement).disabled = !speaker.session;
+  if (state !== "ended") find("#share", HTMLButtonElement).disabled = !speaker.session;
   if (speaker.session) find("#watch", HTMLAnchorElement).href = `/watch/${encodeURIComponent(speaker.session)}`;
   if (state === "refused") {
     find("#setup", HTMLElement).hidden = false;
     find("#running", HTMLElement).hidden = !speaker.session;
     complain(explain(code, message || code));
   }
-  if (state === "ended") showProgress(speaker);
+  if (state === "ended") {
+    if (speaker.session) showProgress(speaker);
+    captions.rest();
+  }
+}
+
+/** @param {import("../core/speaker.js").SpeakingState} state */
+function badge(state) {
+  const looks = { connecting: "", live: "good", waiting: "warn", finishing: "", ended: "good", refused: "bad" };
+  const look = looks[state] ? `badge badge--${looks[state]}` : "badge";
+  const text = t(`speak.state.${state}`);
+  find("#state", HTMLElement).replaceChildren(h("span", { class: look }, h("span", { class: "dot" }), text));
 }
 
 /** @param {import("../core/messages.js").ServerMessage} message */

@@ -7,6 +7,7 @@ import { LiveWatch } from "../core/live.js";
 import { keepPreferences, readPreferences } from "../core/preferences.js";
 import { Transcript } from "../core/transcript.js";
 import { findCaptions } from "../components/captions.js";
+import { openShare } from "../components/share.js";
 import { languageSelect, themeSelect } from "../components/look.js";
 
 const KEPT = "greffier.watch";
@@ -78,6 +79,10 @@ async function begin() {
   }
   languages = shown.translate_to;
   buildViews();
+  const share = find("#share", HTMLButtonElement);
+  share.hidden = link !== "";
+  share.prepend(icon("link"));
+  share.onclick = () => openShare(shown.session, shown.translate_to);
   const watch = new LiveWatch({ session: shown.session, link, onMessage: take, onState: showState });
   await watch.run();
 }
@@ -113,6 +118,7 @@ function scheduleState() {
 function showState(next, code, message = "") {
   state = next;
   problem = next === "refused" ? explain(code, message || code) : "";
+  if (next === "ended") captions.rest();
   drawState();
 }
 

@@ -1,0 +1,147 @@
+"""What the caption page costs a browser: first paint, two hours of words, and following live.
+
+    python -m benchmarks.pages [--words 20000] [--seconds 30] [--output result.json]
+
+A real Chromium reads a served session of which the words are made up; costs are Chromium's own
+counters (`Performance.getMetrics` of the DevTools protocol), so that other work on the machine
+does not count.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from playwright.sync_api import Browser, CDPSession, Page
+
+from tests.support.browser import chromium, visitor
+from tests.support.stage import Scene, Stage, stage
+
+WORDS_A_SEGMENT = 14
+WORDS_A_SECOND = 2.5
+TAILS_A_SECOND = 2
+_TEXT = (
+    "la cellule de crise attend douze véhicules pour le secteur nord avant mardi matin et le "
+    "préfet demande un point toutes les heures sur les routes coupées par la neige"
+)
+
+
+def main() -> None:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--words", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    with stage() as house, chromium("--js-flags=--expose-gc") as browser:
+        scene = house.open("Deux heures", "en")
+        result: dict[str, Any] = {"words": given.words, "followed_s": given.seconds}
+        result["first_paint_ms"] = first_paints(browser, house)
+        small = spoken(scene, words=1_000)
+        result["live_at_1000_words"] = followed(browser, house, scene, seconds=given.seconds)
+        spoken(scene, words=max(0, given.words - small))
+        result["history_ms"] = history_ms(browser, house, scene)
+        result["live_at_all_words"] = followed(browser, house, scene, seconds=given.seconds)
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.output is not None:
+        given.output.write_text(text + "\n", encoding="utf-8")
+
+
+def sentence(number: int) -> str:
+    """Words that differ from one segment to the next."""
+    words = _TEXT.split()
+    return " ".join(words[(number * 5 + n) % len(words)] for n in range(WORDS_A_SEGMENT)) + "."
+
+
+def spoken(scene: Scene, *, words: int) -> int:
+    """Say so many words, with their translations; return how many it were."""
+    count = 0
+    while count < words:
+        text = sentence(scene.segment)
+        scene.say(text, speaker=f"Voix {scene.segment // 5 % 4}", en=text)
+        count += WORDS_A_SEGMENT
+    return count
+
+
+def first_paints(browser: Browser, house: Stage) -> dict[str, float]:
+    """First contentful paint with nothing kept by the browser, in ms, by page."""
+    scene = house.open("")
+    scene.say("Un mot.")
+    paints: dict[str, float] = {}
+    for path in ("/", "/speak", f"/watch/{scene.id}"):
+        with visitor(browser, house.url) as guest:
+            page = guest.open(path)
+            page.wait_for_load_state("networkidle")
+            paints[path.split("/")[1] or "home"] = round(float(page.evaluate(PAINT)))
+    return paints
+
+
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+LAST = "document.querySelector('.captions__list > :last-child > :last-child')?.textContent ?? ''"
+
+
+def history_ms(browser: Browser, house: Stage, scene: Scene) -> float:
+    """From the request of the page to the last of all words on it."""
+    with visitor(browser, house.url) as guest:
+        began = time.perf_counter()
+        page = guest.open(f"/watch/{scene.id}?view=both:en")
+        last = sentence(scene.segment - 1)
+        page.wait_for_function(f"(text) => ({LAST}).includes(text)", arg=last, timeout=60_000)
+        return round((time.perf_counter() - began) * 1000)
+
+
+def followed(browser: Browser, house: Stage, scene: Scene, *, seconds: float) -> dict[str, float]:
+    """Costs of following at the pace of speech, as shares of a core, and the heap in MB."""
+    with visitor(browser, house.url) as guest:
+        page = guest.open(f"/watch/{scene.id}?view=both:en")
+        page.wait_for_timeout(3_000)
+        session = page.context.new_cdp_session(page)
+        cast("Callable[[str], dict[str, Any]]", session.send)("Performance.enable")
+        before = counters(page, session)
+        live(scene, page, seconds=seconds)
+        after = counters(page, session)
+    lasted = after["Timestamp"] - before["Timestamp"]
+    shares = {
+        name: round((after[key] - before[key]) / lasted, 4)
+        for name, key in (
+            ("script_share", "ScriptDuration"),
+            ("layout_share", "LayoutDuration"),
+            ("style_share", "RecalcStyleDuration"),
+            ("task_share", "TaskDuration"),
+        )
+    }
+    return {
+        **shares,
+        "heap_before_mb": round(before["JSHeapUsedSize"] / 1e6, 2),
+        "heap_after_mb": round(after["JSHeapUsedSize"] / 1e6, 2),
+        "nodes": after["Nodes"],
+    }
+
+
+def live(scene: Scene, page: Page, *, seconds: float) -> None:
+    """Speak as people do: tails that grow, then the words for good."""
+    words: list[str] = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        words = sentence(scene.segment).split()
+        steps = round(WORDS_A_SEGMENT / WORDS_A_SECOND * TAILS_A_SECOND)
+        for step in range(1, steps):
+            scene.tail(" " + " ".join(words[: step * len(words) // steps]), speaker="Voix 1")
+            page.wait_for_timeout(1000 / TAILS_A_SECOND)
+        text = " ".join(words)
+        scene.say(text, speaker="Voix 1", en=text)
+
+
+def counters(page: Page, session: CDPSession) -> dict[str, float]:
+    """Chromium's own, after a garbage collection."""
+    page.evaluate("gc()")
+    send = cast("Callable[[str], dict[str, Any]]", session.send)
+    said = send("Performance.getMetrics")
+    return {metric["name"]: float(metric["value"]) for metric in said["metrics"]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""The pages in a real browser: for everyone, in every theme, and whatever is said in a session."""
+
+from collections.abc import Generator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from greffier_server.core.events import GapFound
+from greffier_server.settings import Settings, TenantToken, hash_token
+from greffier_web import PAGES
+from tests.support.browser import chromium, violations, visitor
+from tests.support.stage import Scene, Stage, stage
+
+pytestmark = pytest.mark.e2e
+
+HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>{{title}}\u202e&amp;'
+THEMES = ("light", "dark", "contrast")
+PATHS = sorted({page.path for page in PAGES})
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser, None, None]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def house() -> Generator[Stage, None, None]:
+    with stage() as running:
+        yield running
+
+
+def told(house: Stage) -> Scene:
+    """A session with a little of everything."""
+    scene = house.open("Cellule de crise", "en", "ar")
+    scene.say("Bonjour à tous.", speaker="Claire", en="Good morning.", ar="صباح الخير.")
+    scene.append(GapFound(1_000, 3_000, "client_lost_audio"))
+    scene.say("Douze véhicules sont arrivés.", speaker="2", en="Twelve vehicles have arrived.")
+    return scene
+
+
+def link_to(house: Stage, scene: Scene) -> str:
+    """A viewer link's path."""
+    links = house.server.app.state.viewer_links
+    _, secret = house.call(links.make("default", scene.id, languages=None, lasts_ms=3_600_000))
+    return f"/w/{secret}"
+
+
+def address(path: str, house: Stage, scene: Scene) -> str:
+    return link_to(house, scene) if path == "/w/{link}" else path.replace("{session}", scene.id)
+
+
+def test_pages_are_for_everyone(browser: Browser, house: Stage) -> None:
+    scene = told(house)
+    with visitor(browser, house.url, reduced_motion="reduce") as guest:
+        for path in PATHS:
+            page = guest.open(address(path, house, scene))
+            page.wait_for_load_state("networkidle")
+            if path.startswith("/watch"):
+                page.select_option("#view", "both:ar")
+                page.click("#settings")
+            assert violations(page) == [], path
+            for theme in THEMES:
+                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                assert violations(page, "color-contrast") == [], (path, theme)
+            page.close()
+
+
+def test_the_check_for_everyone_can_fail(browser: Browser, house: Stage) -> None:
+    with visitor(browser, house.url) as guest:
+        page = guest.open("/sign-in")
+        page.evaluate("document.querySelector('label').remove()")
+        page.evaluate("document.querySelector('.lead').style.color = '#ccc'")
+        found = " ".join(violations(page))
+        assert "label" in found
+        assert "color-contrast" in found
+
+
+@pytest.mark.parametrize("width", [640, 320])
+def test_pages_flow_when_they_are_enlarged(browser: Browser, house: Stage, width: int) -> None:
+    """1280 pixels at 200 % and 400 % (WCAG 1.4.4, 1.4.10)."""
+    scene = told(house)
+    with visitor(browser, house.url, viewport={"width": width, "height": 512}) as guest:
+        for path in PATHS:
+            page = guest.open(address(path, house, scene))
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, path
+
+
+def test_nothing_moves_where_motion_is_not_wanted(browser: Browser, house: Stage) -> None:
+    with visitor(browser, house.url, reduced_motion="reduce") as guest:
+        page = guest.open("/speak")
+        moving = page.evaluate(
+            "[...document.querySelectorAll('*')].filter((e) => "
+            "!['0s', ''].includes(getComputedStyle(e).transitionDuration)).length"
+        )
+        assert moving == 0
+
+
+def test_two_viewers_read_two_languages(browser: Browser, house: Stage) -> None:
+    scene = told(house)
+    with visitor(browser, house.url) as french, visitor(browser, house.url) as english:
+        first = french.open(f"/watch/{scene.id}")
+        second = english.open(f"{link_to(house, scene)}?view=translation:en")
+        scene.say("Merci.", en="Thank you.")
+        expect(shown(first).last).to_have_text("Merci.")
+        expect(shown(second).last).to_have_text("Thank you.")
+        expect(first.locator(".captions__notice--gap")).to_have_count(1)
+        assert first.locator(".captions__who:visible").all_inner_texts()[:2] == ["Claire", "Voix 2"]
+
+
+def test_whatever_is_said_stays_text(browser: Browser, house: Stage) -> None:
+    scene = house.open(HOSTILE, "en")
+    scene.say(HOSTILE, speaker=HOSTILE, en=HOSTILE)
+    scene.tail(HOSTILE, speaker=HOSTILE)
+    with visitor(browser, house.url) as guest:
+        page = guest.open(f"/watch/{scene.id}?view=both:en&size=%3Cb%3E&font=%22%3E%3Cb%3E")
+        expect(page.locator("#title")).to_have_text(HOSTILE)
+        expect(shown(page).first).to_contain_text("<img src=x")
+        home = guest.open("/?lang=%3Cb%3E&next=%3Cb%3E")
+        expect(home.locator(".sessions__title", has_text="<img").first).to_be_visible()
+        sign_in = guest.open("/sign-in?error=%3Cimg+src%3Dx%3E&next=javascript:alert(1)")
+        expect(sign_in.locator("#problem")).to_have_text("<img src=x>")
+        for tab in guest.pages:
+            assert tab.evaluate("window.hit") is None
+            assert tab.locator("img, main script").count() == 0
+
+
+def test_committed_text_stays_where_it_is(browser: Browser, house: Stage) -> None:
+    scene = house.open("")
+    with visitor(browser, house.url, viewport={"width": 500, "height": 600}) as guest:
+        page = guest.open(f"/watch/{scene.id}")
+        scene.say("Un premier mot qui reste à sa place.", close=False)
+        said = shown(page).first
+        expect(said).to_contain_text("premier")
+        number = scene.segment
+        places: list[float] = []
+        for tail in (" puis", " puis une suite assez longue qui prend deux lignes", " puis"):
+            scene.segment = number - 1
+            scene.tail(tail)
+            expect(page.locator(".captions__tail").first).to_have_text(tail)
+            places.append(page.evaluate(PLACE))
+        assert places[2] == places[1]  # a shorter tail moves nothing
+        scene.segment = number
+        scene.say("Ensuite.")
+        expect(shown(page).last).to_have_text("Ensuite.")
+        assert (
+            page.evaluate("document.querySelector('g-captions').textContent").count("premier") <= 2
+        )
+
+
+PLACE = "document.querySelector('.captions__cell').getBoundingClientRect().top"
+
+
+def test_history_is_read_in_peace(browser: Browser, house: Stage) -> None:
+    scene = house.open("")
+    for turn in range(40):
+        scene.say(f"Phrase {turn} assez longue pour prendre sa place à l’écran.")
+    with visitor(browser, house.url, viewport={"width": 500, "height": 500}) as guest:
+        page = guest.open(f"/watch/{scene.id}")
+        expect(shown(page).last).to_contain_text("Phrase 39")
+        expect(shown(page).last).to_be_in_viewport()
+        scroller = page.locator(".captions__scroller")
+        scroller.focus()
+        page.keyboard.press("Home")
+        expect(shown(page).first).to_be_in_viewport()
+        scene.say("Une phrase de plus.")
+        back = page.get_by_role("button", name="Revenir au direct")
+        expect(back).to_contain_text("une nouvelle phrase")
+        expect(shown(page).first).to_be_in_viewport()
+        back.focus()
+        page.keyboard.press("Enter")
+        expect(shown(page).last).to_be_in_viewport()
+        expect(back).to_be_hidden()
+
+
+def test_each_sentence_is_read_out_once(browser: Browser, house: Stage) -> None:
+    scene = told(house)
+    with visitor(browser, house.url) as guest:
+        page = guest.open(f"/watch/{scene.id}")
+        log = page.locator("[role=log]")
+        expect(shown(page).last).to_contain_text("Douze")
+        page.wait_for_timeout(700)  # what came until now is history
+        scene.say("Première. Deuxième qui n’est pas", close=False)
+        expect(log).to_have_text("Première.")
+        scene.tail(" encore")
+        scene.say("Troisième.")
+        expect(log.locator("p")).to_have_text(["Première.", "Troisième."])
+
+
+def test_settings_by_keyboard_and_kept(browser: Browser, house: Stage) -> None:
+    scene = told(house)
+    with visitor(browser, house.url) as guest:
+        page = guest.open(f"/watch/{scene.id}")
+        opener = page.locator("#settings")
+        opener.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel-close")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("ArrowRight")
+        size = page.evaluate(
+            "getComputedStyle(document.querySelector('g-captions'))"
+            ".getPropertyValue('--caption-size')"
+        )
+        page.keyboard.press("Escape")
+        expect(page.locator("#panel")).to_be_hidden()
+        expect(opener).to_be_focused()
+        again = guest.open(f"/watch/{scene.id}")
+        kept = again.evaluate(
+            "getComputedStyle(document.querySelector('g-captions'))"
+            ".getPropertyValue('--caption-size')"
+        )
+        assert kept == size
+        home = guest.open("/")
+        home.keyboard.press("Tab")
+        expect(home.get_by_text("Aller au contenu")).to_be_focused()
+        home.keyboard.press("Enter")
+        expect(home.locator("main")).to_be_focused()
+
+
+def test_an_overlay_is_nothing_but_words(browser: Browser, house: Stage) -> None:
+    scene = told(house)
+    with visitor(browser, house.url, color_scheme="dark") as guest:
+        page = guest.open(f"/watch/{scene.id}?overlay=1&lines=2")
+        expect(shown(page).last).to_be_in_viewport()
+        grounds = page.evaluate(
+            "['html', 'body', 'main', 'g-captions'].map((s) => "
+            "getComputedStyle(document.querySelector(s)).backgroundColor)"
+        )
+        assert set(grounds) == {"rgba(0, 0, 0, 0)"}
+        assert page.locator("button:visible, header:visible").count() == 0
+
+
+def test_a_revoked_link_says_so(browser: Browser, house: Stage) -> None:
+    scene = told(house)
+    with visitor(browser, house.url) as speaker, visitor(browser, house.url) as guest:
+        page = speaker.open(f"/watch/{scene.id}")
+        page.click("#share")
+        page.get_by_role("button", name="Créer un lien").click()
+        made = page.get_by_label("Adresse du lien").input_value()
+        expect(page.get_by_role("img", name="Code QR")).to_be_visible()
+        assert violations(page) == []
+        tab = guest.open(made.removeprefix(house.url))
+        expect(shown(tab).last).to_contain_text("Douze")
+        page.get_by_role("button", name="Révoquer").first.click()
+        expect(tab.locator("#state")).to_contain_text("plus valable")
+        expect(shown(tab).last).to_contain_text("Douze")
+
+
+def test_signing_in(browser: Browser) -> None:
+    token = "a-token-of-the-tests"
+    tokens = (TenantToken(tenant="ministry", digest=hash_token(token)),)
+    with stage(Settings(tokens=tokens)) as guarded:
+        scene = guarded.open("Réservé", tenant="ministry")
+        scene.say("Entre nous.")
+        with visitor(browser, guarded.url) as guest:
+            page = guest.open(f"/watch/{scene.id}")
+            page.get_by_label("Jeton").fill("wrong-token-of-nobody")
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("alert")).to_contain_text("pas connu")
+            page.get_by_label("Jeton").fill(token)
+            page.keyboard.press("Enter")
+            expect(shown(page).last).to_have_text("Entre nous.")
+            assert "greffier_session" not in page.evaluate("document.cookie")
+            assert token not in page.evaluate(
+                "JSON.stringify({...localStorage, ...sessionStorage})"
+            )
+            home = guest.open("/")
+            home.get_by_role("button", name="Se déconnecter").click()
+            expect(home.get_by_label("Jeton")).to_be_visible()
+
+
+def test_sound_is_resampled_cleanly(browser: Browser, house: Stage) -> None:
+    with visitor(browser, house.url) as guest:
+        page = guest.open("/sign-in")
+        kept, stopped, length = page.evaluate(RESAMPLE)
+    assert kept == pytest.approx(0.5, abs=0.01)
+    assert stopped < 0.002  # 60 dB under what was put in
+    assert length == pytest.approx(16_000, abs=64)
+
+
+RESAMPLE = """async () => {
+  const sheet = document.querySelector('link[rel=stylesheet]').href;
+  const { Resampler } = await import(new URL('../js/audio/resampler.js', sheet).href);
+  const run = (rate, hertz) => {
+    const resampler = new Resampler(rate, 16000);
+    const out = [];
+    for (let at = 0; at < rate; at += 128) {
+      const block = Float32Array.from({ length: 128 }, (_, i) =>
+        0.5 * Math.sin(2 * Math.PI * hertz * (at + i) / rate));
+      out.push(...resampler.push(block));
+    }
+    return out;
+  };
+  const peak = (samples) => Math.max(...samples.slice(400, -400).map(Math.abs));
+  return [peak(run(44100, 1000)), peak(run(48000, 12000)), run(44100, 1000).length];
+}"""
+
+
+def shown(page: Page) -> Locator:
+    """What the captions show."""
+    return page.locator(".captions__block:not([hidden]) .captions__cell:not([hidden])")

@@ -1,0 +1,164 @@
+"""Words spoken into one browser are read in others, through cuts, restarts and every source."""
+
+import json
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from greffier_server.child import ChildServer
+from tests.support.browser import Visitor, chromium, visitor
+from tests.support.served_process import Clip, ask, clip, error_rate
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+SETTINGS = {
+    "GREFFIER_RECOGNITION__MODEL": "whisper-tiny.en",
+    "GREFFIER_RECOGNITION__EXPECTED_LANGUAGES": '["en"]',
+    "GREFFIER_LANGUAGE_MODEL__ENGINE": "fake",
+}
+CUT = ("WebSocket connection", "ERR_CONNECTION", "Failed to load resource")
+SLOW_MS = 120_000
+
+
+@dataclass
+class Room:
+    """A server, a browser whose microphone hears a clip once, and the clip."""
+
+    server: ChildServer
+    browser: Browser
+    clip: Clip
+    recording: Path
+
+    @property
+    def url(self) -> str:
+        return self.server.url.replace("ws://", "http://")
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Generator[Room, None, None]:
+    folder = tmp_path_factory.mktemp("room")
+    spoken = clip("radio-en", turns=2)
+    recording = spoken.write(folder / "spoken.wav")
+    with (
+        ChildServer(data_dir=folder / "data", settings=SETTINGS) as server,
+        chromium(microphone=recording) as browser,
+    ):
+        yield Room(server, browser, spoken, recording)
+
+
+def filled(guest: Visitor, *, title: str) -> Page:
+    """The form to open a session, filled in."""
+    page = guest.open("/speak")
+    page.get_by_label("Titre", exact=True).fill(title)
+    page.locator("#language").select_option("en")
+    page.locator("#targets").get_by_label("français").check()
+    return page
+
+
+def session_of(page: Page) -> str:
+    watch = page.locator("#watch")
+    expect(watch).to_have_attribute("href", re.compile("^/watch/.+"), timeout=SLOW_MS)
+    return (watch.get_attribute("href") or "").removeprefix("/watch/")
+
+
+def text_on(page: Page, kind: str) -> str:
+    """Committed text on a page, as it is read; what is only perhaps said is left out."""
+    cells = page.locator(f".captions__block:not([hidden]) .captions__cell--{kind}")
+    said: list[str] = cells.evaluate_all("cells => cells.map((cell) => cell.firstChild.data)")
+    return " ".join(" ".join(said).split())
+
+
+def test_a_microphone_is_read_elsewhere_through_a_restart(room: Room) -> None:
+    with (
+        visitor(room.browser, room.url, forgive=CUT) as speaker,
+        visitor(room.browser, room.url, forgive=CUT) as reader,
+    ):
+        page = filled(speaker, title="Convoi")
+        page.get_by_role("button", name="Ouvrir la séance").click()
+        session = session_of(page)
+        original = reader.open(f"/watch/{session}")
+        french = reader.open(f"/watch/{session}?view=translation:fr")
+        half_s = room.clip.duration_ms / 2000
+        expect(page.locator("#clock")).to_have_text(f"0:{int(half_s):02d}", timeout=SLOW_MS)
+        before = text_on(original, "original")
+        room.server.kill()
+        for tab in (page, original):
+            expect(tab.locator("#state")).to_contain_text("nouvelle tentative", timeout=SLOW_MS)
+        assert text_on(original, "original").startswith(before)
+        room.server.start()
+        room.server.wait_until_ready()
+        expect(page.locator("#state")).to_contain_text("En direct", timeout=SLOW_MS)
+        said_ms = room.clip.duration_ms + 500
+        page.wait_for_function(WHOLE, arg=said_ms / 1000, timeout=SLOW_MS)
+        page.get_by_role("button", name="Terminer la séance").click()
+        for tab, word in ((page, "tout est enregistré"), (original, "Séance terminée")):
+            expect(tab.locator("#state")).to_contain_text(word, timeout=SLOW_MS)
+        events = events_of(room, session)
+        assert not [event for event in events if event["type"] == "GapFound"]
+        written = written_of(events)
+        for tab in (page, original):
+            assert text_on(tab, "original") == written
+        assert error_rate(room.clip.text, written, language="en") < 0.5
+        assert text_on(french, "translation")
+        assert text_on(french, "translation") != written
+
+
+def events_of(room: Room, session: str) -> list[dict[str, Any]]:
+    lines = ask(room.server, f"/v1/sessions/{session}/events").text.splitlines()
+    return [json.loads(line)["event"] for line in lines]
+
+
+def written_of(events: list[dict[str, Any]]) -> str:
+    """Everything that was committed, in the order in which segments began."""
+    segments: dict[int, str] = {}
+    for event in events:
+        if event["type"] == "WordsCommitted":
+            words = "".join(word["text"] for word in event["words"])
+            segments[event["segment"]] = segments.get(event["segment"], "") + words
+    return " ".join(" ".join(segments.values()).split())
+
+
+WHOLE = """(seconds) => {
+  const [minutes, rest] = document.querySelector('#clock').textContent.split(':').map(Number);
+  return minutes * 60 + rest >= seconds;
+}"""
+
+
+def test_a_file_is_spoken_as_fast_as_it_is_written(room: Room) -> None:
+    with visitor(room.browser, room.url) as guest:
+        page = filled(guest, title="Fichier")
+        page.get_by_text("Fichier", exact=True).click()
+        page.locator("#file").set_input_files(room.recording)
+        page.get_by_role("button", name="Ouvrir la séance").click()
+        expect(page.locator("#state")).to_contain_text("tout est enregistré", timeout=SLOW_MS)
+        kept_s = room.clip.duration_ms // 1000
+        expect(page.locator("#kept")).to_contain_text(f"0:{kept_s:02d} enregistrées")
+        assert error_rate(room.clip.text, text_on(page, "original"), language="en") < 0.5
+
+
+def test_what_cannot_be_heard_is_said(room: Room, tmp_path: Path) -> None:
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"not a recording")
+    with visitor(room.browser, room.url) as guest:
+        page = filled(guest, title="")
+        page.get_by_text("Fichier", exact=True).click()
+        page.locator("#file").set_input_files(noise)
+        page.get_by_role("button", name="Ouvrir la séance").click()
+        expect(page.get_by_role("alert").first).to_contain_text("ne sait pas lire")
+        expect(page.locator("#running")).to_be_hidden()
+
+
+def test_a_newcomer_sees_it_work(room: Room) -> None:
+    with visitor(room.browser, room.url) as guest:
+        page = guest.open("/")
+        page.get_by_role("button", name="Essayer").click()
+        expect(page.locator(".captions__cell--original").first).not_to_be_empty(timeout=SLOW_MS)
+        page.get_by_role("button", name="Arrêter").click()
+        expect(page.get_by_role("link", name="Ouvrir la séance").last).to_have_attribute(
+            "href", re.compile("^/watch/"), timeout=SLOW_MS
+        )

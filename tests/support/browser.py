@@ -1,0 +1,124 @@
+"""Chromium for tests of the pages: one for a module, and what every page in it must keep to."""
+
+import json
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+__all__ = ["Visitor", "chromium", "chromium_path", "violations", "visitor"]
+
+_AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_TIMEOUT_MS = 20_000
+
+
+class ChromiumMissing(RuntimeError):
+    """The machine has no Chromium."""
+
+
+def chromium_path() -> str:
+    """The browser of the machine."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if (found := shutil.which(name)) is not None:
+            return found
+    raise ChromiumMissing("these tests need a real browser: apt-get install chromium")
+
+
+@contextmanager
+def chromium(*arguments: str, microphone: Path | None = None) -> Generator[Browser, None, None]:
+    """Run a headless browser until the block ends.
+
+    Args:
+        *arguments: further ones of its command line.
+        microphone: a WAV file that its microphone hears once.
+    """
+    options = ["--no-sandbox", *arguments]
+    if microphone is not None:
+        options += [
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={microphone}%noloop",
+        ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=options)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser profile of their own; what went wrong in it is kept."""
+
+    context: BrowserContext
+    base: str
+    problems: list[str] = field(default_factory=list[str])
+    pages: list[Page] = field(default_factory=list[Page])
+
+    def open(self, path: str) -> Page:
+        """Open a page in a new tab."""
+        page = self.context.new_page()
+        page.set_default_timeout(_TIMEOUT_MS)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self._asked(request.url))
+        self.pages.append(page)
+        page.goto(self.base + path)
+        return page
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.problems.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.base, "data:", "blob:")):
+            self.problems.append(f"a request to {url}")
+
+
+@contextmanager
+def visitor(
+    browser: Browser, base: str, *, forgive: Sequence[str] = (), **options: Any
+) -> Generator[Visitor, None, None]:
+    """Give a visitor; at the end, scripts, policy and network have had nothing to complain of.
+
+    Args:
+        browser: theirs.
+        base: address of the server.
+        forgive: parts of complaints that the test provokes.
+        **options: of the browser's context.
+    """
+    given: dict[str, Any] = {"locale": "fr-FR", **options}
+    context = browser.new_context(**given)
+    guest = Visitor(context, base)
+    try:
+        yield guest
+        wrong = [text for text in guest.problems if not any(part in text for part in forgive)]
+        assert wrong == []
+    finally:
+        context.close()
+
+
+def violations(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA and its best practices, one line each.
+
+    Args:
+        page: as it is now.
+        *rules: only these.
+    """
+    if not page.evaluate("'axe' in window"):
+        script = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+        page.evaluate(script)
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _AXE_TAGS}
+    options = json.dumps({"runOnly": only})
+    found = cast("dict[str, Any]", page.evaluate(f"axe.run(document, {options})"))
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]

