@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import tempfile
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -30,7 +31,9 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 from greffier_server.pipeline.clock import SystemClock
+from greffier_server.pipeline.editing import Editor
 from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.shelf import Shelf
 from greffier_server.pulse import Pulse
 from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
@@ -41,7 +44,7 @@ from greffier_server.storage.texts import Texts
 from greffier_server.telemetry import Metrics
 from greffier_server.transport.stopping import Connections
 from tests.support.desk import until
-from tests.support.fake_desk import FakeDesk
+from tests.support.fake_desk import FakeDesk, MemoryStore
 from tests.support.sessions import chain, row
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "archive_house",
     "archive_kit",
     "council",
+    "loose_archive",
     "said",
     "session_events",
     "tone",
@@ -243,6 +247,31 @@ def archive_house(folder: Path, settings: Settings | None = None) -> Generator[H
     finally:
         held[0].loop.call_soon_threadsafe(ends[0].set)
         thread.join(60)
+
+
+@asynccontextmanager
+async def loose_archive(
+    store: MemoryStore, desk: FakeDesk, metrics: Metrics
+) -> AsyncGenerator[Archive, None]:
+    """The parts over sessions in memory; nothing is indexed, and there are no figures yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        sql = await SqlStore.open(f"sqlite:///{folder}/index.db")
+
+        def live(_tenant: str, session: str) -> EventLog | None:
+            found = desk.sessions.get(session)
+            return found.log if found is not None and not found.finished else None
+
+        made = open_archive(
+            sql,
+            sink=store.append,
+            clock=desk.clock,
+            open_logs=(live,),
+            pulse=Pulse(metrics, lambda: desk.live_count, clock=SystemClock()),
+        )
+        shelf = Shelf(store)
+        editor = Editor(shelf, sink=store.append, clock=desk.clock, open_logs=(live,))
+        yield replace(made, shelf=shelf, editor=editor)
+        await sql.close()
 
 
 class _StoredDesk(FakeDesk):

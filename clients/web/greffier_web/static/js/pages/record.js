@@ -424,19 +424,21 @@ function judged({ target, new: wanted }) {
 
 /** Hear of corrections as others make them. */
 async function listen() {
-  let pause = 1_000;
+  // Asked again and again, not held open: a browser has six connections, and sound needs them.
+  let pause = LIVE_MS;
   for (;;) {
-    const after = history.at(-1)?.seq ?? 0;
+    await new Promise((done) => setTimeout(done, document.hidden ? 5 * pause : pause));
     try {
-      const fresh = await get(`${api}/corrections?after=${after}&wait_s=25`);
+      const after = history.at(-1)?.seq ?? 0;
+      const fresh = await get(`${api}/corrections?after=${after}`);
       for (const one of fresh.corrections) {
+        if (history.some((known) => known.seq === one.seq)) continue;
         take(one);
         say(t("record.others", { name: one.who }));
       }
-      pause = 1_000;
+      pause = LIVE_MS;
     } catch (error) {
       if (error instanceof ApiError && !error.retryable) return;
-      await new Promise((done) => setTimeout(done, pause));
       pause = Math.min(2 * pause, 30_000);
     }
   }
