@@ -33,6 +33,15 @@ export class TranscriptView {
     this.order = [];
     this.activeId = 0;
     this.playingId = 0;
+    // Four hours are forty thousand words: a word becomes an element when it comes near.
+    this.near = new IntersectionObserver(
+      (seen) => {
+        for (const { target, isIntersecting } of seen) {
+          if (isIntersecting) this.#spell(target);
+        }
+      },
+      { rootMargin: "600px" },
+    );
     list.addEventListener("click", (event) => this.#clicked(event));
     list.addEventListener("dblclick", (event) => this.#doubleClicked(event));
     list.addEventListener("keydown", (event) => this.#pressed(event));
@@ -50,6 +59,7 @@ export class TranscriptView {
    */
   fill(segments, withheld, gaps) {
     this.shown.clear();
+    this.near.disconnect();
     this.order = segments.map((segment) => segment.id);
     /** @type {{at: number, element: HTMLElement}[]} */
     const rows = segments.map((segment) => ({ at: segment.startMs, element: this.#row(segment) }));
@@ -108,6 +118,7 @@ export class TranscriptView {
     }
     this.list.querySelector(".word--playing")?.classList.remove("word--playing");
     const playing = this.shown.get(id);
+    if (playing) this.#spell(playing.element);
     const index = playing?.segment.pieces.findIndex((p) => p.startMs <= ms && ms < p.endMs + 60);
     if (playing && index !== undefined && index >= 0) {
       playing.element.querySelector(`[data-piece="${index}"]`)?.classList.add("word--playing");
@@ -172,7 +183,7 @@ export class TranscriptView {
         h(
           "p",
           { class: "segment__words", lang: segment.language, dir: direction(segment.language) },
-          ...segment.pieces.flatMap((piece, index) => word(piece, index)),
+          textOf(segment),
         ),
         segment.confirmed ? null : h("p", { class: "hint" }, t("record.unconfirmed")),
       ),
@@ -191,7 +202,18 @@ export class TranscriptView {
     );
     if (segment.id === this.playingId) element.classList.add("segment--playing");
     this.shown.set(segment.id, { segment, element });
+    this.near.observe(element);
     return element;
+  }
+
+  /** Make elements of a row's words. @param {Element} row */
+  #spell(row) {
+    this.near.unobserve(row);
+    const found = this.shown.get(Number(row.getAttribute("data-segment")));
+    const place = row.querySelector(".segment__words");
+    if (!found || found.element !== row || !place || row.hasAttribute("data-spelt")) return;
+    row.setAttribute("data-spelt", "");
+    place.replaceChildren(...found.segment.pieces.flatMap((piece, index) => word(piece, index)));
   }
 
   /** @param {Segment} segment */
