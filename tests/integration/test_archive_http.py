@@ -5,13 +5,16 @@ import csv
 import io
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import greffier
+from greffier.protocol import Correction
+from greffier.transcript import Transcript
 from greffier_server.core.events import SegmentClosed, SegmentOpened, SessionStarted, WordsCommitted
 from greffier_server.core.records import GENESIS, encode_record, record_hash
 from greffier_server.settings import Settings, TenantToken, hash_token
@@ -178,6 +181,25 @@ async def test_names_translations_and_minutes_are_corrected(tmp_path: Path) -> N
         assert record["segments"][1]["voice"] == "2"
         rejected = record["minutes"]["sections"][1]["items"][0]
         assert (rejected["verdict"], rejected["text"]) == ("rejected", "Le vote aura lieu demain.")
+
+
+async def test_viewers_get_corrections_live_and_behind_the_end(tmp_path: Path) -> None:
+    async with archive_kit(tmp_path) as kit, _asking(kit) as client:
+        await kit.keep("council", council())
+        log = await kit.live("now", session_events([Said(0, "Bonjour mondde")], finished=False))
+        url = f"ws://127.0.0.1:{kit.port}"
+        body = _words(1, 2, "mondde", "monde", segment=1)
+        assert (await client.post("/v1/sessions/now/corrections", json=body)).status_code == 201
+        async with asyncio.timeout(20), aclosing(greffier.watch(url, "now")) as live:
+            first = await anext(message async for message in live if type(message) is Correction)
+        assert (first.who, first.new) == ("Mme Élue", "monde")
+        log.close()
+        body = _words(7, 8, "quarente", "quarante")
+        assert (await client.post("/v1/sessions/council/corrections", json=body)).status_code == 201
+        async with asyncio.timeout(20):
+            told = Transcript([message async for message in greffier.watch(url, "council")])
+        assert "quarante mille" in told.segments[2].text
+        assert told.finished is not None
 
 
 async def test_training_pairs_and_proposals_come_from_corrections(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def own_words(words: Iterable[str], named: Iterable[str], tenant: str) -> tuple[
 def find_alerts(text: str, words: Sequence[str] = ()) -> tuple[Alert, ...]:
     """Return the calls and watchwords in `text`, the gravest first, then in order.
 
-    Whole words, without case and diacritics. Where two begin at one place the graver one counts.
+    Whole words, without case and diacritics. Of two that share a word the graver one counts.
 
     Args:
         text: what was said.
@@ -68,7 +68,7 @@ def find_alerts(text: str, words: Sequence[str] = ()) -> tuple[Alert, ...]:
     said = list(terms(text))
     own: list[tuple[AlertLevel, str]] = [("watchword", word) for word in words]
     listed = [*CALLS, *own]
-    found: dict[int, Alert] = {}
+    found: list[Alert] = []
     for level, word in listed:
         sought = [term.text for term in terms(word)]
         if not sought:
@@ -76,11 +76,12 @@ def find_alerts(text: str, words: Sequence[str] = ()) -> tuple[Alert, ...]:
         for at in range(len(said) - len(sought) + 1):
             place = said[at : at + len(sought)]
             if [term.text for term in place] == sought:
-                alert = Alert(level, word, place[0].start, place[-1].end)
-                known = found.get(alert.start)
-                if known is None or _rank(alert) < _rank(known):
-                    found[alert.start] = alert
-    return tuple(sorted(found.values(), key=_rank))
+                found.append(Alert(level, word, place[0].start, place[-1].end))
+    apart: list[Alert] = []
+    for alert in sorted(found, key=_rank):
+        if all(alert.end <= kept.start or kept.end <= alert.start for kept in apart):
+            apart.append(alert)
+    return tuple(apart)
 
 
 def _rank(alert: Alert) -> tuple[int, int, int]:
