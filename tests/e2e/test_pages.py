@@ -180,7 +180,7 @@ def test_each_sentence_is_read_out_once(browser: Browser, house: Stage) -> None:
         page = guest.open(f"/watch/{scene.id}")
         log = page.locator("[role=log]")
         expect(shown(page).last).to_contain_text("Douze")
-        page.wait_for_timeout(700)  # what came until now is history
+        expect(page.locator("g-captions[data-settled]")).to_be_attached()  # the history is over
         scene.say("Première. Deuxième qui n’est pas", close=False)
         expect(log).to_have_text("Première.")
         scene.tail(" encore")

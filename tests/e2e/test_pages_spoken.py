@@ -46,7 +46,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Generator[Room, None, None
     recording = spoken.write(folder / "spoken.wav")
     with (
         ChildServer(data_dir=folder / "data", settings=SETTINGS) as server,
-        chromium(microphone=recording) as browser,
+        chromium("--allow-loopback-in-peer-connection", microphone=recording) as browser,
     ):
         yield Room(server, browser, spoken, recording)
 
@@ -129,6 +129,23 @@ WHOLE = """(seconds) => {
 }"""
 
 
+def test_webrtc_where_there_is_some(room: Room) -> None:
+    """And where there is none, the same words come by WebSocket."""
+    served = ask(room.server, "/v1/whip", method="OPTIONS").status == 204
+    with visitor(room.browser, room.url, forgive=CUT) as guest:
+        page = filled(guest, title="Convoi")
+        page.get_by_text("Vocabulaire et autres réglages").click()
+        page.locator("#transport").select_option("webrtc")
+        page.get_by_role("button", name="Ouvrir la séance").click()
+        session_of(page)
+        way = "WebRTC" if served else "enregistrées sur le serveur"
+        expect(page.locator("#kept")).to_contain_text(way)
+        expect(page.locator(".captions__cell--original").first).not_to_be_empty(timeout=SLOW_MS)
+        page.get_by_role("button", name="Terminer la séance").click()
+        expect(page.locator("#state")).to_contain_text("tout est enregistré", timeout=SLOW_MS)
+        assert len(text_on(page, "original")) > 3
+
+
 def test_a_file_is_spoken_as_fast_as_it_is_written(room: Room) -> None:
     with visitor(room.browser, room.url) as guest:
         page = filled(guest, title="Fichier")
@@ -159,6 +176,6 @@ def test_a_newcomer_sees_it_work(room: Room) -> None:
         page.get_by_role("button", name="Essayer").click()
         expect(page.locator(".captions__cell--original").first).not_to_be_empty(timeout=SLOW_MS)
         page.get_by_role("button", name="Arrêter").click()
-        expect(page.get_by_role("link", name="Ouvrir la séance").last).to_have_attribute(
-            "href", re.compile("^/watch/"), timeout=SLOW_MS
+        expect(page.locator("#try").get_by_role("link")).to_have_attribute(
+            "href", re.compile("^/(watch|sessions)/"), timeout=SLOW_MS
         )

@@ -108,6 +108,8 @@ async def test_signing_in_and_out() -> None:
         assert TOKEN not in cookie
         assert (await client.get("/speak")).status_code == 200
         assert (await client.get("/v1/sessions")).status_code == 200
+        foreign = await client.get("/v1/sessions", headers={"Origin": "http://127.0.0.1:1"})
+        assert foreign.json()["code"] == "origin_refused"
         assert (await client.post("/v1/sign-out", data={"x": ""})).headers["location"] == "/sign-in"
         assert (await client.get("/v1/sessions")).status_code == 401
 

@@ -10,8 +10,14 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from greffier.protocol import Minutes
 from greffier_models.types import Word
-from greffier_server.core.events import SegmentOpened, SegmentTranslated, WordsCommitted
+from greffier_server.core.events import (
+    MinutesWritten,
+    SegmentOpened,
+    SegmentTranslated,
+    WordsCommitted,
+)
 from greffier_server.settings import Settings, TenantToken, hash_token
 from tests.support.served import Served, outcome, receive, served
 
@@ -83,6 +89,18 @@ async def test_a_link_shows_its_session_in_its_languages() -> None:
             await say(here, " bonjour")
             assert (await receive(viewer, "caption"))["committed"] == " bonjour"
             assert (await receive(viewer, "translation"))["language"] == "en"
+
+
+async def test_a_link_shows_no_minutes() -> None:
+    async with office() as here:
+        link = await here.link()
+        async with here.viewer(link["secret"]) as viewer:
+            await here.watch(viewer)
+            await receive(viewer, "started")
+            session = here.server.desk.only()
+            await session.log.append(MinutesWritten(Minutes(0, "fr", "À huis clos")))
+            await session.finish()
+            assert (await receive(viewer))["type"] == "finished"
 
 
 async def test_a_revoked_link_cuts_its_viewers_and_no_others() -> None:

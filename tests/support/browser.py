@@ -9,12 +9,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 __all__ = ["Visitor", "chromium", "chromium_path", "violations", "visitor"]
 
 _AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-_TIMEOUT_MS = 20_000
+_TIMEOUT_MS = 30_000
 
 
 class ChromiumMissing(RuntimeError):
@@ -38,6 +45,7 @@ def chromium(*arguments: str, microphone: Path | None = None) -> Generator[Brows
         microphone: a WAV file that its microphone hears once.
     """
     options = ["--no-sandbox", *arguments]
+    expect.set_options(timeout=_TIMEOUT_MS)
     if microphone is not None:
         options += [
             "--use-fake-device-for-media-stream",

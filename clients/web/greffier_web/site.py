@@ -104,6 +104,7 @@ class Site:
         values = {
             "assets": f"/assets/{self.version}",
             "page": page.name,
+            "pages": " ".join(sorted({each.name for each in self.pages})),
             "language": look.language,
             "theme": look.theme,
             "title": texts[f"page.{page.name}.title"],

@@ -50,6 +50,7 @@ class Gate:
         Raises:
             AuthenticationRequired: a token is needed and none was given.
             AuthenticationFailed: the token is not one of this server's.
+            OriginRefused: a page of another site asks for somebody who is signed in here.
             HostRefused: no tokens, and the name asked for is not a loopback one. A page of another
                 site can reach loopback by pointing its own name there (DNS rebinding).
         """
@@ -58,6 +59,7 @@ class Gate:
             return DEFAULT_TENANT
         token = _token(connection)
         if not token and (signed_in := self.visitor(connection)) is not None:
+            self.check_origin(connection)  # the browser adds the cookie, whoever asks
             return signed_in
         return self.tenant_of(token)
 

@@ -143,9 +143,11 @@ export class Captions extends HTMLElement {
   #settle() {
     clearTimeout(this.#settling);
     this.#announcer.quiet = true;
+    this.toggleAttribute("data-settled", false);
     this.#settling = setTimeout(() => {
       this.#settling = undefined;
       this.#announcer.quiet = false;
+      this.toggleAttribute("data-settled", true);
     }, SETTLED_MS);
   }
 

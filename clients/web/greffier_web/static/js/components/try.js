@@ -2,7 +2,7 @@
 
 import { decode, recording } from "../audio/sources.js";
 import { explain } from "../core/api.js";
-import { h, icon } from "../core/dom.js";
+import { h, icon, sessionAddress } from "../core/dom.js";
 import { pageLanguage, t } from "../core/i18n.js";
 import { LiveSpeaker } from "../core/speaker.js";
 import { Transcript } from "../core/transcript.js";
@@ -62,7 +62,7 @@ export function tryIt() {
     button.replaceChildren(icon("play"), t("home.try.again"));
     if (speaker.session) {
       after.replaceChildren(
-        h("a", { class: "button button--quiet", href: `/watch/${encodeURIComponent(speaker.session)}` }, t("home.try.open")),
+        h("a", { class: "button button--quiet", href: sessionAddress(speaker.session, true) }, t("home.try.open")),
       );
     }
   };

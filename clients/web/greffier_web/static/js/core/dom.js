@@ -42,6 +42,17 @@ export function find(selector, kind, root = document) {
   return element;
 }
 
+/**
+ * Where a session is read: its record where there is such a page and it has ended, else its captions.
+ * @param {string} session id
+ * @param {boolean} ended
+ */
+export function sessionAddress(session, ended) {
+  const pages = document.documentElement.dataset.pages?.split(" ") ?? [];
+  const place = ended && pages.includes("record") ? "sessions" : "watch";
+  return `/${place}/${encodeURIComponent(session)}`;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Outlines of 24 × 24; drawn with the colour of the text. */

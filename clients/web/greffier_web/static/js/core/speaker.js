@@ -61,6 +61,13 @@ export class LiveSpeaker {
     this.#onState = onState;
   }
 
+  /** Before `run`: what was said until now has gone another way. */
+  forget() {
+    this.#kept.length = 0;
+    this.#keptSamples = 0;
+    this.said = 0;
+  }
+
   /**
    * Before `run`: what was said until now is in another session.
    * @param {string} session

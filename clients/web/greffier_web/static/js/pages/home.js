@@ -2,7 +2,7 @@
 
 import { get, ApiError } from "../core/api.js";
 import { tryIt } from "../components/try.js";
-import { find, h } from "../core/dom.js";
+import { find, h, sessionAddress } from "../core/dom.js";
 import { clock, languageName, moment, t } from "../core/i18n.js";
 
 const SHOWN = 6;
@@ -49,7 +49,7 @@ function entry(session) {
     { class: "sessions__entry" },
     h(
       "a",
-      { class: "sessions__link", href: `/watch/${encodeURIComponent(session.session)}` },
+      { class: "sessions__link", href: sessionAddress(session.session, !live) },
       h("span", { class: "sessions__title", dir: "auto" }, session.title || t("home.sessions.untitled")),
       h(
         "span",

@@ -1,7 +1,7 @@
 /** Speak: open a session with a microphone, a shared tab or a file, and see what the server has of it. */
 
 import { get, explain } from "../core/api.js";
-import { find, h, icon } from "../core/dom.js";
+import { find, h, icon, sessionAddress } from "../core/dom.js";
 import { clock, languageName, number, pageLanguage, t } from "../core/i18n.js";
 import { LiveSpeaker } from "../core/speaker.js";
 import { WhipSpeaker } from "../core/whip.js";
@@ -29,6 +29,8 @@ const transcript = new Transcript();
 let testing;
 let muted = false;
 let over = false;
+/** The sound goes by WebRTC: nothing is kept for the WebSocket. */
+let elsewhere = false;
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let progress;
 
@@ -197,10 +199,9 @@ async function begin() {
   const level = find("#level", Level);
   const byWebRtc = find("#transport", HTMLSelectElement).value === "webrtc" && start.glossary.length === 0;
   const speaker = new LiveSpeaker({ start, onMessage: take, onState: (state, code, message) => showState(speaker, state, code, message) });
-  let kept = !byWebRtc;
   /** @param {Int16Array} pcm @param {number} peak */
   const onAudio = (pcm, peak) => {
-    if (kept) speaker.push(muted ? new Int16Array(pcm.length) : pcm);
+    if (!elsewhere) speaker.push(muted ? new Int16Array(pcm.length) : pcm);
     level.show(muted ? 0 : peak);
   };
   const source = await open(speaker, onAudio);
@@ -208,7 +209,6 @@ async function begin() {
   const lock = await navigator.wakeLock?.request("screen").catch(() => null);
   const away = byWebRtc && source.stream ? await byWhip(source, source.stream, start, speaker) : "failed";
   if (away === "failed") {
-    kept = true;
     void source.ended.then(() => speaker.finish());
     showRunning(speaker, source, start);
     await speaker.run();
@@ -232,6 +232,8 @@ async function byWhip(source, stream, start, speaker) {
     find("#kept", HTMLElement).textContent = t("speak.webrtc.fallback");
     return "failed";
   }
+  elsewhere = true;
+  speaker.forget();
   clearInterval(progress);
   const began = performance.now();
   const ticking = setInterval(() => (find("#clock", HTMLElement).textContent = clock(performance.now() - began)), 250);
@@ -243,6 +245,7 @@ async function byWhip(source, stream, start, speaker) {
   showWhip(whip, source, start);
   const outcome = await whip.run();
   clearInterval(ticking);
+  elsewhere = false;
   if (outcome === "failed") speaker.continueFrom(whip.session, Math.round(performance.now() - began));
   return outcome;
 }
@@ -365,7 +368,17 @@ function showState(speaker, state, code, message) {
   if (state === "ended") {
     if (speaker.session) showProgress(speaker);
     captions.rest();
+    showRecord();
   }
+}
+
+/** It has ended: its captions are read in its record. */
+function showRecord() {
+  const watch = find("#watch", HTMLAnchorElement);
+  const session = decodeURIComponent(watch.pathname.split("/").at(-1) ?? "");
+  watch.href = sessionAddress(session, true);
+  watch.textContent = t("speak.record");
+  watch.removeAttribute("target");
 }
 
 /** @param {import("../core/speaker.js").SpeakingState} state */
