@@ -127,8 +127,10 @@ class WireMapping:
                 return Quality(seq, level)
             case MinutesWritten(minutes=minutes) if self._minutes:
                 return replace(minutes, seq=seq)
-            case Corrected() as event:
-                return Correction(seq, record.at_ms, event.who, event.target, event.old, event.new)
+            case Corrected() as event if self._concerns(event):
+                # Who watches by a link is not told who works here.
+                who = event.who if self._minutes else ""
+                return Correction(seq, record.at_ms, who, event.target, event.old, event.new)
             case StageFailed() as event:
                 return Error(event.code, event.message, event.retryable)
             case SessionFinished(reason=reason):
@@ -136,6 +138,12 @@ class WireMapping:
             case _:
                 pass
         return None
+
+    def _concerns(self, event: Corrected) -> bool:
+        """Whether the reader sees what was corrected."""
+        if event.target.kind == "translation":
+            return self._wants(event.target.language)
+        return self._minutes or event.target.kind in ("words", "speaker")
 
     def _wants(self, language: str) -> bool:
         return self._languages is None or language in self._languages
