@@ -10,6 +10,7 @@ from greffier._version import __version__
 from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
+from greffier_server.transport.archive import add_archive_routes
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.cross_site import CrossSite
@@ -88,6 +89,7 @@ def create_app(
     add_glossary_routes(app)
     add_bundle_routes(app)
     add_openai_routes(app)
+    add_archive_routes(app, settings)
     add_sign_in_routes(app)
     add_link_routes(app)
     if settings.pages.enabled:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from greffier_server.archive import open_archive
 from greffier_server.bundle.heads import HEADS_FILE, HeadRegister
 from greffier_server.bundle.signing import open_signing_key
 from greffier_server.capacity import Machine, this_machine
@@ -24,6 +25,7 @@ from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.custody import OwnershipCare
 from greffier_server.pipeline.desk import Desk
 from greffier_server.pipeline.second_pass import KIND, SecondPass
+from greffier_server.pulse import Pulse
 from greffier_server.room import estimate, room_for
 from greffier_server.second_engine import Idle, second_engine
 from greffier_server.services import Services
@@ -76,6 +78,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             await second_pass.watch(records)
             await writer.append(records)
             await heads.note(records)
+            archive.indexer.note(records)
             for record in records:
                 metrics.observe(record)
 
@@ -100,6 +103,11 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             generator=loaded.engines.generator,
             options=second_pass_options(settings),
         )
+        pulse = Pulse(metrics, lambda: desk.live_count, clock=SystemClock())
+        logs = (desk.log_of, second_pass.log_of)
+        archive = open_archive(store, sink=sink, clock=SystemClock(), open_logs=logs, pulse=pulse)
+        for following in (archive.indexer.run(), pulse.run()):
+            stack.push_async_callback(end_task, asyncio.create_task(following, name="archive"))
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(end_task, sweeping)
@@ -138,6 +146,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             signing_key=key,
             heads=heads,
             glossaries=store.glossaries,
+            archive=archive,
             links=links,
             web_secret=await links.secret("cookies"),
         )

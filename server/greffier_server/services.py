@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from greffier_server.archive import Archive
 from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
 from greffier_server.pipeline.ports import SessionDesk
@@ -85,6 +86,8 @@ class Services:
     """How each session ended; None = that is not noted."""
     glossaries: Glossaries | None = None
     """The terms of tenants; None = only sessions have terms."""
+    archive: Archive | None = None
+    """What becomes of text once it is written: corrections, search, figures; None = no such."""
     links: LinkStore = field(default_factory=MemoryLinks)
     """By which people without a token watch."""
     web_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from greffier_models.catalog import default_models_dir
+from greffier_server.alert_settings import AlertSettings
 from greffier_server.page_settings import PageSettings
 from greffier_server.translation_settings import TranslationSettings
 from greffier_server.transport.whip.settings import WebRtcSettings
@@ -399,6 +400,8 @@ class Settings(BaseSettings):
     """The language model."""
     translation: TranslationSettings = TranslationSettings()
     """Live translation."""
+    alerts: AlertSettings = AlertSettings()
+    """Words of the radio log that call for attention."""
     storage: StorageSettings = StorageSettings()
     """Audio at rest."""
     encryption: EncryptionSettings = EncryptionSettings()

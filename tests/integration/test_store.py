@@ -382,7 +382,18 @@ async def test_the_revisions_add_up_to_the_tables(kind: str, tmp_path: Path, pos
     engine = await engine_for(url)
     async with engine.connect() as connection:
         differences = await connection.run_sync(
-            lambda plain: compare_metadata(MigrationContext.configure(plain), metadata)
+            lambda plain: compare_metadata(
+                # The search index is each database's own; it is no table of ours.
+                MigrationContext.configure(
+                    plain,
+                    opts={
+                        "include_object": lambda _o, name, *_rest: (
+                            not str(name).startswith("search_terms")
+                        )
+                    },
+                ),
+                metadata,
+            )
         )
     await engine.dispose()
     assert differences == []

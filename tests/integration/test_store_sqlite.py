@@ -43,7 +43,7 @@ async def test_a_full_disk_is_said_so_and_leaves_what_was_stored(
     tmp_path: Path, quota: Quota
 ) -> None:
     url = f"sqlite:///{tmp_path}/greffier.db"
-    quota.pages = 40
+    quota.pages = 100
     store = await SqlStore.open(url)
     await store.create(row())
     small = chain(SegmentTranslated(1, "en", "short"))

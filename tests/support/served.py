@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from greffier_server.app import create_app
+from greffier_server.archive import Archive
 from greffier_server.bundle.signing import SigningKey
 from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
@@ -99,6 +100,8 @@ async def served(
     journal: AudioJournal | None = None,
     ping_s: float = 20.0,
     signing_key: SigningKey | None = None,
+    archived: Callable[[MemoryStore, FakeDesk, Metrics], AbstractAsyncContextManager[Archive]]
+    | None = None,
 ) -> AsyncGenerator[Served, None]:
     """Serve until the block ends."""
     settings = settings or Settings()
@@ -106,6 +109,8 @@ async def served(
     desk, metrics = FakeDesk(store), Metrics()
     connections = Connections(limit=settings.limits.connections)
     readiness = [Readiness(ready=True)]
+    stack = AsyncExitStack()
+    archive = await stack.enter_async_context(archived(store, desk, metrics)) if archived else None
     services = Services(
         desk=desk,
         store=store,
@@ -113,6 +118,7 @@ async def served(
         readiness=lambda: readiness[-1],
         journal=journal,
         signing_key=signing_key,
+        archive=archive,
     )
     app = create_app(settings, services, connections=connections, routes=routes)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -138,3 +144,4 @@ async def served(
         server.should_exit = True
         await running
         listener.close()
+        await stack.aclose()

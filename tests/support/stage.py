@@ -18,6 +18,7 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 from greffier_server.settings import Settings
+from tests.support.archived import loose_archive
 from tests.support.fake_desk import FakeSession
 from tests.support.served import Served, served
 
@@ -118,7 +119,7 @@ def stage(settings: Settings | None = None) -> Generator[Stage, None, None]:
     ends: list[asyncio.Event] = []
 
     async def run() -> None:
-        async with served(settings) as server:
+        async with served(settings, archived=loose_archive) as server:
             ends.append(asyncio.Event())
             held.append(Stage(server, asyncio.get_running_loop()))
             ready.set()

@@ -30,6 +30,7 @@ MinutesKind = Literal["compte-rendu", "summary"]
 ChannelUse = Literal["mix", "separate"]
 MissingCause = Literal["source_lost", "packet_loss", "stream_restarted", "undecodable_audio"]
 AudioProfile = Literal["wide", "telephone", "radio"]
+CorrectionKind = Literal["words", "speaker", "translation", "minutes", "verdict", "action", "alert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +330,47 @@ class Error:
     retryable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectionTarget:
+    """What an editor set right; which fields count, `kind` says."""
+
+    kind: CorrectionKind
+    """``words`` of a segment, name of a ``speaker``, ``translation`` of a segment, sentence of the
+    ``minutes`` or what is thought of it (``verdict``), ``action`` taken upon a segment, whether an
+    ``alert`` that it raised was seen."""
+    segment: int = 0
+    """0 with ``speaker``: wherever this speaker speaks."""
+    first: int = 0
+    """First word, counted from 0 in the words as they were recognised."""
+    end: int = 0
+    """Behind the last word."""
+    reading: int = 0
+    """Whose words: 0 = the live text's, n = the n-th second pass's."""
+    language: str = ""
+    """Of the translation."""
+    speaker: str = ""
+    """As recognition named the speaker."""
+    minutes: int = 0
+    """Which minutes of the session, from 1: they may be written anew."""
+    section: str = ""
+    """Of the minutes, as the fields of ``minutes`` are called."""
+    item: int = 0
+    """Of the section, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """An editor set something right; what was recognised stays on record."""
+
+    seq: int
+    at_ms: int
+    """When, in milliseconds since the epoch."""
+    who: str
+    target: CorrectionTarget
+    old: str
+    new: str
+
+
 ClientMessage = Start | Watch | Finish | Missing
 ServerMessage = (
     Started
@@ -340,6 +382,7 @@ ServerMessage = (
     | Withheld
     | Quality
     | Minutes
+    | Correction
     | Finished
     | Error
 )

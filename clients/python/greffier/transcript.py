@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NotRequired, TypedDict
 
+from greffier.patches import Patch, patched, pieces
 from greffier.plain import to_plain
 from greffier.protocol import (
     Caption,
     CaptionWord,
+    Correction,
     Error,
     Finished,
     Gap,
@@ -104,9 +106,10 @@ class Segment:
     start_ms: int
     end_ms: int
     text: str = ""
-    """Committed; keeps the leading space of its first word."""
+    """Committed, and corrected; keeps the leading space of its first word."""
     tail: str = ""
     words: tuple[CaptionWord, ...] = ()
+    """As they were recognised."""
     language: str = ""
     speaker: str | None = None
     closed: bool = False
@@ -124,6 +127,12 @@ class Transcript:
         self.errors: list[Error] = []
         self.quality = "full"
         self.minutes: Minutes | None = None
+        self.corrections: list[Correction] = []
+        """What editors set right, in order; names and texts here have it already."""
+        self._patches: dict[int, tuple[Patch, ...]] = {}
+        self._voices: dict[int, str | None] = {}
+        self._names: dict[str, str] = {}
+        self._own_names: dict[int, str] = {}
         self.finished: Finished | None = None
         self.lag_ms = 0
         """Of the newest caption."""
@@ -167,6 +176,9 @@ class Transcript:
                 self.quality = level
             case Minutes():
                 self.minutes = message
+            case Correction():
+                self.corrections.append(message)
+                self._correction(message)
             case Finished():
                 self.finished = message
             case _:
@@ -215,22 +227,59 @@ class Transcript:
         known = self.segments.get(caption.segment)
         if known is None:
             known = Segment(caption.segment, start_ms=caption.start_ms, end_ms=caption.end_ms)
+        words = known.words + caption.words
+        text = known.text + caption.committed
+        if patches := self._patches.get(caption.segment):
+            text = "".join(piece.text for piece in pieces(words, patches))
+        voice = caption.speaker or self._voices.get(caption.segment)
         self.segments[caption.segment] = replace(
             known,
             start_ms=min(known.start_ms, caption.start_ms),
             end_ms=max(known.end_ms, caption.end_ms),
-            text=known.text + caption.committed,
+            text=text,
             tail="" if caption.closed else caption.tail,
-            words=known.words + caption.words,
+            words=words,
             language=caption.language or known.language,
-            speaker=caption.speaker or known.speaker,
+            speaker=self._named(caption.segment, voice),
             closed=known.closed or caption.closed,
         )
 
     def _speaker(self, message: Speaker) -> None:
         known = self.segments.get(message.segment)
         if known is not None:
-            self.segments[message.segment] = replace(known, speaker=message.speaker)
+            name = self._named(message.segment, message.speaker)
+            self.segments[message.segment] = replace(known, speaker=name)
+
+    def _named(self, segment: int, voice: str | None) -> str | None:
+        """Return the name that a segment's speaker was given last."""
+        self._voices[segment] = voice
+        own = self._own_names.get(segment)
+        return own or self._names.get(voice or "", voice or "") or None
+
+    def _correction(self, message: Correction) -> None:
+        target = message.target
+        known = self.segments.get(target.segment)
+        match target.kind:
+            case "words" if known is not None and target.reading == 0:
+                patch = Patch(target.first, target.end, message.new)
+                patches = patched(self._patches.get(known.id, ()), patch)
+                self._patches[known.id] = patches
+                text = "".join(piece.text for piece in pieces(known.words, patches))
+                self.segments[known.id] = replace(known, text=text)
+            case "translation" if known is not None:
+                translated = TranslatedText(message.new, closed=True)
+                translations = {**known.translations, target.language: translated}
+                self.segments[known.id] = replace(known, translations=translations)
+            case "speaker":
+                if target.segment:
+                    self._own_names[target.segment] = message.new
+                else:
+                    self._names[target.speaker] = message.new
+                for segment in list(self.segments.values()):
+                    name = self._named(segment.id, self._voices.get(segment.id))
+                    self.segments[segment.id] = replace(segment, speaker=name)
+            case _:  # of the minutes and of the radio log: `corrections` has them
+                pass
 
     def _translation(self, message: Translation) -> None:
         known = self.segments.get(message.segment)

@@ -43,5 +43,12 @@ PAGES: tuple[Page, ...] = (
         layout="stage",
         preload=("js/core/live.js", "js/core/transcript.js"),
     ),
+    Page("sessions", "/sessions", menu=30, preload=("js/core/api.js",)),
+    Page(
+        "record",
+        "/sessions/{session}",
+        preload=("js/core/api.js", "js/record/model.js", "js/record/player.js"),
+    ),
+    Page("radio", "/radio", menu=40, preload=("js/core/api.js",)),
     Page("sign-in", "/sign-in", access="anyone"),
 )

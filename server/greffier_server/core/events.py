@@ -17,6 +17,7 @@ from greffier.protocol import (
     AudioProfile,
     ChannelUse,
     Continuation,
+    CorrectionTarget,
     Doubt,
     GlossaryTerm,
     Minutes,
@@ -29,6 +30,7 @@ __all__ = [
     "AudioAnchored",
     "ClientAttached",
     "ClientDetached",
+    "Corrected",
     "DecisionsTimed",
     "Event",
     "GapFound",
@@ -55,6 +57,7 @@ __all__ = [
     "TailRevised",
     "TextWithheld",
     "TranslationRevised",
+    "WatchHandedOver",
     "WordsCommitted",
 ]
 
@@ -410,6 +413,31 @@ class AudioAnchored:
     """SHA-256 (hexadecimal) over the digest before, the place, and the bytes of the stretch."""
 
 
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """An editor set something right (see `core/corrections.py`); also after the session's end."""
+
+    durable: ClassVar[bool] = True
+    who: str
+    target: CorrectionTarget
+    old: str
+    """What stood there; the events before are as they were."""
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchHandedOver:
+    """A radio watch passed from one operator to the next, with a note; also after the end."""
+
+    durable: ClassVar[bool] = True
+    who: str
+    relieved_by: str
+    from_at_ms: int
+    """Wall clock, milliseconds since the epoch."""
+    to_at_ms: int
+    note: str
+
+
 Event = (
     SessionStarted
     | ClientAttached
@@ -439,6 +467,8 @@ Event = (
     | RecognitionBegun
     | DecisionsTimed
     | AudioAnchored
+    | Corrected
+    | WatchHandedOver
 )
 
 

@@ -10,6 +10,7 @@ from greffier_server.core.events import (
     AudioAnchored,
     ClientAttached,
     ClientDetached,
+    Corrected,
     DecisionsTimed,
     Event,
     GapFound,
@@ -36,6 +37,7 @@ from greffier_server.core.events import (
     TailRevised,
     TextWithheld,
     TranslationRevised,
+    WatchHandedOver,
     WordsCommitted,
 )
 
@@ -107,6 +109,15 @@ class SessionState:
     second_pass: SecondReading | None = None
     minutes_revised: bool = False
     """The minutes were written from the text of a second pass."""
+    minutes_count: int = 0
+    """How often minutes were written."""
+    passes: int = 0
+    """Second passes that were finished."""
+    corrections: tuple[Corrected, ...] = ()
+    """In order; `core/corrections.py` applies them, nothing here is changed by them."""
+    pinned: Mapping[int, PassageRevised] = field(default_factory=dict[int, PassageRevised])
+    """By segment, the reading that words were last corrected in, where it is a second one."""
+    handovers: tuple[WatchHandedOver, ...] = ()
 
     @property
     def text(self) -> str:
@@ -146,6 +157,8 @@ class _Growing:
         self._failures = list(state.failures)
         self._notes = list(state.notes)
         self._revisions = dict(state.second_pass.revisions if state.second_pass else {})
+        self._corrections = list(state.corrections)
+        self._pinned = dict(state.pinned)
 
     def state(self) -> SessionState:
         """The state so far; nothing may be added afterwards."""
@@ -161,6 +174,8 @@ class _Growing:
             failures=tuple(self._failures),
             notes=tuple(self._notes),
             second_pass=second_pass,
+            corrections=tuple(self._corrections),
+            pinned=self._pinned,
         )
 
     def add(self, event: Event) -> None:
@@ -200,6 +215,10 @@ class _Growing:
             case PassageRevised():
                 if self._rest.second_pass is not None:
                     self._revisions[event.segment] = event
+            case Corrected(target=target):
+                self._corrections.append(event)
+                if target.kind == "words" and target.reading and target.segment in self._revisions:
+                    self._pinned[target.segment] = self._revisions[target.segment]
             case _:
                 self._rest = _apply_to_rest(self._rest, event)
 
@@ -220,7 +239,8 @@ def _apply_to_rest(
     | ClientDetached
     | RecognitionBegun
     | DecisionsTimed
-    | AudioAnchored,
+    | AudioAnchored
+    | WatchHandedOver,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -239,13 +259,19 @@ def _apply_to_rest(
         case MinutesWritten():
             second = state.second_pass
             revised = second is not None and second.finished is not None
-            return replace(state, minutes=event.minutes, minutes_revised=revised)
+            count = state.minutes_count + 1
+            return replace(
+                state, minutes=event.minutes, minutes_revised=revised, minutes_count=count
+            )
         case SessionFinished():
             return replace(state, finished=event)
         case SecondPassFinished():
             if state.second_pass is None:
                 return state
-            return replace(state, second_pass=replace(state.second_pass, finished=event))
+            reading = replace(state.second_pass, finished=event)
+            return replace(state, second_pass=reading, passes=state.passes + 1)
+        case WatchHandedOver():
+            return replace(state, handovers=(*state.handovers, event))
         case (
             ClientAttached()
             | ClientDetached()

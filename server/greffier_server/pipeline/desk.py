@@ -291,6 +291,11 @@ class Desk:
         async for record in records:
             yield record
 
+    def log_of(self, tenant: str, session: str) -> EventLog | None:
+        """Return the log of a session that is live here."""
+        live = self._live.get((tenant, session))
+        return None if live is None else live.session.log
+
     async def delete(self, tenant: str, session: str) -> None:
         """End the session if it is live, here or elsewhere, then delete its events and audio."""
         live = self._live.pop((tenant, session), None)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from greffier_models.protocols import TextGenerator, VoiceActivityDetector
+from greffier_server.core.corrections import shown
 from greffier_server.core.events import (
     MinutesWritten,
     PassageRevised,
@@ -21,7 +22,7 @@ from greffier_server.core.events import (
     SessionFinished,
     StageFailed,
 )
-from greffier_server.core.revisions import Heard, align, count, differences, revised
+from greffier_server.core.revisions import Heard, align, count, differences
 from greffier_server.core.speech import SpeechSettings
 from greffier_server.core.state import Segment, SessionState, fold
 from greffier_server.errors import (
@@ -115,6 +116,11 @@ class SecondPass:
         self._busy = busy
         self._generator = generator
         self._options = options or SecondPassOptions()
+        self._logs: dict[tuple[str, str], EventLog] = {}
+
+    def log_of(self, tenant: str, session: str) -> EventLog | None:
+        """Return the log that a pass writes to now; others append to the session through it."""
+        return self._logs.get((tenant, session))
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -161,9 +167,8 @@ class SecondPass:
         """
         row = await self._finished(job.tenant, job.session)
         order = _Order(**json.loads(job.payload)) if job.payload else _Order()
-        records = [record async for record in self._store.events(job.tenant, job.session)]
+        records, log = await self._hold(row)
         state = await asyncio.to_thread(fold, records)
-        log = EventLog(row.tenant, row.session, clock=self._clock, sink=self._sink, history=records)
         try:
             passed = _last(records, SecondPassFinished)
             if passed <= order.after:
@@ -174,7 +179,24 @@ class SecondPass:
             if wanted and _last(records, MinutesWritten) < passed:
                 await self._write_minutes(log)
         finally:
+            del self._logs[row.tenant, row.session]
+            log.close()
             await log.settled()
+
+    async def _hold(self, row: SessionRow) -> tuple[Sequence[Recorded], EventLog]:
+        """Return the log with its records; from now on, others of this process append through it.
+
+        A correction that is recorded in between is read too, or the pass could not be recorded.
+        """
+        key = (row.tenant, row.session)
+        records = [record async for record in self._store.events(*key)]
+        while True:
+            log = EventLog(*key, clock=self._clock, sink=self._sink, history=records)
+            self._logs[key] = log
+            newer = [record async for record in self._store.events(*key, after=len(records))]
+            if not newer:
+                return records, log
+            records += newer
 
     async def abandon(self, job: Job, code: str) -> None:
         """Record that a job will not be tried again."""
@@ -272,7 +294,7 @@ def _compared(
 
 
 def _as_revised(records: Sequence[Recorded]) -> SessionState:
-    return revised(fold(records))
+    return shown(fold(records))
 
 
 def _last(records: Sequence[Recorded], kind: type[SecondPassFinished | MinutesWritten]) -> int:

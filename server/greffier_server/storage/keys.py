@@ -93,6 +93,10 @@ class TenantKey:
         info = f"greffier/{purpose}/{self.tenant}/{session}".encode()
         return AESGCM(_derive(self.secret, info))
 
+    def search_secret(self) -> bytes:
+        """Return the key that the terms of the search index are blinded with."""
+        return _derive(self.secret, f"greffier/search/{self.tenant}".encode())
+
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:

@@ -34,11 +34,13 @@ from greffier_server.storage.rows import (
     storable,
 )
 from greffier_server.storage.schema import upgrade
+from greffier_server.storage.search import SqlSearch, purge
 from greffier_server.storage.session_rows import SESSION_COLUMNS, session_row
 from greffier_server.storage.sql_errors import ConnectionLost, ConstraintRefused, translated
 from greffier_server.storage.store import Job, SessionRow
 from greffier_server.storage.tables import events, sessions
 from greffier_server.storage.texts import PlainTexts, Texts
+from greffier_server.storage.usage import SqlUsage
 
 __all__ = ["SqlStore"]
 
@@ -219,6 +221,7 @@ class SqlStore:
         if gone.rowcount and self._sqlite:
             # The rows are gone; what is left is tidying, done again after the next deletion.
             try:
+                await purge(self._write)
                 await self._shrink()
             except StorageFailed as error:
                 _log.warning("the database file could not be tidied: %s", error.message)
@@ -274,6 +277,14 @@ class SqlStore:
     async def close(self) -> None:
         """Release connections."""
         await self._engine.dispose()
+
+    def search(self) -> SqlSearch:
+        """Return the index over the words of this store's sessions."""
+        return SqlSearch(self._read, self._write, self._texts)
+
+    def usage(self) -> SqlUsage:
+        """Return the figures of use of this store's sessions."""
+        return SqlUsage(self._read, self._write, self._texts)
 
     @asynccontextmanager
     async def _read(self) -> AsyncGenerator[AsyncConnection, None]:

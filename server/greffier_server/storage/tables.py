@@ -19,11 +19,15 @@ __all__ = [
     "audio_objects",
     "audio_recordings",
     "events",
+    "feedback",
     "glossary_terms",
     "jobs",
     "metadata",
     "nodes",
+    "search_passages",
+    "search_progress",
     "sessions",
+    "usage_days",
     "viewer_links",
     "web_secrets",
 ]
@@ -163,6 +167,74 @@ glossary_terms = Table(  # of the tenant; a session's own are in its first event
     Column("term", Text, nullable=False),  # SHA-256 over spelling and language
     Column("body", Text, nullable=False),  # JSON, encrypted where words are
     PrimaryKeyConstraint("tenant", "term", name="pk_glossary_terms"),
+)
+
+search_passages = Table(  # the index over `terms` is in the migration: each database has its own
+    "search_passages",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), autoincrement=True, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # title, speech, translation or minutes
+    Column("language", Text, nullable=False),
+    Column("segment", BigInteger, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("terms", Text, nullable=False),  # folded; blinded where texts are encrypted
+    PrimaryKeyConstraint("id", name="pk_search_passages"),
+    UniqueConstraint(
+        "tenant", "session", "kind", "language", "segment", name="uq_search_passages_place"
+    ),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_search_passages_session",
+        ondelete="CASCADE",
+    ),
+)
+
+search_progress = Table(
+    "search_progress",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # indexed up to this event
+    Column("duration_ms", BigInteger, nullable=False),  # counted in `usage_days`, as what follows
+    Column("words", BigInteger, nullable=False),
+    Column("corrections", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "session", name="pk_search_progress"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_search_progress_session",
+        ondelete="CASCADE",
+    ),
+)
+
+usage_days = Table(  # sums that name no session: they outlive deletion
+    "usage_days",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("day", Text, nullable=False),  # UTC, ISO 8601
+    Column("language", Text, nullable=False),
+    Column("sessions", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("words", BigInteger, nullable=False),
+    Column("corrections", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "day", "language", name="pk_usage_days"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("rating", Integer, nullable=False),  # 1 to 5
+    Column("comment", Text, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_feedback"),
+    Index("ix_feedback_tenant", "tenant", "at_ms"),
 )
 
 viewer_links = Table(

@@ -7,9 +7,10 @@ begins with a brace, so the two are told apart text by text, and old ones stay r
 import asyncio
 import base64
 import binascii
+import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,8 @@ _PURPOSE = "text"
 _FRESH_S = 1.0
 """A key that is destroyed meanwhile is used for so long at most."""
 _CIPHERS = 1024
+_BLIND_BYTES = 8
+"""Of a term's HMAC: enough to tell the words of an archive apart."""
 
 
 class Texts(Protocol):
@@ -55,6 +58,14 @@ class Texts(Protocol):
         """
         ...
 
+    def blind(self, tenant: str, terms: str) -> str:
+        """Return the terms of a passage (parted by spaces) as the search index holds them."""
+        ...
+
+    def forms(self, tenant: str, term: str) -> Sequence[str]:
+        """Return every form in which a term that is sought may be held; in the clear first."""
+        ...
+
 
 def is_encrypted(stored: str) -> bool:
     """Whether a stored text needs a key."""
@@ -80,6 +91,16 @@ class PlainTexts:
             raise missing_key()
         return stored
 
+    def blind(self, tenant: str, terms: str) -> str:
+        """Return `terms`."""
+        del tenant
+        return terms
+
+    def forms(self, tenant: str, term: str) -> Sequence[str]:
+        """Return `term` alone."""
+        del tenant
+        return (term,)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -101,6 +122,7 @@ class EncryptedTexts:
         self._keys = keys
         self._known: dict[str, _Known] = {}
         self._ciphers: OrderedDict[tuple[bytes, str, str], AESGCM] = OrderedDict()
+        self._search_secrets: OrderedDict[bytes, bytes] = OrderedDict()
 
     async def prepare(self, tenants: Iterable[str], *, writing: bool = False) -> None:
         """Get the keys of `tenants`; where `writing`, make those that are missing."""
@@ -148,6 +170,28 @@ class EncryptedTexts:
             raise _changed() from None
         return text.decode("utf-8", "surrogatepass")
 
+    def blind(self, tenant: str, terms: str) -> str:
+        """Return `terms` under a key of the tenant: equal ones stay equal, nothing else is told."""
+        known = self._known.get(tenant)
+        if known is None or known.current is None:
+            raise missing_key()
+        secret = self._search_secret(known.current)
+        return " ".join(_blinded(secret, term) for term in terms.split())
+
+    def forms(self, tenant: str, term: str) -> Sequence[str]:
+        """Return `term`, of before encryption was switched on, and blinded with every key."""
+        known = self._known.get(tenant)
+        keys = () if known is None else known.by_id.values()
+        return (term, *(_blinded(self._search_secret(key), term) for key in keys))
+
+    def _search_secret(self, key: TenantKey) -> bytes:
+        secret = self._search_secrets.get(key.id)
+        if secret is None:
+            secret = self._search_secrets[key.id] = key.search_secret()
+            if len(self._search_secrets) > _CIPHERS:
+                self._search_secrets.popitem(last=False)
+        return secret
+
     def _load(self, tenants: list[str], writing: bool, now_s: float) -> dict[str, _Known]:
         found: dict[str, _Known] = {}
         for tenant in tenants:
@@ -167,6 +211,11 @@ class EncryptedTexts:
             if len(self._ciphers) > _CIPHERS:
                 self._ciphers.popitem(last=False)
         return cipher
+
+
+def _blinded(secret: bytes, term: str) -> str:
+    digest = hmac.digest(secret, term.encode("utf-8", "surrogatepass"), "sha256")
+    return f"b{digest[:_BLIND_BYTES].hex()}"
 
 
 def _place(tenant: str, session: str, place: str) -> bytes:

@@ -12,6 +12,7 @@ from greffier._version import __version__
 from greffier.plain import to_plain
 from greffier_server import schema
 from greffier_server.core import captions, minutes_document
+from greffier_server.core.corrections import shown
 from greffier_server.core.records import encode_record
 from greffier_server.core.revisions import revised
 from greffier_server.core.state import SessionState, fold
@@ -167,6 +168,9 @@ async def get_captions(
     revision: Annotated[
         Revision | None, Query(description="Which reading; the second where there is one.")
     ] = None,
+    corrections: Annotated[
+        bool, Query(description="As editors have corrected it; else as it was recognised.")
+    ] = True,
 ) -> Response:
     """Committed text so far, as subtitles, text or data."""
     _, state = await _state(parts, tenant, session)
@@ -175,7 +179,9 @@ async def get_captions(
         raise NoSecondPass("the session was not read a second time, or not yet")
     if revision is Revision.LIVE:
         second = False
-    if second:
+    if corrections:
+        state = await asyncio.to_thread(shown, state, second=second)
+    elif second:
         state = await asyncio.to_thread(revised, state)
     if kind is CaptionFormat.JSON:
         written = await asyncio.to_thread(captions.to_json, state)
@@ -204,6 +210,7 @@ async def get_translation(
             "the session is not translated into this language; "
             "name it in translate_to when the session starts"
         )
+    state = await asyncio.to_thread(shown, state, second=False)
     if kind is CaptionFormat.JSON:
         return JSONResponse(_translation(state, language))
     return await _written(state, language, kind)
@@ -239,9 +246,11 @@ async def get_minutes(
         )
     if kind is MinutesFormat.MD:
         # They quote what they were written from.
-        quoted = await asyncio.to_thread(revised, state) if state.minutes_revised else state
-        text = await asyncio.to_thread(minutes_document.to_markdown, state.minutes, quoted)
+        quoted = await asyncio.to_thread(shown, state, second=state.minutes_revised)
+        minutes = quoted.minutes or state.minutes
+        text = await asyncio.to_thread(minutes_document.to_markdown, minutes, quoted)
         return PlainTextResponse(text, media_type="text/markdown")
+    state = await asyncio.to_thread(shown, state)
     return JSONResponse(to_plain(state.minutes))
 
 

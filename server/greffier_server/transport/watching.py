@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from greffier.protocol import Finished, Started
+from greffier.protocol import Correction, Finished, Started
 from greffier_server.core.events import Recorded
 from greffier_server.errors import SessionClosed, UnexpectedMessage
 from greffier_server.transport.frames import FrameReader, Outbox, closing
@@ -63,15 +63,20 @@ class WatchingConnection:
 
     async def _relay(self) -> None:
         greeted = False
+        finished: Finished | None = None
         async with closing(self._records) as records:
             async for record in records:
                 if not greeted:
                     await self._outbox.put(self._greeting)
                     greeted = True
                 for message in self._mapping.messages(record):
-                    await self._outbox.put(message)
                     if isinstance(message, Finished):
-                        return
+                        finished = message
+                    elif finished is None or isinstance(message, Correction):
+                        await self._outbox.put(message)
+        if finished is not None:  # the last message, behind what was corrected since
+            await self._outbox.put(finished)
+            return
         if self._connections.stopping:
             raise _stopping()
         raise SessionClosed("the session was ended by the server; nothing more will come")

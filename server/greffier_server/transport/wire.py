@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from greffier.protocol import (
     Caption,
     CaptionWord,
+    Correction,
     Error,
     Finished,
     Gap,
@@ -21,6 +22,7 @@ from greffier.protocol import (
 from greffier_models.types import Word
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.events import (
+    Corrected,
     GapFound,
     LanguageDetected,
     MinutesWritten,
@@ -132,6 +134,10 @@ class WireMapping:
                 return Quality(seq, level)
             case MinutesWritten(minutes=minutes) if self._minutes:
                 return replace(minutes, seq=seq)
+            case Corrected() as event if self._concerns(event):
+                # Who watches by a link is not told who works here.
+                who = event.who if self._minutes else ""
+                return Correction(seq, record.at_ms, who, event.target, event.old, event.new)
             case StageFailed() as event:
                 return Error(event.code, event.message, event.retryable)
             case SessionFinished(reason=reason):
@@ -149,6 +155,12 @@ class WireMapping:
         languages = ", ".join(started.translate_to) or "no language"
         message = f"this session is not translated into {', '.join(missing)}, but into {languages}"
         return Error("not_translated", message)
+
+    def _concerns(self, event: Corrected) -> bool:
+        """Whether the reader sees what was corrected."""
+        if event.target.kind == "translation":
+            return self._wants(event.target.language)
+        return self._minutes or event.target.kind in ("words", "speaker")
 
     def _wants(self, language: str) -> bool:
         return self._languages is None or language in self._languages

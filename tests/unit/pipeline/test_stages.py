@@ -34,6 +34,7 @@ from greffier_server.core.events import (
 )
 from greffier_server.pipeline.anchor import AnchorStage
 from greffier_server.pipeline.diarize import DiarizeStage
+from greffier_server.pipeline.editing import WRITES as EDITOR_WRITES
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.stages import AbsentModel, Translating, downstream_stages
 from tests.support.meetings import new_log, spoken
@@ -125,7 +126,13 @@ def test_the_check_itself_can_fail() -> None:
 
 
 def test_every_event_has_a_writer() -> None:
-    writes = SESSION_WRITES | RECOGNITION_WRITES | DiarizeStage.writes | SECOND_PASS_WRITES
+    writes = (
+        SESSION_WRITES
+        | RECOGNITION_WRITES
+        | DiarizeStage.writes
+        | SECOND_PASS_WRITES
+        | EDITOR_WRITES
+    )
     for stage in [*_stages("en"), AnchorStage]:
         writes |= stage.writes
     assert writes == frozenset(get_args(Event))

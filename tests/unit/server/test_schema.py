@@ -15,6 +15,8 @@ from greffier.protocol import (
     Caption,
     CaptionWord,
     ClientMessage,
+    Correction,
+    CorrectionTarget,
     Error,
     Finish,
     Finished,
@@ -64,6 +66,9 @@ EXAMPLES: tuple[ClientMessage | ServerMessage, ...] = (
     Withheld(7, 0, 10, "loop"),
     Quality(8, "finals-only"),
     Minutes(9, "fr", "T", actions=(MinutesItem("x", (1, 2), True, "A", "lundi"),)),
+    Correction(
+        9, 1_700_000_000_000, "Mme Élue", CorrectionTarget("words", 3, 1, 2), "butget", "budget"
+    ),
     Finished(10, "finish"),
     Error("server_busy", "try again", True),
 )
