@@ -11,12 +11,14 @@ from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
 from greffier_server.transport.auth import Gate
+from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.space import add_space_route
+from greffier_server.transport.sse import add_sse_routes
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["create_app"]
@@ -71,7 +73,11 @@ def create_app(
     add_bundle_routes(app)
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
-    live = LiveEndpoint(services, gate=gate, limits=settings.limits, connections=held)
+    broadcasts = app.state.broadcasts = Broadcasts(services.desk, held)
+    add_sse_routes(app)
+    live = LiveEndpoint(
+        services, gate=gate, limits=settings.limits, connections=held, broadcasts=broadcasts
+    )
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     app.router.routes.extend(routes)
     app.router.default = no_such_socket

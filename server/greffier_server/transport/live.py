@@ -17,6 +17,7 @@ from greffier_server.services import Services
 from greffier_server.settings import LimitSettings
 from greffier_server.telemetry import bind_session
 from greffier_server.transport.auth import Gate
+from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
 from greffier_server.transport.greeting import parse_first
 from greffier_server.transport.guesses import Guesses
@@ -46,6 +47,7 @@ class LiveEndpoint:
         gate: decides who may connect.
         limits: sizes and times.
         connections: counts them, and ends them on shutdown.
+        broadcasts: what viewers are told.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class LiveEndpoint:
         gate: Gate,
         limits: LimitSettings,
         connections: Connections,
+        broadcasts: Broadcasts,
     ) -> None:
         self._services = services
+        self._broadcasts = broadcasts
         self._gate = gate
         self._limits = limits
         self._connections = connections
@@ -155,16 +159,15 @@ class LiveEndpoint:
 
     async def _watch(self, tenant: str, watch: Watch, reader: FrameReader, outbox: Outbox) -> None:
         bind_session(watch.session)
-        connection = WatchingConnection(
-            self._services.desk.follow(tenant, watch.session, after=0),
-            greeting=Started(watch.session, "", watch.after_seq),
-            reader=reader,
-            outbox=outbox,
-            mapping=WireMapping(after_seq=watch.after_seq, languages=watch.languages),
-            connections=self._connections,
-        )
-        with self._services.metrics.connections_active.labels("viewer").track_inprogress():
-            await connection.run()
+        async with self._broadcasts.join(tenant, watch.session) as broadcast:
+            connection = WatchingConnection(
+                broadcast.batches(after_seq=watch.after_seq, languages=watch.languages),
+                greeting=Started(watch.session, "", watch.after_seq),
+                reader=reader,
+                outbox=outbox,
+            )
+            with self._services.metrics.connections_active.labels("viewer").track_inprogress():
+                await connection.run()
         await outbox.goodbye()
 
     async def _end(self, socket: WebSocket, group: ExceptionGroup[Exception]) -> None:
