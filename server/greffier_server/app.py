@@ -13,6 +13,7 @@ from greffier_server.transport.answers import Boundary, answer_errors, no_such_s
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.bundle import add_bundle_routes
+from greffier_server.transport.deliveries import add_delivery_routes
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
@@ -75,6 +76,7 @@ def create_app(
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     broadcasts = app.state.broadcasts = Broadcasts(services.desk, held)
     add_sse_routes(app)
+    add_delivery_routes(app)
     live = LiveEndpoint(
         services, gate=gate, limits=settings.limits, connections=held, broadcasts=broadcasts
     )

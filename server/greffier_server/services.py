@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
+from greffier_server.outlets.courier import Courier
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.space import SpaceLedger
@@ -80,3 +81,5 @@ class Services:
     """Signs bundles; None = this process makes none."""
     heads: HeadRegister | None = None
     """How each session ended; None = that is not noted."""
+    courier: Courier | None = None
+    """Tells outlets of sessions; None = there are none."""

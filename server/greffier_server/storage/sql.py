@@ -269,6 +269,14 @@ class SqlStore:
         """Release connections."""
         await self._engine.dispose()
 
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a transaction that may write; on SQLite one at a time, in turn."""
+        return self._write()
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a connection to read with."""
+        return self._read()
+
     @asynccontextmanager
     async def _read(self) -> AsyncGenerator[AsyncConnection, None]:
         with translated():

@@ -10,6 +10,7 @@
     * NoSecondPass: the session has none, or none yet
     * NoSecondReader: this server makes none
     * NoSigningKey: this server signs nothing
+    * NoOutlets: this server tells nobody of sessions
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -29,6 +30,7 @@ __all__ = [
     "IdleTimeout",
     "NoAudio",
     "NoMinutes",
+    "NoOutlets",
     "NoSecondPass",
     "NoSecondReader",
     "NoSigningKey",
@@ -101,6 +103,13 @@ class NoSecondReader(ServerError):
     """This server makes no second passes."""
 
     code = "no_second_reader"
+    status = 501
+
+
+class NoOutlets(ServerError):
+    """No webhook and no broker is configured."""
+
+    code = "no_outlets"
     status = 501
 
 
