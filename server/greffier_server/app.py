@@ -15,6 +15,7 @@ from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.deliveries import add_delivery_routes
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.hls import Reels, add_hls_routes
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.live import LiveEndpoint
 from greffier_server.transport.review import add_review_routes
@@ -44,12 +45,14 @@ def create_app(
     """
     held = connections or Connections(limit=settings.limits.connections)
     gate = Gate(settings)
+    reels = Reels(services.desk)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None, None]:
         yield
         held.stop()
         await held.wait_empty(timeout_s=settings.limits.drain_s)
+        await reels.close()
 
     app = FastAPI(
         title="Greffier",
@@ -75,7 +78,9 @@ def create_app(
     # What adapters of other protocols are given; each adds its routes here.
     app.state.doorway = Doorway(services, gate, settings.limits, held)
     broadcasts = app.state.broadcasts = Broadcasts(services.desk, held)
+    app.state.reels = reels
     add_sse_routes(app)
+    add_hls_routes(app)
     add_delivery_routes(app)
     live = LiveEndpoint(
         services, gate=gate, limits=settings.limits, connections=held, broadcasts=broadcasts

@@ -5,6 +5,7 @@ import http.server
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from greffier_server.child import ChildServer
+from greffier_server.outlets.signing import verify
 from tests.support.chromium import chromium
 from tests.support.node import CLIENT, built_client, node
 from tests.support.proxy import Proxy
@@ -23,6 +25,7 @@ from tests.support.weights import whisper_tiny_path
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 TOKEN = "typescript-test-token"
+SECRET = "typescript-test-webhook-secret"
 WORST_ERROR_RATE = 0.5
 SCRIPT = Path(__file__).parents[1] / "data" / "typescript" / "speak.mjs"
 
@@ -36,9 +39,25 @@ class Stage:
     server: ChildServer
     page: str
     clip: Clip
+    hooked: list[tuple[bytes, str]]
+    """Bodies and signatures that the server's webhook was sent."""
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Pages(http.server.SimpleHTTPRequestHandler):
+    """Files, and a receiver of webhooks."""
+
+    def __init__(
+        self, *args: Any, directory: str, hooked: list[tuple[bytes, str]], **more: Any
+    ) -> None:
+        self._hooked = hooked
+        super().__init__(*args, directory=directory, **more)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._hooked.append((body, self.headers["Greffier-Signature"]))
+        self.send_response(204)
+        self.end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nobody reads it."""
 
@@ -48,7 +67,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("typescript")
     dist = built_client(folder)
     (folder / "index.html").write_text("<!doctype html><title>Greffier</title>")
-    handler = partial(_Quiet, directory=str(folder))
+    hooked: list[tuple[bytes, str]] = []
+    handler = partial(_Pages, directory=str(folder), hooked=hooked)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as pages:
         threading.Thread(target=pages.serve_forever, daemon=True).start()
         page = f"http://127.0.0.1:{pages.server_address[1]}"
@@ -57,10 +77,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
             "GREFFIER_TOKENS": f"ville:{TOKEN}",
             "GREFFIER_NETWORK__ALLOWED_ORIGINS": json.dumps([page]),
+            "GREFFIER_WEBHOOKS__ENDPOINTS": json.dumps(
+                [{"name": "test", "tenant": "ville", "url": f"{page}/hook", "secret": SECRET}]
+            ),
         }
         try:
             with ChildServer(data_dir=tmp_path_factory.mktemp("data"), settings=settings) as server:
-                yield Stage(folder, dist, server, page, clip("radio-en", turns=2))
+                yield Stage(folder, dist, server, page, clip("radio-en", turns=2), hooked)
         finally:
             pages.shutdown()
 
@@ -138,6 +161,7 @@ async def test_node_speaks_and_watches_across_cuts(stage: Stage) -> None:
     seqs = [message["seq"] for message in heard.viewer if message["type"] != "resumed"]
     assert seqs == sorted(seqs)
     assert heard.viewer[-1]["type"] == "finished"
+    await _hooked(stage, session, text)
     refused = heard.speaker[-1]
     assert (refused["known"], refused["code"]) == (True, "authentication_failed")
 
@@ -191,6 +215,19 @@ async def test_chromium_speaks_its_microphone_and_resumes(stage: Stage) -> None:
     text = "".join(committed(heard["messages"]).values()).lower()
     said = set(stage.clip.text.lower().replace(",", "").replace(".", "").split())
     assert len(said & set(text.replace(",", "").replace(".", "").split())) >= 3
+
+
+async def _hooked(stage: Stage, session: str, text: str) -> None:
+    """The session was told to the server's webhook as well, word for word."""
+    told: list[Any] = []
+    async with asyncio.timeout(30):
+        while not told or told[-1]["type"] != "finished":
+            await asyncio.sleep(0.05)
+            told = [json.loads(body) for body, _ in stage.hooked if session.encode() in body]
+    said = " ".join(one["text"] for one in told if one["type"] == "segment")
+    assert said.split() == text.split()
+    for body, signature in stage.hooked:
+        assert verify(body, signature, SECRET, now_s=time.time())
 
 
 async def _cut(proxy: Proxy, *, after_s: float) -> int:

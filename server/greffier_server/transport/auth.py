@@ -10,7 +10,7 @@ from greffier_server.errors import AuthenticationFailed, AuthenticationRequired
 from greffier_server.settings import Settings, hash_token, is_loopback
 from greffier_server.transport.refusals import HostRefused, OriginRefused
 
-__all__ = ["DEFAULT_TENANT", "TOKEN_SUBPROTOCOL", "Gate"]
+__all__ = ["DEFAULT_TENANT", "TOKEN_PARAMETERS", "TOKEN_SUBPROTOCOL", "Gate"]
 
 DEFAULT_TENANT = "default"
 """Tenant of everyone on a loopback server without tokens."""
@@ -22,7 +22,8 @@ _OPENAI_SUBPROTOCOL = "openai-insecure-api-key."
 _SCHEMES = ("bearer", "token")
 """Of the Authorization header; as the first of two subprotocols, they announce that the second one
 is the token, which is how browsers give it to Deepgram."""
-_PARAMETERS = ("token", "access_token", "api_key")
+TOKEN_PARAMETERS = ("token", "access_token", "api_key")
+"""Of the query, one of which may carry the token."""
 _DEFAULT_PORTS = (80, 443)
 
 
@@ -116,7 +117,7 @@ def _token(connection: HTTPConnection) -> str:
     if len(offered) > 1 and offered[0].lower() in _SCHEMES:
         return offered[1]
     parameters = connection.query_params
-    return next((parameters[name] for name in _PARAMETERS if parameters.get(name)), "")
+    return next((parameters[name] for name in TOKEN_PARAMETERS if parameters.get(name)), "")
 
 
 def _place(text: str) -> tuple[str, int | None]:

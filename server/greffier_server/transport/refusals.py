@@ -11,6 +11,7 @@
     * NoSecondReader: this server makes none
     * NoSigningKey: this server signs nothing
     * NoOutlets: this server tells nobody of sessions
+    * NoSegmentYet (retryable): a segment of a live track is not complete
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -33,6 +34,7 @@ __all__ = [
     "NoOutlets",
     "NoSecondPass",
     "NoSecondReader",
+    "NoSegmentYet",
     "NoSigningKey",
     "NotTranslated",
     "OriginRefused",
@@ -111,6 +113,14 @@ class NoOutlets(ServerError):
 
     code = "no_outlets"
     status = 501
+
+
+class NoSegmentYet(ServerError):
+    """A player was faster than the session."""
+
+    code = "no_segment_yet"
+    status = 404
+    retryable = True
 
 
 class NoSigningKey(ServerError):

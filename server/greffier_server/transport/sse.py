@@ -24,6 +24,7 @@ from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import bind_session
 from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.broadcast import Broadcasts, Line
+from greffier_server.transport.cross_origin import cross_origin
 from greffier_server.transport.frames import closing
 from greffier_server.transport.greeting import check_watch
 from greffier_server.transport.guest import Doorway
@@ -162,7 +163,7 @@ async def get_live(
     chosen = None if languages is None else tuple(filter(None, languages.split(",")))
     watch = Watch(session, after_seq if seen is None else seen, chosen)
     check_watch(watch)
-    headers = _cross_origin(request)
+    headers = cross_origin(request)
     async with AsyncExitStack() as stack:
         stack.enter_context(doorway.connections.place())
         doorway.check_room()
@@ -205,11 +206,3 @@ async def _over(store: SessionStore, tenant: str, session: str, *, seen: int) ->
             if isinstance(record.event, SessionFinished):
                 return False
     return True
-
-
-def _cross_origin(request: HTTPConnection) -> dict[str, str]:
-    """A page of an allowed origin, which the gate let through, may read the answer (CORS)."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        return {}
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
