@@ -3,6 +3,7 @@
 import asyncio
 import http.server
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -66,6 +67,7 @@ class _Pages(http.server.SimpleHTTPRequestHandler):
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("typescript")
     dist = built_client(folder)
+    shutil.copy(CLIENT.parents[1] / "examples" / "obs" / "captions.html", folder)
     (folder / "index.html").write_text("<!doctype html><title>Greffier</title>")
     hooked: list[tuple[bytes, str]] = []
     handler = partial(_Pages, directory=str(folder), hooked=hooked)
@@ -206,6 +208,17 @@ async def test_chromium_speaks_its_microphone_and_resumes(stage: Stage) -> None:
             """
         )
         assert await cutting == 1
+        # The captions page of the examples, as OBS would show it.
+        address = f"{stage.page}/captions.html?server={stage.server.url.replace('ws', 'http', 1)}"
+        await page.open(f"{address}&session={heard['id']}&token={TOKEN}&lines=9")
+        captions = await page.run(
+            """
+            const place = document.querySelector("#captions");
+            while (place.textContent === "") await new Promise((done) => setTimeout(done, 20));
+            await new Promise((done) => setTimeout(done, 200));
+            return place.textContent;
+            """
+        )
     assert heard["resumed"] == 1
     assert heard["loudest"] > 0.05
     assert heard["sent"] == heard["acknowledged"] >= 0.8 * seconds * 1000
@@ -214,6 +227,7 @@ async def test_chromium_speaks_its_microphone_and_resumes(stage: Stage) -> None:
     assert not [event for event in events if event["event"]["type"] == "GapFound"]
     text = "".join(committed(heard["messages"]).values()).lower()
     said = set(stage.clip.text.lower().replace(",", "").replace(".", "").split())
+    assert captions.replace(" ", "").lower() == text.replace(" ", "")
     assert len(said & set(text.replace(",", "").replace(".", "").split())) >= 3
 
 
