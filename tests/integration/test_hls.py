@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -49,6 +50,10 @@ async def test_a_track_grows_ends_and_stays_what_it_was() -> None:
         await session.finish()
         over = await client.get(f"{track}/playlist.m3u8")
         assert over.text.endswith("#EXT-X-ENDLIST\n")
+        await server.store.append(  # what a second pass adds later
+            [replace(server.store.records["default", session.id][-1], seq=99)]
+        )
+        assert (await client.get(f"{track}/playlist.m3u8")).text == over.text
         assert (await client.get(f"{track}/0.vtt")).text == first.text
         english = await client.get(f"{session.id}/hls/en/playlist.m3u8?window=0&mpegts=900000")
         assert "0.vtt?mpegts=900000" in english.text

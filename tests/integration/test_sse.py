@@ -143,6 +143,7 @@ async def test_a_page_of_an_allowed_site_reads_with_a_token_in_the_address() -> 
         session, _ = await server.desk.open("ville", Start())
         async with reading(server, session.id, Origin=site) as reader:
             assert reader.response.status_code == 401
+            assert reader.response.headers["access-control-allow-origin"] == site
         async with reading(server, session.id, f"?token={TOKEN}", Origin=site) as reader:
             assert reader.response.status_code == 200
             assert reader.response.headers["access-control-allow-origin"] == site
@@ -158,6 +159,24 @@ async def test_a_stopping_server_tells_its_readers() -> None:
             message = (await reader.next())[1]
             assert (message["code"], message["retryable"]) == ("server_stopping", True)
             assert await reader.next() == ("", None)
+
+
+async def test_a_reader_that_does_not_read_does_not_keep_a_server_from_stopping() -> None:
+    async with served() as server:
+        session, _ = await server.desk.open("default", Start(language="fr"))
+        head = f"GET /v1/sessions/{session.id}/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1_024)
+        writer.write(head.encode())
+        viewer = await server.connect(max_queue=1)
+        await viewer.send(json.dumps({"type": "watch", "session": session.id}))
+        await until(lambda: server.connections.count == 2)
+        for _ in range(100):
+            await session.log.append(WordsCommitted(1, (Word("x" * 50_000, 0, 1, 0.9),)))
+        server.connections.stop()
+        assert await server.connections.wait_empty(timeout_s=20)
+        assert not reader.at_eof()
+        writer.transport.abort()
+        viewer.transport.abort()
 
 
 async def test_one_that_does_not_read_holds_up_nobody_of_many() -> None:

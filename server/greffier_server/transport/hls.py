@@ -113,7 +113,8 @@ class Reels:
         now = asyncio.get_running_loop().time()
         self._let_go(now)
         found = self._followed.get(key)
-        if found is None or (found.over and found.reel.seq < row.last_seq):
+        broken = found is not None and found.over and not found.reel.ended
+        if found is None or (broken and found.reel.seq < row.last_seq):
             found = self._followed[key] = _Followed(Reel(track))
             found.task = asyncio.create_task(self._follow(key, found), name="hls")
         found.asked_at = now

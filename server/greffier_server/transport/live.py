@@ -165,6 +165,7 @@ class LiveEndpoint:
                 greeting=Started(watch.session, "", watch.after_seq),
                 reader=reader,
                 outbox=outbox,
+                connections=self._connections,
             )
             with self._services.metrics.connections_active.labels("viewer").track_inprogress():
                 await connection.run()

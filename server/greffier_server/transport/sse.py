@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, FastAPI, Query, Request
@@ -22,12 +23,14 @@ from greffier_server.core.events import SessionFinished
 from greffier_server.errors import MalformedMessage, ServerError
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import bind_session
+from greffier_server.transport.answers import error_answer
 from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.broadcast import Broadcasts, Line
 from greffier_server.transport.cross_origin import cross_origin
 from greffier_server.transport.frames import closing
 from greffier_server.transport.greeting import check_watch
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.stopping import Connections
 
 __all__ = ["EventStream", "add_sse_routes"]
 
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 _RETRY: Final = b"retry: 2000\n\n"
 """Milliseconds until a browser comes back; the first answer, so that it need not wait for one."""
 _BEAT: Final = b": \n\n"
+_GOODBYE_S: Final = 2.0
 _MAX_SEQ: Final = (1 << 53) - 1
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -69,6 +73,7 @@ class EventStream(Response):
     Args:
         batches: what the reader is told; found already, closed at the end.
         held: released at the end.
+        connections: says when the server stops, also to a reader that is waited for.
         send_timeout_s: a reader that takes nothing for so long is gone.
         headers: besides the usual ones.
     """
@@ -80,6 +85,7 @@ class EventStream(Response):
         batches: Batches,
         *,
         held: AsyncExitStack,
+        connections: Connections,
         send_timeout_s: float,
         headers: dict[str, str],
     ) -> None:
@@ -87,6 +93,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._batches = batches
         self._held = held
+        self._connections = connections
         self._send_timeout_s = send_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,12 +108,16 @@ class EventStream(Response):
             )
             serving = asyncio.create_task(self._serve(send), name="sse")
             leaving = asyncio.create_task(_left(receive), name="sse-reader")
+            stopping = asyncio.create_task(self._connections.stopped(), name="sse-stop")
+            tasks = (serving, leaving, stopping)
             try:
-                await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():  # the reader is told so, if it reads
+                    await asyncio.wait({serving, leaving}, timeout=_GOODBYE_S)
             finally:
-                for task in (serving, leaving):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(serving, leaving, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
             if not serving.cancelled():
                 serving.result()
 
@@ -155,13 +166,30 @@ async def get_live(
     ] = None,
 ) -> Response:
     """History after `after_seq` (or the header ``Last-Event-ID``), then live, to ``finished``."""
+    cast("Doorway", request.app.state.doorway).gate.check_origin(request)
+    chosen = None if languages is None else tuple(filter(None, languages.split(",")))
+    try:
+        return await _answer(request, Watch(session, after_seq, chosen))
+    except ServerError as error:
+        headers = cross_origin(request)
+        if not headers:
+            raise
+        # A browser comes back for ever to what it may not read.
+        return error_answer(
+            error.code,
+            error.message,
+            status=error.status,
+            retryable=error.retryable,
+            headers=headers,
+        )
+
+
+async def _answer(request: Request, asked: Watch) -> Response:
     doorway = cast("Doorway", request.app.state.doorway)
     broadcasts = cast("Broadcasts", request.app.state.broadcasts)
-    doorway.gate.check_origin(request)
-    tenant = doorway.gate.tenant(request)
+    tenant, session = doorway.gate.tenant(request), asked.session
     seen = _last_event_id(request)
-    chosen = None if languages is None else tuple(filter(None, languages.split(",")))
-    watch = Watch(session, after_seq if seen is None else seen, chosen)
+    watch = asked if seen is None else replace(asked, after_seq=seen)
     check_watch(watch)
     headers = cross_origin(request)
     async with AsyncExitStack() as stack:
@@ -178,6 +206,7 @@ async def get_live(
         return EventStream(
             batches,
             held=stack.pop_all(),
+            connections=doorway.connections,
             send_timeout_s=doorway.limits.send_timeout_s,
             headers=headers,
         )

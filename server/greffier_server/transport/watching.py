@@ -8,6 +8,8 @@ from greffier.protocol import Started
 from greffier_server.errors import UnexpectedMessage
 from greffier_server.transport.broadcast import Line
 from greffier_server.transport.frames import FrameReader, Outbox, closing
+from greffier_server.transport.refusals import ServerStopping
+from greffier_server.transport.stopping import Connections
 
 __all__ = ["WatchingConnection"]
 
@@ -20,6 +22,7 @@ class WatchingConnection:
         greeting: sent when the session is found.
         reader: the client's frames; any frame is one too many.
         outbox: sends to the client; nothing else does.
+        connections: says when the server stops, also to a client that is waited for.
     """
 
     def __init__(
@@ -29,11 +32,13 @@ class WatchingConnection:
         greeting: Started,
         reader: FrameReader,
         outbox: Outbox,
+        connections: Connections,
     ) -> None:
         self._batches = batches
         self._greeting = greeting
         self._reader = reader
         self._outbox = outbox
+        self._connections = connections
 
     async def run(self) -> None:
         """Serve until the session's log ends and everything in it has been sent.
@@ -42,9 +47,13 @@ class WatchingConnection:
             ExceptionGroup: of `ClientGone` or `ServerError`, when it ended early.
         """
         async with asyncio.TaskGroup() as group:
-            refusing = group.create_task(self._refuse_frames())
+            others = (
+                group.create_task(self._refuse_frames()),
+                group.create_task(self._stop()),
+            )
             await self._relay()
-            refusing.cancel()
+            for task in others:
+                task.cancel()
 
     async def _relay(self) -> None:
         greeted = False
@@ -59,3 +68,7 @@ class WatchingConnection:
     async def _refuse_frames(self) -> None:
         await self._reader.next()
         raise UnexpectedMessage("a viewer sends nothing after watch")
+
+    async def _stop(self) -> None:
+        await self._connections.stopped()
+        raise ServerStopping("the server is shutting down; watch again when it is back")
