@@ -12,10 +12,13 @@ from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
 from greffier_server.transport.archive import add_archive_routes
 from greffier_server.transport.auth import Gate
+from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.bundle import add_bundle_routes
 from greffier_server.transport.cross_site import CrossSite
+from greffier_server.transport.deliveries import add_delivery_routes
 from greffier_server.transport.glossary import add_glossary_routes
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.hls import Reels, add_hls_routes
 from greffier_server.transport.http import add_http_routes
 from greffier_server.transport.links import add_link_routes
 from greffier_server.transport.live import LiveEndpoint
@@ -26,6 +29,7 @@ from greffier_server.transport.pages import add_pages
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.sign_in import SignIns, add_sign_in_routes
 from greffier_server.transport.space import add_space_route
+from greffier_server.transport.sse import add_sse_routes
 from greffier_server.transport.stopping import Connections
 from greffier_server.transport.uploads import Uploads
 from greffier_server.transport.viewers import ViewerLinks
@@ -54,6 +58,7 @@ def create_app(
     """
     held = connections or Connections(limit=settings.limits.connections)
     gate = Gate(settings)
+    reels = Reels(services.desk)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None, None]:
@@ -61,6 +66,7 @@ def create_app(
         held.stop()
         await held.wait_empty(timeout_s=settings.limits.drain_s)
         await publications.close()
+        await reels.close()
 
     app = FastAPI(
         title="Greffier",
@@ -99,12 +105,18 @@ def create_app(
     app.state.uploads = Uploads(app.state.doorway, settings.uploads)
     add_voices_routes(app)
     publications = add_whip_routes(app, settings)
+    broadcasts = app.state.broadcasts = Broadcasts(services.desk, held)
+    app.state.reels = reels
+    add_sse_routes(app)
+    add_hls_routes(app)
+    add_delivery_routes(app)
     live = LiveEndpoint(
         services,
         gate=gate,
         limits=settings.limits,
         connections=held,
         links=app.state.viewer_links,
+        broadcasts=broadcasts,
     )
     app.router.routes.append(WebSocketRoute("/v1/live", live.serve))
     realtime = realtime_reception(app.state.doorway)

@@ -21,6 +21,7 @@ from greffier_server.descriptions import descriptions, readiness
 from greffier_server.jobs import JobRunner, Retention
 from greffier_server.loading import build_engines, end_task, load_one_whisper
 from greffier_server.options import desk_settings, second_pass_options
+from greffier_server.outlets.opening import open_courier
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.custody import OwnershipCare
 from greffier_server.pipeline.desk import Desk
@@ -74,11 +75,17 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         writer = StoreWriter(store)
         stack.push_async_callback(writer.close)
 
+        courier = await open_courier(
+            settings, store, stack, clock=SystemClock(), metrics=metrics, holder=storage.node
+        )
+
         async def sink(records: Sequence[Recorded]) -> None:
             await second_pass.watch(records)
             await writer.append(records)
             await heads.note(records)
             archive.indexer.note(records)
+            if courier is not None:
+                await courier.note(records)
             for record in records:
                 metrics.observe(record)
 
@@ -149,6 +156,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             archive=archive,
             links=links,
             web_secret=await links.secret("cookies"),
+            courier=courier,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from greffier_server.archive import Archive
 from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
+from greffier_server.outlets.courier import Courier
 from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.glossaries import Glossaries
 from greffier_server.storage.journal import AudioJournal
@@ -93,3 +94,5 @@ class Services:
     web_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """What cookies of browsers are signed with; one that is not kept signs them out at each
     start."""
+    courier: Courier | None = None
+    """Tells outlets of sessions; None = there are none."""

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from greffier_models.catalog import default_models_dir
 from greffier_server.alert_settings import AlertSettings
+from greffier_server.outlets.settings import MqttSettings, WebhookSettings, check_places
 from greffier_server.page_settings import PageSettings
 from greffier_server.translation_settings import TranslationSettings
 from greffier_server.transport.whip.settings import WebRtcSettings
@@ -427,6 +428,11 @@ class Settings(BaseSettings):
     webrtc: WebRtcSettings = WebRtcSettings()
     """Publishing by WebRTC (WHIP)."""
 
+    webhooks: WebhookSettings = WebhookSettings()
+    """Places that are told of sessions over HTTP."""
+    mqtt: MqttSettings = MqttSettings()
+    """A broker to which captions are published."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -483,6 +489,11 @@ class Settings(BaseSettings):
             raise ValueError("shared.audio needs database_url to name a PostgreSQL database")
         if self.objects.url is not None and not self.shared.audio:
             raise ValueError("objects are for audio that servers share: set shared.audio too")
+        return self
+
+    @model_validator(mode="after")
+    def _outlets_are_allowed(self) -> Self:
+        check_places(self.webhooks, self.mqtt, allowed_hosts=self.network.allowed_hosts)
         return self
 
     @model_validator(mode="after")

@@ -42,6 +42,8 @@ class Storage:
     """How often the lease is renewed; None = there is no other server."""
     disk: DiskJournal | None
     """The journal, where it is on local disk."""
+    node: str
+    """This server's name among those that share the database."""
 
 
 async def open_storage(
@@ -68,7 +70,7 @@ async def open_storage(
         store = await SqlStore.open(url, texts=texts)
         stack.push_async_callback(store.close)
         disk = await _disk(settings, stack, keys)
-        return Storage(store, disk, OnlyServer(store), None, disk)
+        return Storage(store, disk, OnlyServer(store), None, disk, use.node)
     holdings = Holdings(use.node)
     store = await SqlStore.open(url, holdings, texts=texts)
     stack.push_async_callback(store.close)
@@ -79,10 +81,10 @@ async def open_storage(
     renew_s = min(settings.shared.lease_s / _RENEWALS, _SLOWEST_RENEWAL_S)
     if not settings.shared.audio:
         disk = await _disk(settings, stack, keys)
-        return Storage(store, disk, leases, renew_s, disk)
+        return Storage(store, disk, leases, renew_s, disk, use.node)
     journal = await _shared(settings, holdings)
     stack.push_async_callback(journal.close)
-    return Storage(store, journal, leases, renew_s, None)
+    return Storage(store, journal, leases, renew_s, None, use.node)
 
 
 async def open_to_read(settings: Settings, stack: AsyncExitStack) -> tuple[SqlStore, AudioJournal]:

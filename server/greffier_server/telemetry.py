@@ -112,6 +112,12 @@ class Metrics:
         self.stage_failures = Counter(
             "greffier_stage_failures", "Failed work.", ["stage", "code"], registry=registry
         )
+        self.deliveries = Counter(
+            "greffier_deliveries",
+            "Attempts to tell outlets of sessions.",
+            ["outlet", "outcome"],
+            registry=registry,
+        )
         self.http_requests = Counter(
             "greffier_http_requests", "HTTP answers.", ["method", "status"], registry=registry
         )

@@ -139,11 +139,14 @@ def ask(server: ChildServer, path: str, *, method: str = "GET", token: str | Non
             return Answer(error.code, error.read().decode())
 
 
-def checked_events(server: ChildServer, session: str) -> list[dict[str, Any]]:
+def checked_events(
+    server: ChildServer, session: str, *, token: str | None = None
+) -> list[dict[str, Any]]:
     """The session's stored events, after a check of their numbers and of the hash chain."""
     previous = "0" * 64
     events: list[dict[str, Any]] = []
-    for line in ask(server, f"/v1/sessions/{session}/events").text.splitlines():
+    path = f"/v1/sessions/{session}/events"
+    for line in ask(server, path, token=token).text.splitlines():
         event = json.loads(line)
         assert event["seq"] == len(events) + 1
         assert event["prev_hash"] == previous, f"the chain is broken at {event['seq']}"

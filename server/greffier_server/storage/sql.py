@@ -286,6 +286,14 @@ class SqlStore:
         """Return the figures of use of this store's sessions."""
         return SqlUsage(self._read, self._write, self._texts)
 
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a transaction that may write; on SQLite one at a time, in turn."""
+        return self._write()
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a connection to read with."""
+        return self._read()
+
     @asynccontextmanager
     async def _read(self) -> AsyncGenerator[AsyncConnection, None]:
         with translated():

@@ -18,6 +18,8 @@ __all__ = [
     "audio_blocks",
     "audio_objects",
     "audio_recordings",
+    "dead_letters",
+    "deliveries",
     "events",
     "feedback",
     "glossary_terms",
@@ -265,4 +267,45 @@ web_secrets = Table(
     Column("name", Text, nullable=False),
     Column("value", Text, nullable=False),  # hexadecimal
     PrimaryKeyConstraint("name", name="pk_web_secrets"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("outlet", Text, nullable=False),  # its name in the settings
+    Column("seq", BigInteger, nullable=False),  # the last event that was told
+    Column("state", Text, nullable=False),  # open, done, halted or gone
+    Column("attempts", Integer, nullable=False),  # failures in a row
+    Column("run_after_ms", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),  # of the last failure
+    Column("holder", Text),  # the node that tells, or told last
+    Column("leased_until_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "session", "outlet", name="pk_deliveries"),
+    Index("ix_deliveries_state_run_after", "state", "run_after_ms"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_deliveries_session",
+        ondelete="CASCADE",
+    ),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("outlet", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # an event that the outlet did not want
+    Column("cause", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "session", "outlet", "seq", name="pk_dead_letters"),
+    ForeignKeyConstraint(
+        ["tenant", "session"],
+        ["sessions.tenant", "sessions.session"],
+        name="fk_dead_letters_session",
+        ondelete="CASCADE",
+    ),
 )

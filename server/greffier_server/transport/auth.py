@@ -11,7 +11,7 @@ from greffier_server.errors import AuthenticationFailed, AuthenticationRequired
 from greffier_server.settings import Settings, hash_token, is_loopback
 from greffier_server.transport.refusals import HostRefused, OriginRefused
 
-__all__ = ["DEFAULT_TENANT", "TOKEN_SUBPROTOCOL", "Gate"]
+__all__ = ["DEFAULT_TENANT", "TOKEN_PARAMETERS", "TOKEN_SUBPROTOCOL", "Gate"]
 
 DEFAULT_TENANT = "default"
 """Tenant of everyone on a loopback server without tokens."""
@@ -25,7 +25,8 @@ _SCHEMES = ("bearer", "token")
 is the token, which is how browsers give it to Deepgram."""
 _KEY_HEADERS = ("api-key", "x-api-key")
 """As Azure's clients of OpenAI give it, and gateways."""
-_PARAMETERS = ("token", "access_token", "api_key")
+TOKEN_PARAMETERS = ("token", "access_token", "api_key")
+"""Of the query, one of which may carry the token."""
 _DEFAULT_PORTS = (80, 443)
 
 
@@ -142,7 +143,7 @@ def _token(connection: HTTPConnection) -> str:
         if value := connection.headers.get(name, "").strip():
             return value
     parameters = connection.query_params
-    return next((parameters[name] for name in _PARAMETERS if parameters.get(name)), "")
+    return next((parameters[name] for name in TOKEN_PARAMETERS if parameters.get(name)), "")
 
 
 def _nobody(_connection: HTTPConnection) -> None:

@@ -120,14 +120,22 @@ class Outbox:
             ClientGone: the socket is closed, or the client does not read.
         """
         while (text := await self._queue.get()) is not None:
-            try:
-                async with asyncio.timeout(self._send_timeout_s):
-                    await self._socket.send_text(text)
-            except TimeoutError:
-                raise ClientGone("too slow to read") from None
-            except (WebSocketDisconnect, OSError, RuntimeError):
-                raise ClientGone("closed while sending") from None
+            await self.send_text(text)
             self._queue.task_done()
+
+    async def send_text(self, text: str) -> None:
+        """Send past the queue; for connections on which nothing else sends.
+
+        Raises:
+            ClientGone: the socket is closed, or the client does not read.
+        """
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await self._socket.send_text(text)
+        except TimeoutError:
+            raise ClientGone("too slow to read") from None
+        except (WebSocketDisconnect, OSError, RuntimeError):
+            raise ClientGone("closed while sending") from None
 
     async def goodbye(self) -> None:
         """Close the socket after everything was sent; nobody is told when it is closed already."""

@@ -15,7 +15,7 @@ from greffier_server.errors import (
 )
 from greffier_server.transport.refusals import UnknownMessageType
 
-__all__ = ["SESSION_ID", "check_format", "check_start", "parse", "parse_first"]
+__all__ = ["SESSION_ID", "check_format", "check_start", "check_watch", "parse", "parse_first"]
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
@@ -64,7 +64,7 @@ def parse_first(frame: str | bytes) -> Start | Watch:
         case Start():
             check_start(message)
         case Watch():
-            _check_watch(message)
+            check_watch(message)
         case _:
             raise UnexpectedMessage("the first message must be start or watch")
     return message
@@ -123,7 +123,12 @@ def check_start(start: Start) -> None:
             raise MalformedMessage("start.resume: from_sample and after_seq are not negative")
 
 
-def _check_watch(watch: Watch) -> None:
+def check_watch(watch: Watch) -> None:
+    """Check what a viewer asks for.
+
+    Raises:
+        MalformedMessage, UnknownLanguage: out of range.
+    """
     _check_session(watch.session, "watch.session")
     if watch.after_seq < 0:
         raise MalformedMessage("watch.after_seq: is not negative")

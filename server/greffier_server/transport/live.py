@@ -25,6 +25,7 @@ from greffier_server.settings import LimitSettings
 from greffier_server.storage.links import Link
 from greffier_server.telemetry import bind_session
 from greffier_server.transport.auth import Gate
+from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
 from greffier_server.transport.greeting import parse_first
 from greffier_server.transport.guesses import Guesses
@@ -58,6 +59,7 @@ class LiveEndpoint:
         limits: sizes and times.
         connections: counts them, and ends them on shutdown.
         links: lets viewers without a token in.
+        broadcasts: what viewers are told.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class LiveEndpoint:
         limits: LimitSettings,
         connections: Connections,
         links: ViewerLinks,
+        broadcasts: Broadcasts,
     ) -> None:
         self._services = services
+        self._broadcasts = broadcasts
         self._gate = gate
         self._limits = limits
         self._connections = connections
@@ -186,18 +190,18 @@ class LiveEndpoint:
         minutes: bool = True,
     ) -> None:
         bind_session(watch.session)
-        connection = WatchingConnection(
-            self._services.desk.follow(tenant, watch.session, after=0),
-            greeting=Started(watch.session, "", watch.after_seq),
-            reader=reader,
-            outbox=outbox,
-            mapping=WireMapping(
-                after_seq=watch.after_seq, languages=watch.languages, minutes=minutes
-            ),
-            connections=self._connections,
-        )
-        with self._services.metrics.connections_active.labels("viewer").track_inprogress():
-            await connection.run()
+        async with self._broadcasts.join(tenant, watch.session) as broadcast:
+            connection = WatchingConnection(
+                broadcast.batches(
+                    after_seq=watch.after_seq, languages=watch.languages, minutes=minutes
+                ),
+                greeting=Started(watch.session, "", watch.after_seq),
+                reader=reader,
+                outbox=outbox,
+                connections=self._connections,
+            )
+            with self._services.metrics.connections_active.labels("viewer").track_inprogress():
+                await connection.run()
         await outbox.goodbye()
 
     async def _watch_by_link(

@@ -11,6 +11,8 @@
     * NoSecondPass: the session has none, or none yet
     * NoSecondReader: this server makes none
     * NoSigningKey: this server signs nothing
+    * NoOutlets: this server tells nobody of sessions
+    * NoSegmentYet (retryable): a segment of a live track is not complete
     * BadRequest
         * UnsupportedSubprotocol: ``greffier.v1`` was not offered
         * UnknownMessageType: a message of a newer protocol; the connection goes on
@@ -31,8 +33,10 @@ __all__ = [
     "LinkInvalid",
     "NoAudio",
     "NoMinutes",
+    "NoOutlets",
     "NoSecondPass",
     "NoSecondReader",
+    "NoSegmentYet",
     "NoSigningKey",
     "NotTranslated",
     "OriginRefused",
@@ -112,6 +116,21 @@ class NoSecondReader(ServerError):
 
     code = "no_second_reader"
     status = 501
+
+
+class NoOutlets(ServerError):
+    """No webhook and no broker is configured."""
+
+    code = "no_outlets"
+    status = 501
+
+
+class NoSegmentYet(ServerError):
+    """A player was faster than the session."""
+
+    code = "no_segment_yet"
+    status = 404
+    retryable = True
 
 
 class NoSigningKey(ServerError):

@@ -41,7 +41,7 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 
-__all__ = ["WireMapping"]
+__all__ = ["WireMapping", "untranslated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class WireMapping:
             case SessionStarted(language=language) as event:
                 self._language = "" if language == "auto" else language
                 self._speakers = dict(enumerate(speaker_names(event), start=1))
-                return self._untranslated(event)
+                return untranslated(event, self._languages)
             case LanguageDetected(language=language):
                 self._language = language
             case SegmentOpened() as event:
@@ -145,16 +145,6 @@ class WireMapping:
             case _:
                 pass
         return None
-
-    def _untranslated(self, started: SessionStarted) -> Error | None:
-        """Say so when the reader waits for a language that will never come."""
-        there = {*started.translate_to, started.language}
-        missing = sorted((self._languages or frozenset()) - there)
-        if not missing:
-            return None
-        languages = ", ".join(started.translate_to) or "no language"
-        message = f"this session is not translated into {', '.join(missing)}, but into {languages}"
-        return Error("not_translated", message)
 
     def _concerns(self, event: Corrected) -> bool:
         """Whether the reader sees what was corrected."""
@@ -224,6 +214,17 @@ class WireMapping:
 
     def _unopened(self, start_ms: int) -> _OpenSegment:
         return _OpenSegment(start_ms, start_ms, self._language)
+
+
+def untranslated(started: SessionStarted, languages: frozenset[str] | None) -> Error | None:
+    """Say so to a reader who waits for a language that will never come."""
+    there = {*started.translate_to, started.language}
+    missing = sorted((languages or frozenset()) - there)
+    if not missing:
+        return None
+    into = ", ".join(started.translate_to) or "no language"
+    message = f"this session is not translated into {', '.join(missing)}, but into {into}"
+    return Error("not_translated", message)
 
 
 def _word(word: Word) -> CaptionWord:

@@ -1,0 +1,10 @@
+export type { Reconnection, RetryPolicy } from "./backoff.js";
+export { GreffierError } from "./errors.js";
+export { connect, LiveSession } from "./live.js";
+export type { ConnectOptions } from "./live.js";
+export type * from "./messages.js";
+export { microphoneRate, speakMicrophone, WORKLET_SOURCE } from "./microphone.js";
+export type { Microphone, MicrophoneOptions } from "./microphone.js";
+export { watch } from "./watch.js";
+export type { WatchOptions } from "./watch.js";
+export type { Dial, Socket } from "./wire.js";

@@ -1,0 +1,1 @@
+"""What the server sends out by itself: webhooks, and captions to a broker."""
