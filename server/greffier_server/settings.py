@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from greffier_models.catalog import default_models_dir
+from greffier_server.documents.settings import DocumentSettings
 
 __all__ = [
     "EncryptionSettings",
@@ -407,6 +408,8 @@ class Settings(BaseSettings):
     """What the server may reach and who may reach it from a browser."""
     integrity: IntegritySettings = IntegritySettings()
     """Proof that a record was not changed."""
+    documents: DocumentSettings = DocumentSettings()
+    """Minutes and transcripts as documents."""
 
     @classmethod
     def settings_customise_sources(

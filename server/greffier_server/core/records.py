@@ -10,7 +10,14 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from greffier.plain import from_plain, to_plain
-from greffier_server.core.events import LATER, Event, PassageRevised, Recorded, WordsCommitted
+from greffier_server.core.events import (
+    LATER,
+    Event,
+    MinutesWritten,
+    PassageRevised,
+    Recorded,
+    WordsCommitted,
+)
 
 __all__ = ["GENESIS", "MalformedRecord", "decode_record", "encode_record", "record_hash"]
 
@@ -37,8 +44,20 @@ def encode_record(record: Recorded) -> str:
         for word in plain["event"]["words"]:
             if not word["heard"]:  # later than the first records, as above
                 del word["heard"]
+    if isinstance(record.event, MinutesWritten):
+        _drop_later_of_minutes(plain["event"]["minutes"])
     plain["event"]["type"] = type(record.event).__name__
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _drop_later_of_minutes(plain: dict[str, Any]) -> None:
+    """Leave out what the first minutes did not have, where it has its default."""
+    if not plain["chapters"]:
+        del plain["chapters"]
+    for name in ("summary", "topics", "decisions", "actions", "questions", "figures", "annex"):
+        for item in plain[name]:
+            if item["status"] is None:
+                del item["status"]
 
 
 def decode_record(text: str) -> Recorded:
