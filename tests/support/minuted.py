@@ -30,7 +30,7 @@ def state_of(*events: Event) -> SessionState:
 @cache
 def meeting(scene: str = "meeting-fr", language: str = "fr") -> SessionState:
     """A scene with its minutes."""
-    state = state_of(started(), *spoken(scene))
+    state = state_of(started(title="Comité"), *spoken(scene))
     notes = check_notes((), list(state.segments.values()), language)
     return apply(state, MinutesWritten(write_minutes(state, notes, Summary(), language=language)))
 
@@ -40,7 +40,7 @@ def minuted(
 ) -> SessionState:
     """A talk with the minutes given."""
     minutes = replace(Minutes(0, language, title), **sections)
-    return state_of(started(), *spoken(said), MinutesWritten(minutes))
+    return state_of(started(title=title), *spoken(said), MinutesWritten(minutes))
 
 
 def made(

@@ -61,6 +61,8 @@ def _sentences(minutes: Minutes) -> Iterable[MinutesItem]:
     yield from minutes.actions
     yield from minutes.questions
     yield from minutes.figures
+    for chapter in minutes.chapters:
+        yield from chapter.summary
 
 
 def _closed(segments: list[Segment]) -> list[Passage]:

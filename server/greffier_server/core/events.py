@@ -16,6 +16,7 @@ from greffier.protocol import (
     AudioFormat,
     AudioProfile,
     ChannelUse,
+    Chapter,
     Continuation,
     GlossaryTerm,
     Minutes,
@@ -26,6 +27,7 @@ from greffier_models.types import Word
 __all__ = [
     "LATER",
     "AudioAnchored",
+    "ChapterSummarised",
     "ClientAttached",
     "ClientDetached",
     "DecisionsTimed",
@@ -401,6 +403,20 @@ class AudioAnchored:
     """SHA-256 (hexadecimal) over the digest before, the place, and the bytes of the stretch."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChapterSummarised:
+    """Several stretches of notes of a long session were summed up, from which its summary is made.
+
+    The notes before those of the chapter have theirs.
+    """
+
+    durable: ClassVar[bool] = True
+    index: int
+    notes: int
+    """How many stretches of notes, counted from the chapter before."""
+    chapter: Chapter
+
+
 Event = (
     SessionStarted
     | ClientAttached
@@ -430,6 +446,7 @@ Event = (
     | RecognitionBegun
     | DecisionsTimed
     | AudioAnchored
+    | ChapterSummarised
 )
 
 

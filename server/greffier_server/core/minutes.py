@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from greffier.protocol import Minutes, MinutesItem
+from greffier.protocol import Chapter, Minutes, MinutesItem
 from greffier_models.types import ChatMessage, Prompt
+from greffier_server.core.action_status import with_status
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.claims import content_stems, evidence_of, judge
 from greffier_server.core.figures import holds_figure, in_digits, readable_text
@@ -22,8 +23,10 @@ from greffier_server.core.languages import name
 from greffier_server.core.note_checks import Notes
 from greffier_server.core.notes import wording
 from greffier_server.core.state import Segment, SessionState
+from greffier_server.core.verification import verified_minutes
 
 __all__ = [
+    "SUMMARY_ITEMS",
     "SUMMARY_TOKENS",
     "Summary",
     "check_summary",
@@ -37,7 +40,8 @@ __all__ = [
 
 SUMMARY_TOKENS = 320
 _SUMMARY_SENTENCES = 3
-_SUMMARY_ITEMS = 14
+SUMMARY_ITEMS = 14
+"""A summary is made from so many items at most; of more, summaries of parts are made first."""
 _FIGURES = 60
 
 
@@ -67,8 +71,8 @@ def spoken_segments(state: SessionState) -> list[Segment]:
 
 def summary_items(notes: Notes) -> list[MinutesItem]:
     """Return what the summary is made from, in order of time; actions have their own list."""
-    chosen = [*notes.decisions, *notes.questions, *notes.topics][:_SUMMARY_ITEMS]
-    return sorted(chosen or notes.actions[:_SUMMARY_ITEMS], key=lambda item: item.cites[:1])
+    chosen = [*notes.decisions, *notes.questions, *notes.topics][:SUMMARY_ITEMS]
+    return sorted(chosen or notes.actions[:SUMMARY_ITEMS], key=lambda item: item.cites[:1])
 
 
 def summary_prompt(notes: Notes, language: str) -> Prompt:
@@ -147,6 +151,7 @@ def write_minutes(
     *,
     language: str,
     unread: Sequence[Segment] = (),
+    chapters: Sequence[Chapter] = (),
 ) -> Minutes:
     """Put the minutes together.
 
@@ -156,24 +161,28 @@ def write_minutes(
         summary: checked; decisions that it passes over are added, topics where it is empty.
         language: of the minutes.
         unread: segments that no notes could be taken of.
+        chapters: of a long session.
     """
     french = language == "fr"
     given = state.started.title.strip() if state.started is not None else ""
     sentences = _summary(summary, notes)
     figures = _figures(state, language)
-    listed = [*sentences, *notes.topics, *notes.decisions, *notes.actions, *notes.questions]
-    return Minutes(
+    actions = with_status(notes.actions, spoken_segments(state), language)
+    listed = [*sentences, *notes.topics, *notes.decisions, *actions, *notes.questions]
+    written = Minutes(
         seq=0,
         language=language,
         title=given or summary.title or ("Compte rendu" if french else "Minutes"),
         summary=tuple(sentences),
         topics=notes.topics,
         decisions=notes.decisions,
-        actions=notes.actions,
+        actions=actions,
         questions=notes.questions,
         figures=figures,
         annex=_annex(state, notes, [*listed, *figures], unread, french=french),
+        chapters=tuple(chapters) if len(chapters) > 1 else (),
     )
+    return verified_minutes(written, state)
 
 
 def _spoken_item(item: MinutesItem) -> str:

@@ -8,6 +8,7 @@ from greffier.protocol import Minutes
 from greffier_models.types import Word
 from greffier_server.core.events import (
     AudioAnchored,
+    ChapterSummarised,
     ClientAttached,
     ClientDetached,
     DecisionsTimed,
@@ -220,7 +221,8 @@ def _apply_to_rest(
     | ClientDetached
     | RecognitionBegun
     | DecisionsTimed
-    | AudioAnchored,
+    | AudioAnchored
+    | ChapterSummarised,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -253,6 +255,7 @@ def _apply_to_rest(
             | RecognitionBegun()
             | DecisionsTimed()
             | AudioAnchored()
+            | ChapterSummarised()
         ):
             return state
         case _:
