@@ -22,6 +22,7 @@ from greffier_server.core.invariants import facts
 from greffier_server.core.languages import name
 from greffier_server.core.note_checks import Notes
 from greffier_server.core.notes import wording
+from greffier_server.core.spoken_orders import orders_the_clerk
 from greffier_server.core.state import Segment, SessionState
 from greffier_server.core.verification import verified_minutes
 
@@ -43,6 +44,7 @@ _SUMMARY_SENTENCES = 3
 SUMMARY_ITEMS = 14
 """A summary is made from so many items at most; of more, summaries of parts are made first."""
 _FIGURES = 60
+_ORDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,8 @@ def _figures(state: SessionState, language: str) -> tuple[MinutesItem, ...]:
     figures: list[MinutesItem] = []
     for segment in spoken_segments(state):
         text, spoken = readable_text(segment, language)
+        if orders_the_clerk(segment.text):
+            continue
         if holds_figure(text, spoken) and not text.rstrip().endswith("?"):
             figures.append(MinutesItem(in_digits(text, spoken), (segment.id,), verified=True))
     return tuple(figures[:_FIGURES])
@@ -279,6 +283,12 @@ def _annex(
         state_fact(
             f"Traitement incomplet : {stage}, {code} ({count}).",
             f"Incomplete processing: {stage}, {code} ({count}).",
+        )
+    if orders := [segment for segment in segments if orders_the_clerk(segment.text)]:
+        places = ", ".join(_clock(segment.start_ms) for segment in orders[:_ORDERS])
+        state_fact(
+            f"Paroles qui donnent des consignes à la rédaction, laissées de côté : {places}.",
+            f"Speech that gives orders to the writer of the minutes, left aside: {places}.",
         )
     if unread:
         span = f"{_clock(unread[0].start_ms)}–{_clock(unread[-1].end_ms)}"

@@ -27,6 +27,7 @@ from greffier_server.core.languages import written_in
 from greffier_server.core.notes import RawNote
 from greffier_server.core.numerals import fold
 from greffier_server.core.speech_acts import SPEECH_LANGUAGES, SpeechAct, speech_act
+from greffier_server.core.spoken_orders import orders_the_clerk
 from greffier_server.core.state import Segment
 
 __all__ = ["Notes", "check_notes", "merge_notes"]
@@ -92,10 +93,15 @@ class _Reading:
     _acts: dict[int, SpeechAct] = field(init=False)
     _place: dict[int, int] = field(init=False)
     _people: frozenset[str] = field(init=False)
+    _orders: set[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._evidence = {s.id: evidence_of(s, self.language) for s in self.segments}
-        self._acts = {s.id: speech_act(s.text, s.language) for s in self.segments}
+        self._orders = {s.id for s in self.segments if orders_the_clerk(s.text)}
+        self._acts = {
+            s.id: SpeechAct() if s.id in self._orders else speech_act(s.text, s.language)
+            for s in self.segments
+        }
         self._place = {segment.id: index for index, segment in enumerate(self.segments)}
         self._people = frozenset(
             fold(name)
@@ -132,6 +138,8 @@ class _Reading:
         )
         if verdict.outcome == "invented" or not verdict.cites:
             return
+        if self._orders & {*verdict.cites, *note.cites}:
+            return  # whoever said so wanted it to stand here
         if verdict.outcome == "unsupported":
             if note.kind in ("decision", "action"):
                 self.unsupported.append(item)

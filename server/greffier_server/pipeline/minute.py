@@ -56,6 +56,9 @@ LOOK_AHEAD = 2
 CHAPTER_STRETCHES = 6
 """Where there are more, so many of them are summed up into a chapter: about ten minutes."""
 
+_RECORDS_AHEAD = 128
+"""Of what comes after a stretch: the translations, and speakers told apart later."""
+
 _STAGE = "minutes"
 
 
@@ -309,9 +312,13 @@ def _segments_of(taken: NotesTaken) -> Sequence[int]:
 
 
 async def _newest(log: EventLog, state: SessionState) -> SessionState:
-    """Return `state` with all that was recorded since; a long log takes a while to read."""
-    records = log.records
-    return await asyncio.to_thread(lambda: fold(records[state.seq :], state))
+    """Return `state` with what was recorded since; a long log takes a while to read.
+
+    In a stage that is far behind, as when a whole recording was sent at once, that is not all there
+    is: every stretch would read the rest of the log.
+    """
+    records, seq = log.records, state.seq
+    return await asyncio.to_thread(lambda: fold(records[seq : seq + _RECORDS_AHEAD], state))
 
 
 def _stretches(segments: Sequence[Segment]) -> list[list[Segment]]:

@@ -53,6 +53,10 @@ def test_what_is_said_cannot_leave_its_marks_or_its_line() -> None:
     assert written == "    Phrase: «Elle demande deux lignes.»"
 
 
+def answer_of(*, holds: bool) -> str:
+    return json.dumps({"readings": [{"n": n, "holds": holds} for n in (1, 2, 3)]})
+
+
 def test_the_reading_takes_away_and_never_adds() -> None:
     claims = claims_of(NOTES, STATE.segments)
     no = read_answer(
@@ -115,14 +119,14 @@ def test_the_last_check_takes_ticks_that_the_record_does_not_bear_out() -> None:
         ("fr", "Je relance le fournisseur", "As-tu relancé le fournisseur ?", "open"),
         (
             "en",
-            "I will send the report to Karim",
-            "I have already sent the report to Karim.",
+            "I will send Karim the plan",
+            "I have already sent Karim the plan.",
             "done",
         ),
         (
             "en",
-            "I will send the report to Karim",
-            "I will send Karim the report on Monday.",
+            "I will send Karim the plan",
+            "I will send Karim the plan on Monday.",
             "open",
         ),
     ],

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 
 import pytest
@@ -23,24 +24,13 @@ from tests.support.meetings import Said, new_log, spoken, started
 
 pytestmark = pytest.mark.unit
 
-TOPICS = [
-    "budget",
-    "salle",
-    "serveur",
-    "formation",
-    "parking",
-    "contrat",
-    "réseau",
-    "sécurité",
-    "accueil",
-    "calendrier",
-]
+TOPICS = ("budget", "salle", "serveur", "formation", "parking")
 
 
 def talk(sentences: int) -> list[Event]:
     said: list[Said] = []
     for number in range(sentences):
-        topic, other = TOPICS[number // 12 % 10], TOPICS[number // 120 % 10]
+        topic, other = TOPICS[number // 12 % 5], TOPICS[number // 120 % 5]
         text = f"Le dossier {topic} numéro {number} concerne le service {other} et ses agents."
         if number % 30 == 7:
             text = f"Nous décidons de retenir le projet {topic} numéro {number}."
@@ -76,24 +66,27 @@ async def run(sentences: int, generator: ScriptedGenerator) -> EventLog:
     return log
 
 
-async def test_two_hours_cost_twice_what_one_costs_and_no_longer_prompts() -> None:
+def test_two_hours_cost_what_their_parts_cost_and_no_longer_prompts() -> None:
     calls: list[int] = []
     longest: list[int] = []
     state = None
-    for sentences in (700, 1400):  # at about five seconds each: an hour, two hours
+    for sentences in (350, 1400):  # at about five seconds each: half an hour, two hours
         generator = ScriptedGenerator(answer)
-        log = await run(sentences, generator)
+        # By hand: the guards around asynchronous tests would take longer than the work.
+        log = asyncio.run(run(sentences, generator))
         calls.append(len(generator.asked))
         longest.append(max(sum(len(m.content) for m in p.messages) for p in generator.prompts))
         state = fold(log.records)
-    assert calls[1] <= 2 * calls[0] + 4
+    assert calls[1] <= 4 * calls[0] + 4
     assert calls[1] <= 1400 / STRETCH_SEGMENTS * (1 + 1 / CHAPTER_STRETCHES) + 12
     assert longest[1] <= longest[0] * 1.1
     assert longest[1] < 9_000
     assert state is not None
     minutes = state.minutes
     assert minutes is not None
-    assert len(minutes.chapters) == -(-(-(-1400 // STRETCH_SEGMENTS)) // CHAPTER_STRETCHES)
+    assert len(minutes.chapters) == math.ceil(
+        math.ceil(1400 / STRETCH_SEGMENTS) / CHAPTER_STRETCHES
+    )
     assert len(minutes.decisions) == len([n for n in range(1400) if n % 30 == 7])
     assert all(item.verified for chapter in minutes.chapters for item in chapter.summary)
     starts = [chapter.from_ms for chapter in minutes.chapters]
