@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.minutes --help``. Scripted meetings whose facts are known are minuted twice
 by the same model: as the server does it, and by one plain prompt that asks for the minutes of the
-whole transcript. Then once more with falsehoods planted in the model's own notes (a changed digit, a
-dropped negation, another name, an invented date), which shows what the checks let through whatever
-the model.
+whole transcript. Then once more with falsehoods planted in the model's own notes (a changed digit,
+a dropped negation, another name, an invented date), which shows what the checks let through
+whatever the model.
 
 The meetings are text: what recognition loses is not measured here.
 """
@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -313,8 +313,7 @@ async def measure(model: TextGenerator, meetings: Sequence[Meeting]) -> list[Sco
                 chosen = Planting(model, meeting) if way == "planted" else model
                 score = score_minutes(meeting, await minute(chosen, meeting), way)
             cpu_s, wall_s = time.process_time() - began[0], time.monotonic() - began[1]
-            timed = {**asdict(score), "cpu_s": round(cpu_s, 1), "wall_s": round(wall_s, 1)}
-            scores.append(Score(**timed))
+            scores.append(replace(score, cpu_s=round(cpu_s, 1), wall_s=round(wall_s, 1)))
             print(row(scores[-1]), flush=True)
     return scores
 
