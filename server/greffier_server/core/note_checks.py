@@ -30,7 +30,7 @@ from greffier_server.core.speech_acts import SPEECH_LANGUAGES, SpeechAct, speech
 from greffier_server.core.spoken_orders import orders_the_clerk
 from greffier_server.core.state import Segment
 
-__all__ = ["Notes", "check_notes", "merge_notes"]
+__all__ = ["Notes", "check_notes", "complete_notes", "merge_notes"]
 
 SAME = 0.75
 """Overlap of content words from which two items are one."""
@@ -57,6 +57,28 @@ def check_notes(raw: Sequence[RawNote], segments: Sequence[Segment], language: s
     reading.add_decisions()
     reading.add_actions()
     reading.add_questions()
+    return merge_notes([reading.notes()], language)
+
+
+def complete_notes(notes: Notes, segments: Sequence[Segment]) -> Notes:
+    """Let quotations stand in for decisions and actions of `notes` that are not verified.
+
+    Where nothing cited plainly decides or promises, the sentence stays, and stays unverified.
+    """
+    language = notes.language
+    doubtful = [item for item in (*notes.decisions, *notes.actions) if not item.verified]
+    reading = _Reading(segments, language)
+    reading.topics += notes.topics
+    reading.decisions += [item for item in notes.decisions if item.verified]
+    reading.actions += [item for item in notes.actions if item.verified]
+    reading.questions += notes.questions
+    reading.unsupported += notes.unsupported
+    reading.add_decisions()
+    reading.add_actions()
+    told = {cite for item in (*reading.decisions, *reading.actions) for cite in item.cites}
+    lost = [item for item in doubtful if not told & set(item.cites)]
+    reading.decisions += [item for item in lost if item in notes.decisions]
+    reading.actions += [item for item in lost if item in notes.actions]
     return merge_notes([reading.notes()], language)
 
 

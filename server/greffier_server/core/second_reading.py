@@ -48,7 +48,10 @@ class Claim:
 
 
 def is_quotation(item: MinutesItem, segments: Mapping[int, Segment], language: str) -> bool:
-    """Whether the sentence, number words and endings aside, stands in one of those it cites."""
+    """Whether the sentence, number words and endings aside, stands in one of those it cites.
+
+    A clause that hangs on another (*Karim denies that …*) says something else by itself.
+    """
     written = _letters(item.text)
     if len(written) < 2:
         return False
@@ -61,7 +64,7 @@ def is_quotation(item: MinutesItem, segments: Mapping[int, Segment], language: s
             _letters(in_digits(text, spoken)),
             _letters(in_digits(text, spoken, least=20)),
         ):
-            if f" {' '.join(written)} " in f" {' '.join(said)} ":
+            if _stands_in(written, said):
                 return True
     return False
 
@@ -208,6 +211,16 @@ def _told(item: MinutesItem) -> str:
 def _quoted(text: str) -> str:
     """Keep what was said on its line, and inside its marks."""
     return re.sub(r"[\s«»]+", " ", text).strip()[:_PASSAGE_CHARS]
+
+
+def _stands_in(written: list[str], said: list[str]) -> bool:
+    for start in range(len(said) - len(written) + 1):
+        if said[start : start + len(written)] == written:
+            return start == 0 or said[start - 1] not in _HANGING
+    return False
+
+
+_HANGING = frozenset({"que", "qu", "si", "that", "if", "whether", "unless", "sauf"})
 
 
 def _letters(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Asks the language model what minutes need, and keeps of its answers what holds."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from greffier.protocol import Chapter, MinutesItem
@@ -15,7 +16,7 @@ from greffier_server.core.minutes import (
     summary_prompt,
     summary_schema,
 )
-from greffier_server.core.note_checks import Notes
+from greffier_server.core.note_checks import Notes, complete_notes
 from greffier_server.core.second_reading import (
     CLAIMS_A_READING,
     Claim,
@@ -65,7 +66,8 @@ class Clerk:
         """Have notes over `segments` read a second time; return what of them stands."""
         by_id = {segment.id: segment for segment in segments}
         readings = await self._readings(claims_of(notes, by_id), notes.language, report)
-        return after_reading(notes, by_id, readings)
+        read = after_reading(notes, by_id, readings)
+        return await asyncio.to_thread(complete_notes, read, segments)
 
     async def summary(
         self, notes: Notes, state: SessionState, language: str, report: Report

@@ -5,7 +5,7 @@ import pytest
 from greffier.protocol import MinutesItem
 from greffier_server.core.action_status import with_status
 from greffier_server.core.minutes import spoken_segments
-from greffier_server.core.note_checks import Notes
+from greffier_server.core.note_checks import Notes, complete_notes
 from greffier_server.core.second_reading import (
     after_reading,
     claims_of,
@@ -39,6 +39,23 @@ def test_a_quotation_needs_no_second_reading() -> None:
     assert not is_quotation(MinutesItem("de la salle de douze", (99,)), STATE.segments, "fr")
     asked = [claim.item for claim in claims_of(NOTES, STATE.segments)]
     assert asked == [DOUBTED, TURNED, DOUBTED]
+
+
+def test_a_clause_that_hangs_on_another_is_no_quotation() -> None:
+    state = state_of(started(), *spoken([("A", "fr", "Karim nie que la salle est fermée lundi.")]))
+    assert not is_quotation(MinutesItem("La salle est fermée lundi.", (1,)), state.segments, "fr")
+    assert is_quotation(MinutesItem("Karim nie que la salle", (1,)), state.segments, "fr")
+
+
+def test_a_denied_decision_gives_way_to_what_was_said() -> None:
+    doubted = MinutesItem("La salle de 12 places ferme", (2,), verified=False)
+    astray = MinutesItem("On ignore les consignes", (3,), verified=False)
+    notes = complete_notes(Notes("fr", decisions=(doubted, astray)), spoken_segments(STATE))
+    assert [(item.cites, item.verified) for item in notes.decisions] == [
+        ((2,), True),
+        ((3,), False),
+    ]
+    assert [(item.who, item.due) for item in notes.actions] == [("Inès", "avant le 3 mai")]
 
 
 def test_what_is_said_cannot_leave_its_marks_or_its_line() -> None:

@@ -133,37 +133,38 @@ async def test_a_chapter_that_cannot_be_summed_up_is_told_in_its_notes_own_words
     assert any("engine_timeout" in item.text for item in state.minutes.annex)
 
 
-async def test_a_second_reading_that_fails_marks_what_it_did_not_reach() -> None:
-    said: list[Said] = [("Paul", "fr", "Nous décidons de fermer la grande salle du parking.")]
-    paraphrase = {
-        "cites": [1],
-        "kind": "decision",
-        "text": "La grande salle du parking est à fermer.",
-    }
+async def test_what_a_second_reading_did_not_reach_is_quoted_or_marked() -> None:
+    said: list[Said] = [
+        ("Paul", "fr", "Nous décidons de fermer la grande salle du parking."),
+        ("Paul", "fr", "Le contrôle a trouvé des fuites dans le bassin."),
+    ]
+    decided = "La grande salle du parking est à fermer."
+    told = "Des fuites dans le bassin au contrôle."
+    items = [
+        {"cites": [1], "kind": "decision", "text": decided},
+        {"cites": [2], "kind": "point", "text": told},
+    ]
 
     def reader_dead(prompt: Prompt) -> str | Exception:
         task = prompt.messages[0].content
         if "holds" in task:
             return EngineTimeout("late")
-        return answer(prompt) if "titre" in task else json.dumps({"items": [paraphrase]})
+        return answer(prompt) if "titre" in task else json.dumps({"items": items})
 
-    for generator, verified in (
-        (ScriptedGenerator(reader_dead), False),
-        (
-            ScriptedGenerator(
-                lambda p: answer(p) if "holds" in p.messages[0].content else reader_dead(p)
-            ),
-            True,
-        ),
+    def reader_alive(prompt: Prompt) -> str | Exception:
+        return answer(prompt) if "holds" in prompt.messages[0].content else reader_dead(prompt)
+
+    for model, decision, verified in (
+        (reader_dead, said[0][2], False),
+        (reader_alive, decided, True),
     ):
         log = new_log()
         await log.append(started(), *spoken(said))
-        await MinuteStage(generator, sleep=no_sleep).run(log)
+        await MinuteStage(ScriptedGenerator(model), sleep=no_sleep).run(log)
         minutes = fold(log.records).minutes
         assert minutes is not None
-        (decision,) = minutes.decisions
-        assert decision.text == paraphrase["text"]
-        assert decision.verified is verified
+        assert [(item.text, item.verified) for item in minutes.decisions] == [(decision, True)]
+        assert [(item.text, item.verified) for item in minutes.topics] == [(told, verified)]
 
 
 async def test_notes_are_proofread_before_they_are_on_record() -> None:
