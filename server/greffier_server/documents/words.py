@@ -116,7 +116,8 @@ FRENCH = Words(
     duration="Durée enregistrée",
     unverified="non vérifié",
     legend="✓ vérifié : les nombres, les dates, les noms et les mots de la phrase se retrouvent "
-    "dans le passage cité. Les codes horaires renvoient à l'enregistrement.",
+    "dans le passage cité ; [non vérifié] : à réécouter dans l'enregistrement, auquel renvoient "
+    "les codes horaires.",
     none="Néant.",
     uncovered="Aucune phrase ne rend compte des passages suivants :",
     situation="Situation",
@@ -179,7 +180,7 @@ ENGLISH = Words(
     duration="Recorded time",
     unverified="not verified",
     legend="✓ verified: the numbers, dates, names and words of the sentence are in the passage it "
-    "cites. Time codes refer to the recording.",
+    "cites; [not verified]: to be checked against the recording, to which time codes refer.",
     none="None.",
     uncovered="No sentence tells of these passages:",
     situation="Situation",
