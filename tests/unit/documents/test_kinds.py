@@ -13,6 +13,7 @@ from greffier_server.core.state import apply
 from greffier_server.documents.kinds import DocumentFormat, Kind
 from greffier_server.documents.settings import DocumentSettings
 from greffier_server.errors import BadRequest, SettingsInvalid
+from greffier_server.settings_sources import load_settings
 from tests.support.meetings import Said, spoken, started
 from tests.support.minuted import made, meeting, minuted, state_of
 
@@ -249,3 +250,14 @@ def test_a_template_cannot_put_a_script_into_a_document(tmp_path: Path) -> None:
 def test_a_time_zone_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="time zone database"):
         DocumentSettings(timezone="Mars/Olympus")
+
+
+def test_texts_of_pages_are_set_by_tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "greffier.toml"
+    file.write_text('[documents]\nheaders.ministry = "En-tête"\n[documents.footers]\na = "b"\n')
+    monkeypatch.setenv("GREFFIER_DOCUMENTS__MARKINGS", '{"ministry": "DIFFUSION RESTREINTE"}')
+    documents = load_settings(config=file).documents
+    assert documents.headers == {"ministry": "En-tête"}
+    assert documents.footers == {"a": "b"}
+    text = made(meeting(), DocumentFormat.TXT, settings=documents).decode()
+    assert text.startswith("En-tête\n\nDIFFUSION RESTREINTE\n\n")
