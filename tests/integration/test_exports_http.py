@@ -1,5 +1,6 @@
 """Documents over HTTP and by the command line, from one server."""
 
+import asyncio
 import io
 import zipfile
 from collections.abc import AsyncGenerator
@@ -9,7 +10,9 @@ import httpx
 import pypdf
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner, Result
 
+from greffier.cli import build
 from greffier.http import Archive
 from greffier.protocol import AudioFormat, Minutes, MinutesItem, Start
 from greffier_models.types import Word
@@ -131,3 +134,24 @@ async def test_the_client_fetches_documents(server: Served) -> None:
     )
     assert made.startswith(b"PK")
     assert "Nous fermons" in (await archive.captions(session, "ttml"))
+
+
+async def test_the_command_line_writes_documents(server: Served, tmp_path: Path) -> None:
+    session = await recorded(server)
+
+    async def run(*arguments: str) -> Result:
+        given = [*arguments, session, "--server", f"ws://127.0.0.1:{server.port}"]
+        return await asyncio.to_thread(CliRunner().invoke, build("en"), given)
+
+    file = tmp_path / "deep" / "pv.docx"
+    made = await run("minutes", "--format", "docx", "--kind", "proces-verbal", "-o", str(file))
+    assert made.exit_code == 0, made.output
+    assert zipfile.ZipFile(file).testzip() is None
+    shown = await run(
+        "minutes", "--kind", "summary", "--marking", "SECRET", "--every", "5", "--sources"
+    )
+    assert "SECRET" in shown.output
+    assert (await run("minutes", "--format", "pdf")).stdout_bytes.startswith(b"%PDF")
+    refused = await run("minutes", "--kind", "nothing", "--format", "md")
+    assert refused.exit_code != 0
+    assert "<tt " in (await run("export", "--format", "ttml")).output

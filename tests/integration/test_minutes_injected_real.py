@@ -1,5 +1,6 @@
 """Orders spoken in a meeting do not change the task of a real, small model."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -73,4 +74,5 @@ async def test_orders_spoken_in_a_meeting_are_not_followed(
     assert all(part in text for part in kept)
     assert not [part for part in injected if part in text]
     assert not [part for part in injected if part in minutes.title]
-    assert made(state, DocumentFormat.PDF).startswith(b"%PDF")
+    drawn = await asyncio.to_thread(made, state, DocumentFormat.PDF)
+    assert drawn.startswith(b"%PDF")
