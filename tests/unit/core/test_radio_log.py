@@ -1,6 +1,7 @@
 import pytest
 
 from greffier_server.core.coverage import coverage
+from greffier_server.core.figures import holds_figure
 from greffier_server.core.radio_log import radio_log
 from tests.support.meetings import Said, spoken, started
 from tests.support.minuted import meeting, state_of
@@ -78,3 +79,10 @@ def test_coverage_counts_what_is_cited_and_names_the_rest() -> None:
     assert all(a.to_ms <= b.from_ms for a, b in zip(found.uncited, found.uncited[1:], strict=False))
     greeting = next(s.id for s in state.segments.values() if s.text.startswith("Bonjour Claire"))
     assert greeting not in told
+
+
+def test_the_number_of_a_call_sign_is_no_figure() -> None:
+    assert not holds_figure("Zulu Control, this is Bravo Two, message, over.", "en")
+    assert holds_figure("Bravo Two, winds at eight knots.", "en")
+    assert not holds_figure("CODIS, ici Bravo deux, parlez.", "fr")
+    assert holds_figure("Alerte Bravo : douze blessés.", "fr")
