@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from greffier._version import __version__
+from greffier_server.documents.press import Press
 from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
@@ -87,6 +88,7 @@ def create_app(
     app.state.sign_ins = SignIns(settings.tokens, services.web_secret)
     gate.visitor = app.state.sign_ins.tenant
     app.add_middleware(CrossSite, gate=gate)
+    app.state.press = Press(settings.documents)
     app.add_middleware(Boundary, metrics=services.metrics)
     answer_errors(app)
     add_http_routes(app)

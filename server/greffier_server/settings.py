@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from greffier_models.catalog import default_models_dir
 from greffier_server.alert_settings import AlertSettings
+from greffier_server.documents.settings import DocumentSettings
 from greffier_server.outlets.settings import MqttSettings, WebhookSettings, check_places
 from greffier_server.page_settings import PageSettings
 from greffier_server.translation_settings import TranslationSettings
@@ -432,6 +433,8 @@ class Settings(BaseSettings):
     """Places that are told of sessions over HTTP."""
     mqtt: MqttSettings = MqttSettings()
     """A broker to which captions are published."""
+    documents: DocumentSettings = DocumentSettings()
+    """Minutes and transcripts as documents."""
 
     @classmethod
     def settings_customise_sources(

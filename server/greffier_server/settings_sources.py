@@ -120,7 +120,7 @@ def _read_file(path: Path | None) -> dict[str, Any]:
 
 def _leaf_names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name, value in values.items():
-        if isinstance(value, dict) and f"{prefix}{name}" != "tokens":
+        if isinstance(value, dict) and f"{prefix}{name}" not in {"tokens", *_KNOWN}:
             yield from _leaf_names(cast("dict[str, Any]", value), f"{prefix}{name}.")
         else:
             yield prefix + name

@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Literal, NoReturn, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from greffier._version import __version__
 from greffier.address import ServerAddress
@@ -21,9 +21,10 @@ from greffier.errors import (
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Minutes
 
-__all__ = ["Archive", "CaptionFormat", "GlossaryFormat", "Revision"]
+__all__ = ["Archive", "CaptionFormat", "DocumentFormat", "GlossaryFormat", "Revision"]
 
-CaptionFormat = Literal["srt", "vtt", "txt", "json"]
+CaptionFormat = Literal["srt", "vtt", "txt", "json", "ass", "ttml"]
+DocumentFormat = Literal["md", "txt", "html", "docx", "pdf", "csv"]
 Revision = Literal["live", "second"]
 GlossaryFormat = Literal["json", "csv", "tbx"]
 
@@ -92,6 +93,42 @@ class Archive:
         """Return the minutes as a Markdown document."""
         return await self._text("GET", f"/v1/sessions/{_segment(session)}/minutes?format=md")
 
+    async def document(
+        self,
+        session: str,
+        form: DocumentFormat,
+        *,
+        kind: str | None = None,
+        language: str | None = None,
+        marking: str | None = None,
+        every_minutes: int | None = None,
+        sources: bool = False,
+    ) -> bytes:
+        """Return a document as a file: the minutes, or another `kind` the server knows.
+
+        Args:
+            session: its id.
+            form: the file format.
+            kind: such as ``proces-verbal`` or ``main-courante``; the minutes when absent.
+            language: of the document; that of the minutes when absent.
+            marking: classification marking on each page; the server's own when absent.
+            every_minutes: length of a digest's stretches.
+            sources: add the passages that sentences rest on.
+        """
+        asked: dict[str, str] = {"format": form}
+        if kind is not None:
+            asked["kind"] = kind
+        if language is not None:
+            asked["language"] = language
+        if marking is not None:
+            asked["marking"] = marking
+        if every_minutes is not None:
+            asked["every_minutes"] = str(every_minutes)
+        if sources:
+            asked["sources"] = "true"
+        path = f"/v1/sessions/{_segment(session)}/minutes?{urlencode(asked)}"
+        return await asyncio.to_thread(self._bytes, "GET", path)
+
     async def ask_second_pass(self, session: str, *, minutes: bool = False) -> dict[str, object]:
         """Have the recording read again when the server is idle, and the minutes redone."""
         path = f"/v1/sessions/{_segment(session)}/second-pass"
@@ -130,6 +167,12 @@ class Archive:
         return await asyncio.to_thread(self._request, method, path, body)
 
     def _request(self, method: str, path: str, content: tuple[str, bytes] | None) -> str:
+        try:
+            return self._bytes(method, path, content).decode()
+        except UnicodeDecodeError:
+            raise ProtocolViolation("the server's answer is not UTF-8") from None
+
+    def _bytes(self, method: str, path: str, content: tuple[str, bytes] | None = None) -> bytes:
         address = ServerAddress.parse(self.url)
         headers = {"User-Agent": f"greffier/{__version__}"}
         if self.token:
@@ -158,10 +201,7 @@ class Archive:
             raise ConnectionFailed(f"cannot reach {where}; is the server running?") from error
         if len(body) > _MAX_BYTES:
             raise ProtocolViolation("the server's answer is too long")
-        try:
-            return body.decode()
-        except UnicodeDecodeError:
-            raise ProtocolViolation("the server's answer is not UTF-8") from None
+        return body
 
 
 class _WithoutRedirects(urllib.request.HTTPRedirectHandler):

@@ -105,6 +105,26 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Export the captions of a session, or one of its translations.",
         "Exporter les sous-titres d'une session, ou l'une de ses traductions.",
     ),
+    "help.document-kind": (
+        "compte-rendu, proces-verbal, releve-de-decisions, main-courante, sitrep, summary, digest, "
+        "email or transcript.",
+        "compte-rendu, proces-verbal, releve-de-decisions, main-courante, sitrep, summary, digest, "
+        "email ou transcript.",
+    ),
+    "help.document-language": ("Language of the document.", "Langue du document."),
+    "help.marking": (
+        "Classification marking on each page.",
+        "Mention de protection sur chaque page.",
+    ),
+    "help.every": ("Length of a digest's stretches.", "Durée des tranches du kind digest."),
+    "help.sources": (
+        "Add the passages that sentences rest on.",
+        "Ajouter les passages sur lesquels reposent les phrases.",
+    ),
+    "error.binary": (
+        "{form} is not text: name a file with --output",
+        "{form} n'est pas du texte : nommez un fichier avec --output",
+    ),
     "help.second-pass": (
         "Have the recording of a session read again when the server is idle.",
         "Faire relire l'enregistrement d'une session quand le serveur est libre.",

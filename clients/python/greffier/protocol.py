@@ -27,6 +27,7 @@ Encoding = Literal[
 ]
 QualityLevel = Literal["full", "longer-hops", "finals-only"]
 MinutesKind = Literal["compte-rendu", "summary"]
+ActionStatus = Literal["open", "done"]
 ChannelUse = Literal["mix", "separate"]
 MissingCause = Literal["source_lost", "packet_loss", "stream_restarted", "undecodable_audio"]
 AudioProfile = Literal["wide", "telephone", "radio"]
@@ -294,6 +295,18 @@ class MinutesItem:
     verified: bool = False
     who: str | None = None
     due: str | None = None
+    status: ActionStatus | None = None
+    """Of an action, as far as the speech tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A stretch of a long session, summed up."""
+
+    title: str
+    from_ms: int
+    to_ms: int
+    summary: tuple[MinutesItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +324,8 @@ class Minutes:
     figures: tuple[MinutesItem, ...] = ()
     annex: tuple[MinutesItem, ...] = ()
     """What the record does not hold: gaps, withheld passages, text that failed its check."""
+    chapters: tuple[Chapter, ...] = ()
+    """How a long session went, in order; none in a short one."""
 
 
 @dataclass(frozen=True, slots=True)

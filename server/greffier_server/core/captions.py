@@ -9,7 +9,7 @@ from greffier_server.core.cues import MAX_MS, Cue, cut, pieces_of, schedule, spr
 from greffier_server.core.events import GapFound
 from greffier_server.core.state import Segment, SessionState
 
-__all__ = ["to_json", "to_srt", "to_txt", "to_vtt"]
+__all__ = ["caption_cues", "to_json", "to_srt", "to_txt", "to_vtt"]
 
 
 def to_srt(state: SessionState, language: str | None = None) -> str:
@@ -22,7 +22,7 @@ def to_srt(state: SessionState, language: str | None = None) -> str:
         f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n"
         + "\n".join(line.replace("-->", "→") for line in cue.lines)
         + "\n"
-        for number, cue in enumerate(_cues(state, language, named=True), start=1)
+        for number, cue in enumerate(caption_cues(state, language, named=True), start=1)
     ]
     return "\n".join(blocks)
 
@@ -30,7 +30,7 @@ def to_srt(state: SessionState, language: str | None = None) -> str:
 def to_vtt(state: SessionState, language: str | None = None) -> str:
     """Return the captions as WebVTT (https://www.w3.org/TR/webvtt1/), speakers as voice spans."""
     blocks = ["WEBVTT\n"]
-    for number, cue in enumerate(_cues(state, language), start=1):
+    for number, cue in enumerate(caption_cues(state, language), start=1):
         voice = f"<v {_voice(cue.speaker)}>" if cue.speaker and _voice(cue.speaker) else ""
         text = "\n".join(_escape(line) for line in cue.lines)
         times = f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}"
@@ -60,6 +60,32 @@ def to_txt(state: SessionState, language: str | None = None) -> str:
     ]
     entries.sort(key=lambda entry: entry[0])
     return "".join(f"[{_clock(start_ms)}] {text}\n" for start_ms, text in entries)
+
+
+def caption_cues(state: SessionState, language: str | None, *, named: bool = False) -> list[Cue]:
+    """Return the cues of a session, gaps among them, as every format of captions shows them.
+
+    Args:
+        state: the session.
+        language: of a translation; the speech itself when absent.
+        named: the speaker's name comes before what is said on a channel of their own.
+    """
+    cues: list[Cue] = []
+    names = _names(state)
+    for segment in state.in_order():
+        if language is None or language == segment.language:
+            pieces = pieces_of(segment.words)
+        else:
+            pieces = spread(_text(segment, language), segment.start_ms, segment.end_ms)
+        if pieces and named and segment.channel and segment.speaker:
+            at_ms = pieces[0].start_ms
+            pieces = [*spread(f"{segment.speaker}:", at_ms, at_ms), *pieces]
+        cues += cut(pieces, speaker=segment.speaker, channel=segment.channel)
+    for gap in state.gaps:
+        until_ms = min(gap.to_ms, gap.from_ms + MAX_MS)
+        text = _named(names, gap.channel) + _gap(gap)
+        cues += cut(spread(text, gap.from_ms, until_ms), channel=gap.channel)
+    return schedule(cues)
 
 
 def to_json(state: SessionState) -> dict[str, Any]:
@@ -126,25 +152,6 @@ def _segment(segment: Segment) -> dict[str, Any]:
             for word in segment.words
         ],
     }
-
-
-def _cues(state: SessionState, language: str | None, *, named: bool = False) -> list[Cue]:
-    cues: list[Cue] = []
-    names = _names(state)
-    for segment in state.in_order():
-        if language is None or language == segment.language:
-            pieces = pieces_of(segment.words)
-        else:
-            pieces = spread(_text(segment, language), segment.start_ms, segment.end_ms)
-        if pieces and named and segment.channel and segment.speaker:
-            at_ms = pieces[0].start_ms
-            pieces = [*spread(f"{segment.speaker}:", at_ms, at_ms), *pieces]
-        cues += cut(pieces, speaker=segment.speaker, channel=segment.channel)
-    for gap in state.gaps:
-        until_ms = min(gap.to_ms, gap.from_ms + MAX_MS)
-        text = _named(names, gap.channel) + _gap(gap)
-        cues += cut(spread(text, gap.from_ms, until_ms), channel=gap.channel)
-    return schedule(cues)
 
 
 def _names(state: SessionState) -> dict[int, str]:

@@ -16,6 +16,7 @@ from greffier.protocol import (
     AudioFormat,
     AudioProfile,
     ChannelUse,
+    Chapter,
     Continuation,
     CorrectionTarget,
     Doubt,
@@ -28,6 +29,7 @@ from greffier_models.types import Word
 __all__ = [
     "LATER",
     "AudioAnchored",
+    "ChapterSummarised",
     "ClientAttached",
     "ClientDetached",
     "Corrected",
@@ -438,6 +440,20 @@ class WatchHandedOver:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChapterSummarised:
+    """Several stretches of notes of a long session were summed up, from which its summary is made.
+
+    The notes before those of the chapter have theirs.
+    """
+
+    durable: ClassVar[bool] = True
+    index: int
+    notes: int
+    """How many stretches of notes, counted from the chapter before."""
+    chapter: Chapter
+
+
 Event = (
     SessionStarted
     | ClientAttached
@@ -469,6 +485,7 @@ Event = (
     | AudioAnchored
     | Corrected
     | WatchHandedOver
+    | ChapterSummarised
 )
 
 

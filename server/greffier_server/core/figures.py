@@ -1,7 +1,8 @@
 """Figures and dates of a session, taken from the speech itself, with digits for number words."""
 
+from greffier_server.core.alphabets import ICAO_LETTERS
 from greffier_server.core.invariants import check, facts
-from greffier_server.core.numerals import Numeral, find_numerals
+from greffier_server.core.numerals import Numeral, find_numerals, fold
 from greffier_server.core.state import Segment
 
 __all__ = ["holds_figure", "in_digits", "readable_text"]
@@ -29,8 +30,18 @@ def holds_figure(text: str, language: str) -> bool:
     found = facts(text, language)
     if not found.numbers:
         return False
-    counted = [numeral for numeral in find_numerals(text, language) if not numeral.ordinal]
+    counted = [
+        numeral
+        for numeral in find_numerals(text, language)
+        if not numeral.ordinal and not _names_a_station(text, numeral)
+    ]
     return bool(found.months) or any(numeral.value in found.numbers for numeral in counted)
+
+
+def _names_a_station(text: str, numeral: Numeral) -> bool:
+    """Whether the number belongs to a call sign: Bravo Two."""
+    before = text[: numeral.start].split()[-1:]
+    return bool(before) and before[0][:1].isupper() and fold(before[0]) in ICAO_LETTERS
 
 
 def readable_text(segment: Segment, language: str) -> tuple[str, str]:

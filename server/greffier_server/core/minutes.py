@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from greffier.protocol import Minutes, MinutesItem
+from greffier.protocol import Chapter, Minutes, MinutesItem
 from greffier_models.types import ChatMessage, Prompt
+from greffier_server.core.action_status import with_status
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.claims import content_stems, evidence_of, judge
 from greffier_server.core.figures import holds_figure, in_digits, readable_text
@@ -21,9 +22,12 @@ from greffier_server.core.invariants import facts
 from greffier_server.core.languages import name
 from greffier_server.core.note_checks import Notes
 from greffier_server.core.notes import wording
+from greffier_server.core.spoken_orders import orders_the_clerk
 from greffier_server.core.state import Segment, SessionState
+from greffier_server.core.verification import verified_minutes
 
 __all__ = [
+    "SUMMARY_ITEMS",
     "SUMMARY_TOKENS",
     "Summary",
     "check_summary",
@@ -37,8 +41,10 @@ __all__ = [
 
 SUMMARY_TOKENS = 320
 _SUMMARY_SENTENCES = 3
-_SUMMARY_ITEMS = 14
+SUMMARY_ITEMS = 14
+"""A summary is made from so many items at most; of more, summaries of parts are made first."""
 _FIGURES = 60
+_ORDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,8 @@ def spoken_segments(state: SessionState) -> list[Segment]:
 
 def summary_items(notes: Notes) -> list[MinutesItem]:
     """Return what the summary is made from, in order of time; actions have their own list."""
-    chosen = [*notes.decisions, *notes.questions, *notes.topics][:_SUMMARY_ITEMS]
-    return sorted(chosen or notes.actions[:_SUMMARY_ITEMS], key=lambda item: item.cites[:1])
+    chosen = [*notes.decisions, *notes.questions, *notes.topics][:SUMMARY_ITEMS]
+    return sorted(chosen or notes.actions[:SUMMARY_ITEMS], key=lambda item: item.cites[:1])
 
 
 def summary_prompt(notes: Notes, language: str) -> Prompt:
@@ -147,6 +153,7 @@ def write_minutes(
     *,
     language: str,
     unread: Sequence[Segment] = (),
+    chapters: Sequence[Chapter] = (),
 ) -> Minutes:
     """Put the minutes together.
 
@@ -156,24 +163,28 @@ def write_minutes(
         summary: checked; decisions that it passes over are added, topics where it is empty.
         language: of the minutes.
         unread: segments that no notes could be taken of.
+        chapters: of a long session.
     """
     french = language == "fr"
     given = state.started.title.strip() if state.started is not None else ""
     sentences = _summary(summary, notes)
     figures = _figures(state, language)
-    listed = [*sentences, *notes.topics, *notes.decisions, *notes.actions, *notes.questions]
-    return Minutes(
+    actions = with_status(notes.actions, spoken_segments(state), language)
+    listed = [*sentences, *notes.topics, *notes.decisions, *actions, *notes.questions]
+    written = Minutes(
         seq=0,
         language=language,
         title=given or summary.title or ("Compte rendu" if french else "Minutes"),
         summary=tuple(sentences),
         topics=notes.topics,
         decisions=notes.decisions,
-        actions=notes.actions,
+        actions=actions,
         questions=notes.questions,
         figures=figures,
         annex=_annex(state, notes, [*listed, *figures], unread, french=french),
+        chapters=tuple(chapters) if len(chapters) > 1 else (),
     )
+    return verified_minutes(written, state)
 
 
 def _spoken_item(item: MinutesItem) -> str:
@@ -231,6 +242,8 @@ def _figures(state: SessionState, language: str) -> tuple[MinutesItem, ...]:
     figures: list[MinutesItem] = []
     for segment in spoken_segments(state):
         text, spoken = readable_text(segment, language)
+        if orders_the_clerk(segment.text):
+            continue
         if holds_figure(text, spoken) and not text.rstrip().endswith("?"):
             figures.append(MinutesItem(in_digits(text, spoken), (segment.id,), verified=True))
     return tuple(figures[:_FIGURES])
@@ -270,6 +283,12 @@ def _annex(
         state_fact(
             f"Traitement incomplet : {stage}, {code} ({count}).",
             f"Incomplete processing: {stage}, {code} ({count}).",
+        )
+    if orders := [segment for segment in segments if orders_the_clerk(segment.text)]:
+        places = ", ".join(_clock(segment.start_ms) for segment in orders[:_ORDERS])
+        state_fact(
+            f"Paroles qui donnent des consignes à la rédaction, laissées de côté : {places}.",
+            f"Speech that gives orders to the writer of the minutes, left aside: {places}.",
         )
     if unread:
         span = f"{_clock(unread[0].start_ms)}–{_clock(unread[-1].end_ms)}"

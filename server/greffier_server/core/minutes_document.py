@@ -20,7 +20,10 @@ def to_markdown(minutes: Minutes, state: SessionState) -> str:
     lines = [f"# {_markdown(minutes.title)}", "", _markdown(_date_line(state, words)), ""]
     for heading, items in _sections(minutes, words):
         lines += [f"## {heading}", ""]
-        lines += [f"- {_entry(item, state, words, _link, _markdown)}" for item in items]
+        lines += [
+            f"- {_entry(item, state, words, _link, _markdown, fact=heading == words.annex)}"
+            for item in items
+        ]
         lines.append("")
     lines += [f"*{words.legend}*", ""]
     return "\n".join(lines)
@@ -32,7 +35,10 @@ def to_text(minutes: Minutes, state: SessionState) -> str:
     lines = [_plain(minutes.title), "=" * len(_plain(minutes.title)), _date_line(state, words), ""]
     for heading, items in _sections(minutes, words):
         lines += [heading, "-" * len(heading)]
-        lines += [f"* {_entry(item, state, words, _time, _plain)}" for item in items]
+        lines += [
+            f"* {_entry(item, state, words, _time, _plain, fact=heading == words.annex)}"
+            for item in items
+        ]
         lines.append("")
     lines += [words.legend, ""]
     return "\n".join(lines)
@@ -48,6 +54,7 @@ class _Words:
     topics: str
     annex: str
     due: str
+    unverified: str
     duration: str
     legend: str
 
@@ -61,6 +68,7 @@ _FRENCH = _Words(
     topics="Points abordés",
     annex="Annexe : ce que ce compte rendu ne contient pas",
     due="échéance : ",
+    unverified="non vérifié",
     duration="Durée enregistrée : ",
     legend="✓ vérifié : les nombres, les dates, les noms et les mots de la phrase se retrouvent "
     "dans le passage cité. Les codes horaires renvoient à l'enregistrement.",
@@ -74,6 +82,7 @@ _ENGLISH = _Words(
     topics="Points discussed",
     annex="Annex: what these minutes do not hold",
     due="due: ",
+    unverified="not verified",
     duration="Recorded time: ",
     legend="✓ verified: the numbers, dates, names and words of the sentence are in the passage it "
     "cites. Time codes refer to the recording.",
@@ -109,7 +118,10 @@ def _entry(
     words: _Words,
     cite: Callable[[int], str],
     quote: Callable[[str], str],
+    *,
+    fact: bool,
 ) -> str:
+    """Return one sentence; only a fact of the record itself needs neither citation nor mark."""
     starts = [state.segments[key].start_ms for key in item.cites if key in state.segments]
     parts = [f"{quote(item.who)} : " if item.who and words is _FRENCH else ""]
     if item.who and words is not _FRENCH:
@@ -119,8 +131,10 @@ def _entry(
         parts.append(f" ({words.due}{quote(item.due)})")
     if starts:
         parts.append(" " + " ".join(cite(start_ms) for start_ms in starts))
-    if item.verified and item.cites:
+    if item.verified and starts:
         parts.append(" ✓")
+    elif not (item.verified and fact):
+        parts.append(" " + quote(f"[{words.unverified}]"))
     return "".join(parts)
 
 

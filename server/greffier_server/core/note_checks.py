@@ -27,9 +27,10 @@ from greffier_server.core.languages import written_in
 from greffier_server.core.notes import RawNote
 from greffier_server.core.numerals import fold
 from greffier_server.core.speech_acts import SPEECH_LANGUAGES, SpeechAct, speech_act
+from greffier_server.core.spoken_orders import orders_the_clerk
 from greffier_server.core.state import Segment
 
-__all__ = ["Notes", "check_notes", "merge_notes"]
+__all__ = ["Notes", "check_notes", "complete_notes", "merge_notes"]
 
 SAME = 0.75
 """Overlap of content words from which two items are one."""
@@ -56,6 +57,28 @@ def check_notes(raw: Sequence[RawNote], segments: Sequence[Segment], language: s
     reading.add_decisions()
     reading.add_actions()
     reading.add_questions()
+    return merge_notes([reading.notes()], language)
+
+
+def complete_notes(notes: Notes, segments: Sequence[Segment]) -> Notes:
+    """Let quotations stand in for decisions and actions of `notes` that are not verified.
+
+    Where nothing cited plainly decides or promises, the sentence stays, and stays unverified.
+    """
+    language = notes.language
+    doubtful = [item for item in (*notes.decisions, *notes.actions) if not item.verified]
+    reading = _Reading(segments, language)
+    reading.topics += notes.topics
+    reading.decisions += [item for item in notes.decisions if item.verified]
+    reading.actions += [item for item in notes.actions if item.verified]
+    reading.questions += notes.questions
+    reading.unsupported += notes.unsupported
+    reading.add_decisions()
+    reading.add_actions()
+    told = {cite for item in (*reading.decisions, *reading.actions) for cite in item.cites}
+    lost = [item for item in doubtful if not told & set(item.cites)]
+    reading.decisions += [item for item in lost if item in notes.decisions]
+    reading.actions += [item for item in lost if item in notes.actions]
     return merge_notes([reading.notes()], language)
 
 
@@ -92,10 +115,15 @@ class _Reading:
     _acts: dict[int, SpeechAct] = field(init=False)
     _place: dict[int, int] = field(init=False)
     _people: frozenset[str] = field(init=False)
+    _orders: set[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._evidence = {s.id: evidence_of(s, self.language) for s in self.segments}
-        self._acts = {s.id: speech_act(s.text, s.language) for s in self.segments}
+        self._orders = {s.id for s in self.segments if orders_the_clerk(s.text)}
+        self._acts = {
+            s.id: SpeechAct() if s.id in self._orders else speech_act(s.text, s.language)
+            for s in self.segments
+        }
         self._place = {segment.id: index for index, segment in enumerate(self.segments)}
         self._people = frozenset(
             fold(name)
@@ -132,6 +160,8 @@ class _Reading:
         )
         if verdict.outcome == "invented" or not verdict.cites:
             return
+        if self._orders & {*verdict.cites, *note.cites}:
+            return  # whoever said so wanted it to stand here
         if verdict.outcome == "unsupported":
             if note.kind in ("decision", "action"):
                 self.unsupported.append(item)

@@ -13,6 +13,7 @@ from greffier.plain import from_plain, to_plain
 from greffier_server.core.events import (
     LATER,
     Event,
+    MinutesWritten,
     PassageRevised,
     Recorded,
     SessionStarted,
@@ -49,8 +50,20 @@ def encode_record(record: Recorded) -> str:
             for name, empty in _LATER_OF_TERMS.items():
                 if term[name] == empty:
                     del term[name]
+    if isinstance(record.event, MinutesWritten):
+        _drop_later_of_minutes(plain["event"]["minutes"])
     plain["event"]["type"] = type(record.event).__name__
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _drop_later_of_minutes(plain: dict[str, Any]) -> None:
+    """Leave out what the first minutes did not have, where it has its default."""
+    if not plain["chapters"]:
+        del plain["chapters"]
+    for name in ("summary", "topics", "decisions", "actions", "questions", "figures", "annex"):
+        for item in plain[name]:
+            if item["status"] is None:
+                del item["status"]
 
 
 def decode_record(text: str) -> Recorded:

@@ -8,6 +8,7 @@ from greffier.protocol import Minutes
 from greffier_models.types import Word
 from greffier_server.core.events import (
     AudioAnchored,
+    ChapterSummarised,
     ClientAttached,
     ClientDetached,
     Corrected,
@@ -240,7 +241,8 @@ def _apply_to_rest(
     | RecognitionBegun
     | DecisionsTimed
     | AudioAnchored
-    | WatchHandedOver,
+    | WatchHandedOver
+    | ChapterSummarised,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -279,6 +281,7 @@ def _apply_to_rest(
             | RecognitionBegun()
             | DecisionsTimed()
             | AudioAnchored()
+            | ChapterSummarised()
         ):
             return state
         case _:

@@ -3,14 +3,16 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from greffier.plain import PlainError, from_plain, to_plain
+from greffier.protocol import Chapter
 from greffier_models.errors import EngineError, PromptTooLong
 from greffier_models.protocols import TextGenerator
-from greffier_models.types import GenerationOptions, Prompt
+from greffier_models.types import GenerationOptions
 from greffier_server.core.events import (
+    ChapterSummarised,
     Event,
     GapFound,
     InputEnded,
@@ -32,21 +34,12 @@ from greffier_server.core.events import (
     WordsCommitted,
 )
 from greffier_server.core.languages import canonical
-from greffier_server.core.minutes import (
-    SUMMARY_TOKENS,
-    Summary,
-    check_summary,
-    main_language,
-    spoken_segments,
-    summary_items,
-    summary_prompt,
-    summary_schema,
-    write_minutes,
-)
+from greffier_server.core.minutes import main_language, spoken_segments, write_minutes
 from greffier_server.core.note_checks import Notes, check_notes, merge_notes
 from greffier_server.core.notes import NOTES_TOKENS, notes_prompt, notes_schema, parse_notes
 from greffier_server.core.state import Segment, SessionState, fold
-from greffier_server.pipeline.generation import RETRY_DELAYS_S, Sleep, complete
+from greffier_server.pipeline.clerk import Clerk
+from greffier_server.pipeline.generation import Sleep
 from greffier_server.pipeline.log import EventLog
 
 __all__ = ["MinuteStage"]
@@ -59,6 +52,12 @@ STRETCH_MS = 90_000
 
 LOOK_AHEAD = 2
 """Further segments that must have closed by then, so that translations have caught up."""
+
+CHAPTER_STRETCHES = 6
+"""Where there are more, so many of them are summed up into a chapter: about ten minutes."""
+
+_RECORDS_AHEAD = 128
+"""Of what comes after a stretch: the translations, and speakers told apart later."""
 
 _STAGE = "minutes"
 
@@ -95,7 +94,9 @@ class MinuteStage:
             SpeakersSettled,
         }
     )
-    writes: frozenset[type[Event]] = frozenset({NotesTaken, MinutesWritten, StageFailed})
+    writes: frozenset[type[Event]] = frozenset(
+        {NotesTaken, ChapterSummarised, MinutesWritten, StageFailed}
+    )
 
     def __init__(
         self,
@@ -106,13 +107,15 @@ class MinuteStage:
         sleep: Sleep = asyncio.sleep,
         read: Callable[[Sequence[Recorded]], SessionState] = fold,
     ) -> None:
-        self._generator = generator
+        self._clerk = Clerk(generator, sleep)
         self._given_language = language
         self._after = after
-        self._sleep = sleep
         self._read = read
         self._engine = str(generator.capabilities.identity)
         self._notes: list[tuple[NotesTaken, Notes]] = []
+        self._chapters: list[Chapter] = []
+        self._chaptered = 0
+        self._held: dict[int, Segment] = {}
         self._noted: set[int] = set()
         self._tried: set[int] = set()
         self._reported: set[StageFailed] = set()
@@ -126,6 +129,9 @@ class MinuteStage:
                 self._reported.add(record.event)
             elif isinstance(record.event, NotesTaken):
                 self._recall(record.event)
+            elif isinstance(record.event, ChapterSummarised):
+                self._chapters.append(record.event.chapter)
+                self._chaptered += record.event.notes
         if written:
             return
         state = SessionState()
@@ -163,8 +169,7 @@ class MinuteStage:
             notes = from_plain(Notes, json.loads(taken.notes))
         except (ValueError, PlainError):
             return
-        stretch = taken.segments or range(taken.first_segment, taken.last_segment + 1)
-        self._remember(taken, notes, stretch)
+        self._remember(taken, notes, _segments_of(taken))
 
     def _remember(self, taken: NotesTaken, notes: Notes, segments: Sequence[int]) -> None:
         self._notes.append((taken, notes))
@@ -182,7 +187,9 @@ class MinuteStage:
             self._tried.update(segment.id for segment in due)
             newest = (await _newest(log, state)).segments
             stretch = [newest[segment.id] for segment in due]
-            await self._take_notes(log, stretch, self._language(state))
+            language = self._language(state)
+            await self._take_notes(log, stretch, language)
+            await self._close_chapters(log, language)
 
     async def _finish(self, log: EventLog) -> None:
         state = await asyncio.to_thread(self._read, log.records)
@@ -194,17 +201,55 @@ class MinuteStage:
         unread = [segment for segment in segments if segment.id not in self._noted]
         if segments and len(unread) == len(segments):
             return
+        await self._close_chapters(log, language, to_the_end=True)
         # Pure work that takes long in a long session: not on the event loop.
         taken = [notes for _, notes in self._notes]
         notes = await asyncio.to_thread(merge_notes, taken, language)
         state = await asyncio.to_thread(self._read, log.records)
-        summary = await self._summarise(log, notes, state, language)
+        report = self._reporting(log)
+        if len(self._chapters) > 1:
+            summary = await self._clerk.summary_of_chapters(self._chapters, state, language, report)
+        else:
+            summary = await self._clerk.summary(notes, state, language, report)
         state = await asyncio.to_thread(self._read, log.records)
         minutes = await asyncio.to_thread(
-            write_minutes, state, notes, summary, language=language, unread=unread
+            write_minutes,
+            state,
+            notes,
+            summary,
+            language=language,
+            unread=unread,
+            chapters=self._chapters,
         )
         until_ms = max((segment.end_ms for segment in segments), default=0)
         await log.append(MinutesWritten(minutes), audio_to_ms=until_ms, engine=self._engine)
+
+    async def _close_chapters(
+        self, log: EventLog, language: str, *, to_the_end: bool = False
+    ) -> None:
+        """Sum up the stretches that make a chapter; at the end of a long session, the rest too."""
+        while waiting := self._notes[self._chaptered :]:
+            if len(waiting) <= CHAPTER_STRETCHES and not (to_the_end and self._chapters):
+                return
+            part = waiting[:CHAPTER_STRETCHES]
+            ids = [key for taken, _ in part for key in _segments_of(taken)]
+            if not self._held.keys() >= set(ids):  # taken before a restart
+                state = await asyncio.to_thread(self._read, log.records)
+                self._held.update(
+                    (key, state.segments[key]) for key in ids if key in state.segments
+                )
+            segments = [self._held.pop(key) for key in ids if key in self._held]
+            notes = await asyncio.to_thread(merge_notes, [taken for _, taken in part], language)
+            chapter = await self._clerk.chapter(notes, segments, language, self._reporting(log))
+            told = ChapterSummarised(len(self._chapters), len(part), chapter)
+            self._chapters.append(chapter)
+            self._chaptered += len(part)
+            await log.append(
+                told,
+                audio_from_ms=chapter.from_ms,
+                audio_to_ms=chapter.to_ms,
+                engine=self._engine,
+            )
 
     async def _take_notes(self, log: EventLog, stretch: Sequence[Segment], language: str) -> bool:
         """Take notes over `stretch`; False when the model could not."""
@@ -212,7 +257,7 @@ class MinuteStage:
             max_tokens=NOTES_TOKENS, schema=notes_schema(stretch), priority=1, timeout_s=180.0
         )
         try:
-            answer = await self._ask(notes_prompt(stretch, language), options)
+            answer = await self._clerk.ask(notes_prompt(stretch, language), options)
         except PromptTooLong as error:
             if len(stretch) == 1:
                 await self._report(log, error)
@@ -224,6 +269,7 @@ class MinuteStage:
             await self._report(log, error)
             return False
         notes = await asyncio.to_thread(check_notes, parse_notes(answer), stretch, language)
+        notes = await self._clerk.proofread(notes, stretch, self._reporting(log))
         ids = [segment.id for segment in stretch]
         taken = NotesTaken(
             index=len(self._notes),
@@ -233,6 +279,7 @@ class MinuteStage:
             segments=tuple(ids),
         )
         self._remember(taken, notes, ids)
+        self._held.update((segment.id, segment) for segment in stretch)
         await log.append(
             taken,
             audio_from_ms=stretch[0].start_ms,
@@ -241,32 +288,14 @@ class MinuteStage:
         )
         return True
 
-    async def _summarise(
-        self, log: EventLog, notes: Notes, state: SessionState, language: str
-    ) -> Summary:
-        """Let the model write title and summary; nothing of them when it cannot."""
-        if not summary_items(notes):
-            return Summary()
-        options = GenerationOptions(
-            max_tokens=SUMMARY_TOKENS, schema=summary_schema(notes), priority=2, timeout_s=120.0
-        )
-        try:
-            answer = await self._ask(summary_prompt(notes, language), options)
-        except EngineError as error:
-            await self._report(log, error)
-            return Summary()
-        return check_summary(answer, notes, state, language)
-
-    async def _ask(self, prompt: Prompt, options: GenerationOptions) -> str:
-        return await complete(
-            self._generator, prompt, options, sleep=self._sleep, delays_s=RETRY_DELAYS_S
-        )
-
     def _language(self, state: SessionState) -> str:
         asked = state.started.minutes_language if state.started is not None else None
         noted = self._notes[0][1].language if self._notes else ""
         chosen = asked or self._given_language or noted or main_language(state)
         return canonical(chosen) or chosen
+
+    def _reporting(self, log: EventLog) -> Callable[[EngineError], Awaitable[None]]:
+        return lambda error: self._report(log, error)
 
     async def _report(self, log: EventLog, error: EngineError) -> None:
         """Record an engine error, once a kind."""
@@ -278,10 +307,18 @@ class MinuteStage:
             await log.append(failure)
 
 
+def _segments_of(taken: NotesTaken) -> Sequence[int]:
+    return taken.segments or range(taken.first_segment, taken.last_segment + 1)
+
+
 async def _newest(log: EventLog, state: SessionState) -> SessionState:
-    """Return `state` with all that was recorded since; a long log takes a while to read."""
-    records = log.records
-    return await asyncio.to_thread(lambda: fold(records[state.seq :], state))
+    """Return `state` with what was recorded since; a long log takes a while to read.
+
+    In a stage that is far behind, as when a whole recording was sent at once, that is not all there
+    is: every stretch would read the rest of the log.
+    """
+    records, seq = log.records, state.seq
+    return await asyncio.to_thread(lambda: fold(records[seq : seq + _RECORDS_AHEAD], state))
 
 
 def _stretches(segments: Sequence[Segment]) -> list[list[Segment]]:

@@ -9,13 +9,15 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from greffier._version import __version__
-from greffier.plain import to_plain
 from greffier_server import schema
-from greffier_server.core import captions, minutes_document
+from greffier_server.core import captions
+from greffier_server.core.captions_ass import to_ass
+from greffier_server.core.captions_ttml import to_ttml
 from greffier_server.core.corrections import shown
 from greffier_server.core.records import encode_record
 from greffier_server.core.revisions import revised
 from greffier_server.core.state import SessionState, fold
+from greffier_server.documents.kinds import DocumentFormat
 from greffier_server.errors import ModelNotLoaded, SessionNotFound
 from greffier_server.services import Services
 from greffier_server.storage.store import SessionRow
@@ -29,6 +31,13 @@ from greffier_server.transport.bodies import (
     SecondPassBody,
     SessionBody,
     SessionList,
+)
+from greffier_server.transport.exports import (
+    DOCUMENT_CONTENT,
+    Asked,
+    document_answer,
+    minutes_as_json,
+    to_be_asked,
 )
 from greffier_server.transport.frames import closing
 from greffier_server.transport.refusals import (
@@ -51,6 +60,8 @@ class CaptionFormat(StrEnum):
     VTT = "vtt"
     TXT = "txt"
     JSON = "json"
+    ASS = "ass"
+    TTML = "ttml"
 
 
 class Revision(StrEnum):
@@ -65,12 +76,19 @@ class MinutesFormat(StrEnum):
 
     JSON = "json"
     MD = "md"
+    TXT = "txt"
+    HTML = "html"
+    DOCX = "docx"
+    PDF = "pdf"
+    CSV = "csv"
 
 
 _WRITERS: dict[CaptionFormat, tuple[str, Callable[[SessionState, str | None], str]]] = {
     CaptionFormat.SRT: ("application/x-subrip", captions.to_srt),
     CaptionFormat.VTT: ("text/vtt", captions.to_vtt),
     CaptionFormat.TXT: ("text/plain", captions.to_txt),
+    CaptionFormat.ASS: ("text/x-ssa", to_ass),
+    CaptionFormat.TTML: ("application/ttml+xml", to_ttml),
 }
 _MAX_PAGE = 200
 _MAX_EVENTS = 10_000
@@ -220,38 +238,29 @@ async def get_translation(
     "/minutes",
     summary="The minutes",
     response_class=Response,
-    responses={
-        200: {
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/markdown": {"schema": {"type": "string"}},
-            }
-        }
-    },
+    responses={200: {"content": DOCUMENT_CONTENT}},
 )
 async def get_minutes(
+    request: Request,
     tenant: Tenant,
     parts: Parts,
     session: SessionId,
     kind: Annotated[
         MinutesFormat, Query(alias="format", description="How they are written.")
     ] = MinutesFormat.JSON,
+    asked: Asked = to_be_asked,
 ) -> Response:
-    """Each sentence with the segments it rests on."""
+    """Each sentence with the segments it rests on; as a document of any kind and format."""
     row, state = await _state(parts, tenant, session)
-    if state.minutes is None:
+    order = None if kind is MinutesFormat.JSON else asked.order(DocumentFormat(kind.value))
+    if state.minutes is None and (order is None or order.kind.needs_minutes):
         done = row.state == "finished"
         raise NoMinutes(
             "the session has no minutes" if done else "the minutes are written when it has ended"
         )
-    if kind is MinutesFormat.MD:
-        # They quote what they were written from.
-        quoted = await asyncio.to_thread(shown, state, second=state.minutes_revised)
-        minutes = quoted.minutes or state.minutes
-        text = await asyncio.to_thread(minutes_document.to_markdown, minutes, quoted)
-        return PlainTextResponse(text, media_type="text/markdown")
-    state = await asyncio.to_thread(shown, state)
-    return JSONResponse(to_plain(state.minutes))
+    if order is not None:
+        return await document_answer(request, order, row, state)
+    return JSONResponse(await asyncio.to_thread(lambda: minutes_as_json(shown(state))))
 
 
 @_texts.post("/second-pass", status_code=202, summary="Read the recording again")

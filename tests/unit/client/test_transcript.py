@@ -72,13 +72,23 @@ def test_the_object_of_a_recording() -> None:
         "minutes": {
             "language": "fr",
             "title": "Point",
-            "summary": [{"text": "Oui.", "cites": [1], "verified": True, "who": None, "due": None}],
+            "summary": [
+                {
+                    "text": "Oui.",
+                    "cites": [1],
+                    "verified": True,
+                    "who": None,
+                    "due": None,
+                    "status": None,
+                }
+            ],
             "topics": [],
             "decisions": [],
             "actions": [],
             "questions": [],
             "figures": [],
             "annex": [],
+            "chapters": [],
         },
         "gaps": [],
     }

@@ -167,6 +167,20 @@ def test_markup_in_the_speech_stays_text():
     assert "\\<b\\>\\*bold\\*\\</b\\> &amp; \\[x\\](y)." in markdown
 
 
+def test_what_is_not_verified_is_marked():
+    said = MinutesItem("The room is closed.", (1,))
+    state = state_of(started(), *spoken([("A", "en", "We agreed to close the room.")]))
+    minutes = replace(
+        write_minutes(state, Notes(), Summary(), language="en"),
+        topics=(said, replace(said, verified=True, cites=(9,))),
+        annex=(MinutesItem("A gap.", verified=True), said),
+    )
+    text = to_text(minutes, state)
+    assert text.count("* The room is closed. [0:00] [not verified]\n") == 2
+    assert "* The room is closed. [not verified]\n" in text
+    assert "* A gap.\n" in text
+
+
 def test_a_due_date_is_shown_once():
     item = MinutesItem("Call", (1,), verified=True, who="Sam", due="by Friday")
     told = replace(item, text="Call by Friday")

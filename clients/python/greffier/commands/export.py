@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import click
 
@@ -23,7 +23,7 @@ def build(say: Messages) -> click.Command:
     @click.option(
         "--format",
         "form",
-        type=click.Choice(["srt", "vtt", "txt", "json"]),
+        type=click.Choice(get_args(CaptionFormat)),
         default="srt",
         show_default=True,
         help=say("help.format"),

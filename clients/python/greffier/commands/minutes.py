@@ -5,12 +5,18 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import click
 
-from greffier.commands.options import output_file_option, server_option, token_option, write_text
-from greffier.http import Archive
+from greffier.commands.options import (
+    output_file_option,
+    server_option,
+    token_option,
+    write_bytes,
+    write_text,
+)
+from greffier.http import Archive, DocumentFormat
 from greffier.messages import Messages
 from greffier.minutes_text import minutes_lines
 from greffier.palette import Palette
@@ -29,24 +35,57 @@ def build(say: Messages) -> click.Command:
     @click.option(
         "--format",
         "form",
-        type=click.Choice(["text", "md", "json"]),
+        type=click.Choice(["text", "json", *get_args(DocumentFormat)]),
         default="text",
         show_default=True,
         help=say("help.format"),
     )
+    @click.option("--kind", metavar="KIND", help=say("help.document-kind"))
+    @click.option("--language", metavar="LANG", help=say("help.document-language"))
+    @click.option("--marking", metavar="TEXT", help=say("help.marking"))
+    @click.option("--every", metavar="MINUTES", type=click.IntRange(1, 240), help=say("help.every"))
+    @click.option("--sources", is_flag=True, help=say("help.sources"))
     @output_file_option(say)
     def minutes(
-        session: str, server: str, token: str | None, form: str, output: Path | None
+        session: str,
+        server: str,
+        token: str | None,
+        form: str,
+        kind: str | None,
+        language: str | None,
+        marking: str | None,
+        every: int | None,
+        *,
+        sources: bool,
+        output: Path | None,
     ) -> None:
         archive = Archive(server, token)
-        if form == "md":
-            text = asyncio.run(archive.minutes_markdown(session))
+        shaped = sources or any(given is not None for given in (kind, language, marking, every))
+        if form == "text" and shaped:
+            form = "txt"  # what is shown on a terminal by itself is the minutes alone
+        if form in ("docx", "pdf") and output is None and sys.stdout.isatty():
+            raise click.UsageError(say("error.binary", form=form))
+        if form in get_args(DocumentFormat):
+            made = archive.document(
+                session,
+                cast("DocumentFormat", form),
+                kind=kind,
+                language=language,
+                marking=marking,
+                every_minutes=every,
+                sources=sources,
+            )
+            content = asyncio.run(made)
+            if form in ("docx", "pdf", "csv"):
+                write_bytes(output, content, say)
+            else:
+                write_text(output, content.decode(errors="replace"), say)
         elif form == "json":
             found = asyncio.run(archive.minutes(session))
-            text = json.dumps(to_plain(found), ensure_ascii=False, indent=2)
+            write_text(output, json.dumps(to_plain(found), ensure_ascii=False, indent=2), say)
         else:
             text = asyncio.run(_text(archive, session, say, to_file=output is not None))
-        write_text(output, text, say)
+            write_text(output, text, say)
 
     return minutes
 

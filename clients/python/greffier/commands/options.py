@@ -1,5 +1,6 @@
 """Options that several commands have in common."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -184,6 +185,23 @@ def output_file_option(say: Messages) -> Decorator[Any]:
         type=click.Path(dir_okay=False, path_type=Path),
         help=say("help.output-file"),
     )
+
+
+def write_bytes(path: Path | None, content: bytes, say: Messages) -> None:
+    """Write `content` to `path`, making its folder, or to standard output.
+
+    Raises:
+        click.ClickException: the file cannot be written.
+    """
+    if path is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise click.ClickException(say("error.write", path=path, cause=cause)) from error
 
 
 def write_text(path: Path | None, text: str, say: Messages) -> None:
