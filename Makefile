@@ -13,7 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := server,whisper,llm,postgres,s3,dev
+EXTRAS := server,whisper,llm,webrtc,mqtt,postgres,s3,dev
 
 # The weights that tests and demo use: recognition in many languages, in English, a language model.
 WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m

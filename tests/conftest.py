@@ -17,6 +17,10 @@ from tests.support.tasks import guarded, no_slow_callbacks
 from tests.support.virtual_time import VirtualTimeLoop
 
 CATEGORIES = frozenset({"unit", "property", "integration", "models", "e2e"})
+NO_SKIPS = "GREFFIER_TESTS_NO_SKIPS"
+"""Environment variable of CI: what cannot run there fails."""
+MAY_BE_MISSING = ("the gpu extra", "livekit-agents", "mounting a file system")
+"""Of reasons for a skip that even CI may have: heavy extras, rights that only root has."""
 QUICK = frozenset({"unit", "property", "integration"})
 """Categories in which a slow callback fails the test; elsewhere real models warm up."""
 
@@ -27,6 +31,7 @@ settings.register_profile(
 )
 
 loopback_only = LoopbackOnly()
+skipped = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +40,36 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--hypothesis-profile", default=None):
         settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
     loopback_only.install()
+    config.stash[skipped] = []
+    config.pluginmanager.register(SkipsRefused(config), "skips-refused")
+
+
+class SkipsRefused:
+    """Ends the run as failed when a test was skipped that CI must run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._skipped = config.stash[skipped]
+        self._refused = bool(os.environ.get(NO_SKIPS))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what was skipped, and why."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = str(report.longrepr)
+            if not any(missing in reason for missing in MAY_BE_MISSING):
+                self._skipped.append(f"{report.nodeid}: {reason}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn skips into a failure."""
+        if self._refused and self._skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which."""
+        if self._refused and self._skipped:
+            terminalreporter.section("skipped, which fails here")
+            for line in self._skipped:
+                terminalreporter.line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

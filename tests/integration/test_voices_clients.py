@@ -16,6 +16,7 @@ import greffier
 from greffier.exchange import exchange
 from greffier_server.transport.wyoming.listener import open_wyoming
 from greffier_server.wyoming_settings import WyomingSettings
+from tests.support.containers import encoded
 from tests.support.served_desk import ServedDesk, served_desk
 from tests.support.spoken import AUDIO
 from tests.support.voices import (
@@ -214,3 +215,14 @@ async def test_whisperlive_keeps_every_word(server: ServedDesk, whisperlive: Pat
             assert f"{float(segment['start']):.3f}" == segment["start"]
             assert isinstance(segment["completed"], bool)
     assert kept["transcript"][0]["words"][0]["word"] == " w0"
+
+
+@pytest.mark.parametrize("container", ["webm-opus", "ogg-opus", "flac", "mp4-fragmented"])
+async def test_deepgram_decodes_other_containers(server: ServedDesk, container: str) -> None:
+    sound = encoded(container, seconds=2.0)
+    talk = await speak_deepgram(
+        server.port, pieces(sound, 777), encoding=None, sample_rate=None, language="fr"
+    )
+    kept = server.audio(talk.messages[-1].session)
+    assert len(kept) / 32_000 == pytest.approx(2.0, abs=0.1)
+    assert talk.messages[-1].duration == pytest.approx(len(kept) / 32_000, abs=0.01)

@@ -150,7 +150,7 @@ async def test_deepgram_says_what_it_could_not_read_and_goes_on() -> None:
 
 async def test_deepgram_wants_audio_that_it_can_decode() -> None:
     async with served() as server:
-        for sound in (b"\x1aE\xdf\xa3webm", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + bytes(16)):
+        for sound in (b"no container at all", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + bytes(16)):
             async with open_at(server, "/v1/listen") as client:
                 await client.send(sound)
                 messages, code, reason = await end_of(client)

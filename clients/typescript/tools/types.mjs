@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const [schemaPath, filePath] = process.argv.slice(2);
 const schema = JSON.parse(readFileSync(schemaPath, "utf8"));
 const definitions = schema.$defs;
-const FROM_CLIENT = ["Start", "Watch", "Finish"];
+const FROM_CLIENT = ["Start", "Watch", "Finish", "Missing"];
 const messages = schema.oneOf.map((entry) => nameOf(entry));
 const fromServer = messages.filter((name) => !FROM_CLIENT.includes(name));
 const complete = reachable(fromServer);

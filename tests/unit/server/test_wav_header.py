@@ -72,7 +72,7 @@ def test_a_file_that_does_not_know_its_length_goes_on(size: int) -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        b"OggS" + bytes(60),
+        b"no container" + bytes(60),
         b"RIFF\0\0\0\0AVI " + bytes(60),
         riff((b"data", SAMPLES)),
         riff((b"fmt ", b"short"), (b"data", SAMPLES)),

@@ -17,6 +17,8 @@ _ENCODINGS: Final[Mapping[str, Encoding]] = {
     "mulaw": "mulaw",
     "alaw": "alaw",
 }
+_CONTAINERS: Final = ("flac", "ogg-opus")
+"""Encodings that say themselves how they are to be read."""
 _TELEPHONE: Final = ("mulaw", "alaw")
 _TELEPHONE_RATE: Final = 8_000
 _TRUE: Final = ("true", "1", "yes")
@@ -42,6 +44,7 @@ class Listen:
     """None: the audio says it itself (a container)."""
     language: str
     glossary: tuple[GlossaryTerm, ...]
+    channels: int
     separate: bool
     """Each channel by itself."""
     interim: bool
@@ -70,6 +73,7 @@ class Listen:
             format=_format(query),
             language=language,
             glossary=_glossary(query),
+            channels=_number(query, "channels", 1),
             separate=_true(query, "multichannel"),
             interim=_true(query, "interim_results"),
             endpointing=query.get("endpointing", "true") != "false",
@@ -94,6 +98,8 @@ def _format(query: QueryParams) -> AudioFormat | None:
     name = query.get("encoding", "")
     channels = _number(query, "channels", 1)
     if not name:
+        return None
+    if name in _CONTAINERS:
         return None
     encoding = _ENCODINGS.get(name)
     if encoding is None:

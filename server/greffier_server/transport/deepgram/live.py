@@ -74,7 +74,7 @@ class _ListenVisit:
         """Serve the stream to its end."""
         asked = Listen.read(self._socket.query_params)
         async with AsyncExitStack() as stack:
-            header = None if asked.format is not None else WavHeader()
+            header = None if asked.format is not None else WavHeader(asked.channels)
             first = b""
             if header is not None:
                 await self._accept()
@@ -172,7 +172,7 @@ class _Stream:
         self._idle_timeout_s = idle_timeout_s
         self._request_id = request_id
         self._model = model
-        self._aligner = Aligner(form.frame_bytes)
+        self._aligner = Aligner(1 if form.encoding == "encoded" else form.frame_bytes)
         self._channels = form.channels if asked.separate else 1
         self._clock = ClientClock()
         self._flusher = Flusher(guest, self._clock)

