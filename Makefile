@@ -30,10 +30,10 @@ DEMO_ARGS = $(if $(call given,FAST),--fast) \
 	$(if $(call given,AUDIO),-- "$(AUDIO)")
 
 .PHONY: help install weights fmt check lint types imports docs test test-fast packages \
-	demo bench build clean
+	demo bench screenshots build clean
 
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36mmake %-10s\033[0m %s\n", $$1, $$2}' \
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' \
 		$(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv and install Greffier with its development tools (again when pyproject.toml changed)
@@ -93,6 +93,9 @@ demo: $(STAMP) ## Live captions, translation and minutes in this terminal: AUDIO
 bench: weights ## Measure lag, accuracy and memory on this machine (half an hour; leave the machine alone)
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.memory
+
+screenshots: $(STAMP) ## Take the pictures of every page for the documentation anew
+	$(BIN)/python -m benchmarks.screenshots
 
 build: $(STAMP) ## Build the wheel and the source archive into dist/
 	@$(BIN)/python -m build --outdir dist
