@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ __all__ = ["PayloadForm", "RtpSource", "parse_session"]
 
 _MAX_WAITING: Final = 3_000
 _TICK_S: Final = 0.1
+_RECEIVE_BUFFER_BYTES: Final = 4 << 20
 _BATCH_S: Final = 0.04
 _RTPMAP: Final = re.compile(
     r"^a=rtpmap:(\d{1,3}) "
@@ -133,6 +135,9 @@ class RtpSource:
             )
         except OSError as error:
             raise SourceUnusable(f"cannot listen on port {self._port}: {error.strerror}") from error
+        opened = cast("socket.socket", self._transport.get_extra_info("socket"))
+        # Packets that come while the process is busy wait here; the system gives less if it must.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
 
     async def open(self) -> AudioFormat:
         """Wait for the first packet; its payload type decides the format."""

@@ -5,9 +5,20 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from greffier.protocol import Caption, Finished, Start, Translation
+from greffier.protocol import (
+    Caption,
+    Correction,
+    CorrectionTarget,
+    Error,
+    Finished,
+    Minutes,
+    Start,
+    Translation,
+)
 from greffier_models.types import Word
 from greffier_server.core.events import (
+    Corrected,
+    MinutesWritten,
     Recorded,
     SegmentOpened,
     SegmentTranslated,
@@ -36,11 +47,17 @@ async def desk_and_session() -> tuple[FakeDesk, FakeSession]:
 
 
 async def told(
-    broadcast: Broadcast, after_seq: int = 0, languages: tuple[str, ...] | None = None
+    broadcast: Broadcast,
+    after_seq: int = 0,
+    languages: tuple[str, ...] | None = None,
+    *,
+    minutes: bool = True,
 ) -> list[Line]:
     return [
         line
-        async for batch in broadcast.batches(after_seq=after_seq, languages=languages)
+        async for batch in broadcast.batches(
+            after_seq=after_seq, languages=languages, minutes=minutes
+        )
         for line in batch
     ]
 
@@ -183,5 +200,63 @@ async def test_silence_is_told_by_empty_batches() -> None:
         assert await anext(reader) == ()
         assert loop.time() - begun == pytest.approx(module.BEAT_S, abs=0.1)
         await session.log.append(SessionFinished("finish"))
+        session.log.close()
         assert (await anext(reader))[-1].last
         await reader.aclose()
+
+
+def corrected(kind: str, language: str = "") -> Corrected:
+    target = CorrectionTarget(kind=kind, segment=1, language=language)  # type: ignore[arg-type]
+    return Corrected("editor", target, "a", "b")
+
+
+async def corrected_after_its_end() -> tuple[FakeDesk, FakeSession]:
+    desk, session = await desk_and_session()
+    await session.log.append(
+        SegmentOpened(1, 0, "fr"),
+        WordsCommitted(1, words("a")),
+        MinutesWritten(Minutes(0, "fr", "Title")),
+        SessionFinished("finish"),
+        corrected("words"),
+        corrected("translation", "de"),
+        corrected("minutes"),
+    )
+    session.log.close()
+    return desk, session
+
+
+@pytest.mark.parametrize("kept", [1, 1_024], ids=["from the log", "from memory"])
+async def test_what_was_corrected_since_comes_before_the_last_message(kept: int) -> None:
+    desk, session = await corrected_after_its_end()
+    cast = Broadcast(
+        lambda: desk.follow("t", session.id), connections=Connections(limit=9), kept=kept
+    )
+    cast.start()
+    while not cast.over:
+        await asyncio.sleep(0)
+    messages = [line.message for line in await told(cast)]
+    await cast.close()
+    assert [type(m).__name__ for m in messages] == [
+        *("Caption", "Minutes", "Correction", "Correction", "Correction", "Finished")
+    ]
+
+
+async def test_who_came_by_a_link_is_told_of_no_minutes_and_of_nobody_who_works_here() -> None:
+    desk, session = await corrected_after_its_end()
+    async with Broadcasts(desk, Connections(limit=9)).join("t", session.id) as cast:
+        messages = [line.message for line in await told(cast, languages=(), minutes=False)]
+    assert [type(m) for m in messages] == [Caption, Correction, Finished]
+    assert [m.who for m in messages if isinstance(m, Correction)] == [""]
+
+
+async def test_a_language_that_will_not_come_is_told_first() -> None:
+    desk, session = await desk_and_session()
+    await session.log.append(SegmentOpened(1, 0, "fr"), SessionFinished("finish"))
+    session.log.close()
+    async with Broadcasts(desk, Connections(limit=9)).join("t", session.id) as cast:
+        first, *_ = await told(cast, languages=("fr", "de"))
+        again = await told(cast, after_seq=1, languages=("fr", "de"))
+    assert isinstance(first.message, Error)
+    assert first.message.code == "not_translated"
+    assert "into de," in first.message.message
+    assert not any(isinstance(line.message, Error) for line in again)
