@@ -14,7 +14,6 @@ const LOOK_MS = 25;
 /** While audio waits to be acknowledged, a server that says nothing for so long is gone. */
 const SILENCE_MS = 45_000;
 const UNREAD_MESSAGES = 10_000;
-const WIDTHS = { pcm_s16le: 2, pcm_f32le: 4, mulaw: 1, alaw: 1 } as const;
 
 /** How a session is opened: the fields of `start`, and how this client behaves. */
 export interface ConnectOptions extends Partial<Omit<Start, "type" | "resume">> {
@@ -76,7 +75,7 @@ export class LiveSession implements AsyncIterable<ServerMessage> {
     this.#start = start;
     const format: AudioFormat = start.format ?? {};
     this.#rate = format.rate ?? 16_000;
-    this.#frameBytes = WIDTHS[format.encoding ?? "pcm_s16le"] * (format.channels ?? 1);
+    this.#frameBytes = sampleBytes(format) * (format.channels ?? 1);
     this.#limit = Math.floor(((maxUnacknowledgedMs ?? 30_000) * this.#rate) / 1000);
     this.#backlog = new Backlog(this.#frameBytes);
     this.#attempts = new Attempts(retry ?? DEFAULT_RETRY, onReconnect);
@@ -357,4 +356,13 @@ function signal(): { promise: Promise<void>; resolve: () => void } {
     resolve = settle;
   });
   return { promise, resolve };
+}
+
+function sampleBytes(format: AudioFormat): number {
+  const encoding = format.encoding ?? "pcm_s16le";
+  if (encoding === "encoded") {
+    // What is kept until the server has it is counted in samples, which a container does not show.
+    throw new GreffierError("unsupported_audio", "this client sends samples: decode containers first");
+  }
+  return encoding === "mulaw" || encoding === "alaw" ? 1 : Number(encoding.slice(5, 7)) / 8;
 }
