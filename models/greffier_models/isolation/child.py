@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from greffier_models.allocator import giving_back, limit_heaps
+from greffier_models.allocator import giving_back, limit_heaps, resident_bytes
 from greffier_models.errors import EngineError
 from greffier_models.isolation.child_log import log_to_stderr
 from greffier_models.isolation.frames import Header, read_frame, write_frame
@@ -147,15 +147,6 @@ def die_with(parent: int) -> None:
             Path("/proc/self/oom_score_adj").write_text(_BADNESS)
     if os.name == "posix" and os.getppid() != parent:  # it was gone before that
         os._exit(0)
-
-
-def resident_bytes() -> int:
-    """Memory that this process holds; 0 where the system does not say (proc(5))."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _start(target: Callable[[], None], count: int) -> None:

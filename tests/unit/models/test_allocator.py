@@ -5,8 +5,7 @@ import threading
 
 import pytest
 
-from greffier_models.allocator import give_back, giving_back, limit_heaps
-from greffier_models.isolation.child import resident_bytes
+from greffier_models.allocator import give_back, giving_back, limit_heaps, resident_bytes
 
 pytestmark = pytest.mark.unit
 
