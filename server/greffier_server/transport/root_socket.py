@@ -14,8 +14,9 @@ from greffier_models.errors import EngineError
 from greffier_server.errors import MalformedMessage, ServerError
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.parting import Farewell
 from greffier_server.transport.refusals import StartTimeout, UnsupportedSubprotocol
-from greffier_server.transport.visiting import Farewell, receive, subprotocol
+from greffier_server.transport.visiting import receive, subprotocol
 from greffier_server.transport.vosk.live import VoskVisit
 from greffier_server.transport.vosk.live import farewell as farewell_of_vosk
 from greffier_server.transport.whisperlive.asked import Greeting

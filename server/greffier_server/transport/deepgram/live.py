@@ -29,14 +29,9 @@ from greffier_server.transport.deepgram.wav import UndecodableAudio, WavHeader
 from greffier_server.transport.flushing import ClientClock, Flusher
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway, Guest, welcome
+from greffier_server.transport.parting import Farewell
 from greffier_server.transport.refusals import IdleTimeout, StartTimeout, TooManyErrors
-from greffier_server.transport.visiting import (
-    Farewell,
-    batches,
-    converse,
-    receive,
-    subprotocol,
-)
+from greffier_server.transport.visiting import batches, converse, receive, subprotocol
 
 __all__ = ["ListenEndpoint"]
 
