@@ -5,8 +5,9 @@
 
 import asyncio
 import json
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from greffier.protocol import SUBPROTOCOL
@@ -85,9 +86,10 @@ class _RootVisit:
         except TimeoutError:
             raise StartTimeout("no first message came in time") from None
 
-    def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
+    def denial(self, error: ServerError | EngineError) -> Response:
         """Return the answer that refuses the handshake, before anything is known of the client."""
-        return {"code": error.code, "message": error.message, "retryable": error.retryable}
+        body = {"code": error.code, "message": error.message, "retryable": error.retryable}
+        return JSONResponse(body, error.status if isinstance(error, ServerError) else 503)
 
     def farewell(self, error: ServerError | EngineError) -> Farewell:
         """Return the last message in the protocol that is spoken."""

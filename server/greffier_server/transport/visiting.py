@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from greffier_models.errors import EngineError
@@ -28,8 +28,8 @@ class Visit(Protocol):
         """Accept the socket and serve it to its end."""
         ...
 
-    def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
-        """Return the body of the HTTP answer that refuses the handshake."""
+    def denial(self, error: ServerError | EngineError) -> Response:
+        """Return the HTTP answer that refuses the handshake."""
         ...
 
     def farewell(self, error: ServerError | EngineError) -> Farewell:
@@ -138,8 +138,6 @@ async def _coroutine(call: Callable[[], Awaitable[None]]) -> None:
 
 async def _part(socket: WebSocket, visit: Visit, error: Exception) -> None:
     async def deny(told: ServerError | EngineError) -> None:
-        status = told.status if isinstance(told, ServerError) else 503
-        answer = JSONResponse(visit.denial(told), status_code=status)
-        await socket.send_denial_response(answer)
+        await socket.send_denial_response(visit.denial(told))
 
     await part(socket, error, farewell=visit.farewell, deny=deny)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from greffier.protocol import AudioFormat
@@ -127,7 +128,7 @@ class _ListenVisit:
                     return samples
         return b""
 
-    def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
+    def denial(self, error: ServerError | EngineError) -> Response:
         """Return the answer that refuses the handshake."""
         return refusal(error, self._request_id)
 
