@@ -44,7 +44,7 @@ async def end_of(client: ClientConnection) -> tuple[list[Any], int, str]:
     """Every message to the end, and how it ended."""
     messages: list[Any] = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 messages.append(json.loads(await client.recv()))
     except ConnectionClosed as ended:
@@ -342,7 +342,7 @@ class Tcp:
 
     async def rest(self) -> bytes:
         """Everything up to the end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self._reader.read()
 
 
