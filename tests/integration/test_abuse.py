@@ -119,7 +119,7 @@ async def raw(
         writer.transport.abort()
 
 
-async def answer(reader: asyncio.StreamReader, *, timeout_s: float = 15) -> bytes:
+async def answer(reader: asyncio.StreamReader, *, timeout_s: float = 30) -> bytes:
     """Everything until the server closes."""
     async with asyncio.timeout(timeout_s):
         with suppress(ConnectionResetError, BrokenPipeError):
@@ -136,7 +136,7 @@ async def ending(socket: ClientConnection) -> tuple[str, int]:
     """Code of the last error, and of the close."""
     code = ""
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while True:
                 message = json.loads(await socket.recv())
                 code = message["code"] if message["type"] == "error" else code

@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import io
 import wave
+import zipfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import pytest
 from greffier.protocol import Start
 from greffier_server.app import create_app
 from greffier_server.assembly import build
+from greffier_server.bundle.signing import open_signing_key
+from greffier_server.bundle.verify import check_bundle
+from greffier_server.bundle.writing import open_bundle
 from greffier_server.core.events import GapFound, SessionFinished
 from greffier_server.errors import SessionClosed, StorageFailed
 from greffier_server.pipeline.ports import SpeakingSession
@@ -27,6 +31,7 @@ from greffier_server.storage.failures import (
     QuotaExceeded,
 )
 from greffier_server.storage.keys import KeyRing, new_master_key, read_master_key
+from greffier_server.storing import open_to_read
 from tests.support.desk import as_bytes
 from tests.support.recordings import recording_of
 from tests.support.served import until
@@ -36,6 +41,7 @@ pytestmark = pytest.mark.integration
 SPEECH = recording_of([(300, 300)] + [(30, 300)] * 12, end_ms=900)
 AUDIO = as_bytes(SPEECH.pcm)
 TITLE = "Conseil secret du mardi"
+NOW_MS = 1_764_930_000_000
 MASTER = new_master_key()
 RECORD = b'"prev_hash"'
 """In every stored event."""
@@ -194,6 +200,27 @@ async def test_rot_in_a_finished_session_becomes_a_gap_when_it_is_read(
         text = (await client.get(f"/v1/sessions/{session}/captions?format=txt")).text
         assert "audio_damaged" in text
         await heard(client, session)
+        assert len(await gaps(services, session)) == 1
+
+
+async def test_a_bundle_tells_of_rot_that_nobody_had_heard(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    async with build(settings) as services:
+        session = await finished(services)
+    (segment,) = (tmp_path / "audio" / "default" / session).iterdir()
+    flip(segment, segment.stat().st_size // 2)
+    archive = tmp_path / "bundle.zip"
+    key = await asyncio.to_thread(open_signing_key, tmp_path, None)
+    async with AsyncExitStack() as stack:  # as the command does, beside the server or without it
+        store, journal = await open_to_read(settings, stack)
+        made = await open_bundle(store, journal, "default", session, key=key, now_ms=NOW_MS)
+        archive.write_bytes(b"".join([piece async for piece in made.pieces()]))
+    report = await asyncio.to_thread(check_bundle, archive)
+    assert (report.exit_code, report.findings) == (0, []), report.text()
+    with zipfile.ZipFile(archive) as members:
+        assert b"audio_damaged" in members.read("events.jsonl")
+        assert b"audio_damaged" in members.read("transcript.txt")
+    async with build(settings) as services:
         assert len(await gaps(services, session)) == 1
 
 

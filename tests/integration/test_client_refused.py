@@ -126,5 +126,5 @@ async def test_leaving_the_block_closes_the_socket_and_leaves_no_task() -> None:
         with contextlib.suppress(ZeroDivisionError):
             async with greffier.connect(peer.url):
                 raise ZeroDivisionError
-        await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(left.wait(), 30)
     assert asyncio.all_tasks() == before

@@ -56,7 +56,7 @@ async def carrying(server: Served, source: Source) -> AsyncGenerator[Callable[[]
         yield stop.set
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await running
 
 
@@ -181,5 +181,5 @@ async def test_every_call_is_a_session() -> None:
         assert row.title == "Standard 000102030405060708090a0b0c0d0e0f"
         writer.close()
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await running

@@ -28,7 +28,7 @@ def postgres() -> Generator[str, None, None]:
 async def outlast(one: Node, other: Node) -> None:
     """Let the lease of `one` run out while `other` renews its own."""
     del one
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not await other.leases.unowned(limit=10):
             await other.leases.renew()
             await asyncio.sleep(0.1)

@@ -51,7 +51,7 @@ async def test_a_machine_that_slept_does_not_wait_for_the_silence(
         await peer.begin()
         await peer.until_gone()
 
-    async with Peer(silent) as peer, asyncio.timeout(10):
+    async with Peer(silent) as peer, asyncio.timeout(30):
         wire = await Wire.open(ServerAddress.parse(peer.url))
         await wire.greet(Start())
         reading = asyncio.create_task(wire.receive())
@@ -86,7 +86,7 @@ async def test_an_expired_token_is_replaced_where_the_program_can() -> None:
     tokens = iter(["old", "old", "new"])
     async with (
         Peer(_drops, _refuses, takes) as peer,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         greffier.connect(peer.url, token=lambda: next(tokens), reconnect=QUICK) as session,
     ):
         await session.send(bytes(3_200))
@@ -98,7 +98,7 @@ async def test_an_expired_token_is_replaced_where_the_program_can() -> None:
 async def test_a_fixed_token_that_expired_ends_the_session() -> None:
     async with (
         Peer(_drops, _refuses) as peer,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         greffier.connect(peer.url, token="old", reconnect=QUICK) as session,
     ):
         with pytest.raises(AuthenticationFailed):

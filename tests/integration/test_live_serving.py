@@ -38,7 +38,7 @@ async def test_serve_announces_when_ready_and_stops_on_sigterm(tmp_path: Path) -
     running = asyncio.create_task(
         serving.run(settings, build, listener=listener, announce=told.put_nowait)
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert "loading whisper-base" in await told.get()
         readiness.append(Readiness(ready=True))
         address = (await told.get()).split()[3]

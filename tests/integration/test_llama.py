@@ -375,5 +375,5 @@ async def test_the_process_dies_with_its_parent(gguf: Path):
     assert result.returncode == 9
     pid, address = result.stdout.split()
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(int(pid)).wait(timeout=10)
+        psutil.Process(int(pid)).wait(timeout=30)
     assert not exists_any([Path(address.removeprefix("unix://")).parent])

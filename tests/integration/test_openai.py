@@ -277,7 +277,7 @@ async def test_leaving_hangs_up():
     async with connected(scripted) as generator:
         async with generator.generate(PROMPT, SHORT) as stream:
             assert (await anext(stream)).text == "hello"
-        await asyncio.wait_for(scripted.left.wait(), 5)
+        await asyncio.wait_for(scripted.left.wait(), 30)
 
 
 async def test_an_answer_that_ignores_the_schema_is_an_error():

@@ -150,8 +150,8 @@ async def test_who_leaves_ends_the_session() -> None:
             await talk.send(update())
             await talk.send(append(PCM[:16_001]))  # half a sample stays behind
             await talk.receive("session.updated")
-            await until(server.kit.disk.files.values, timeout_s=10)
-        await until(lambda: not server.kit.desk.live_count, timeout_s=10)
+            await until(server.kit.disk.files.values, timeout_s=30)
+        await until(lambda: not server.kit.desk.live_count, timeout_s=30)
         [session] = await server.sessions()
         assert server.audio(session) == PCM[:16_000]
         assert isinstance((await server.events(session))[-1], SessionFinished)
@@ -239,14 +239,14 @@ async def test_no_room_is_told_and_can_be_tried_again() -> None:
     ):
         await first.send(update())
         await first.send(append(PCM[:3_200]))
-        await until(lambda: server.kit.desk.live_count, timeout_s=10)
+        await until(lambda: server.kit.desk.live_count, timeout_s=30)
         await talk.send(update(turn_detection=None))
         await talk.send(append())
         error = await talk.receive("error")
         assert error["error"]["code"] == "server_busy"
         assert error["error"]["type"] == "server_error"
         await first.socket.close()
-        await until(lambda: not server.kit.desk.live_count, timeout_s=10)
+        await until(lambda: not server.kit.desk.live_count, timeout_s=30)
         await talk.send(append())
         await talk.send(COMMIT)
         await talk.receive(COMPLETED)

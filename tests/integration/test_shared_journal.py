@@ -135,7 +135,7 @@ async def test_an_owner_that_slept_writes_nothing_and_the_next_one_goes_on(postg
 
 async def take_from_sleeper(a: Node, b: Node) -> None:
     """Let the lease of `a` run out while `b` keeps its own; then `b` claims the session."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not await b.leases.claim(*KEY):
             await b.leases.renew()
             await asyncio.sleep(0.1)

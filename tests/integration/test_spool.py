@@ -44,7 +44,7 @@ async def rest_of(session: SpooledSession) -> list[ServerMessage]:
 
 async def capture(session: SpooledSession, audio: bytes) -> None:
     """As from a microphone, only faster; the disk is the only thing it may wait for."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for piece in pieces(audio):
             await session.send(piece)
 
@@ -102,7 +102,7 @@ async def test_a_link_that_fails_in_the_middle(
     async with served_desk(ping_s=0.3) as server, Link(server.port) as link:
         async with spooling(link.url, tmp_path) as session:
             await capture(session, AUDIO[: 5 * SECOND])
-            await until(lambda: session.acknowledged_ms > 1_000, timeout_s=10)
+            await until(lambda: session.acknowledged_ms > 1_000, timeout_s=30)
             link.become(state)
             await capture(session, AUDIO[5 * SECOND :])
             await asyncio.sleep(0.3)
@@ -119,7 +119,7 @@ async def test_what_is_left_at_the_end_is_kept_and_sent_by_another_process(tmp_p
     async with served_desk() as server, Link(server.port) as link:
         async with spooling(link.url, tmp_path) as session:
             await capture(session, AUDIO[: 5 * SECOND])
-            await until(lambda: session.acknowledged_ms == 5_000, timeout_s=10)
+            await until(lambda: session.acknowledged_ms == 5_000, timeout_s=30)
             link.become("refusing")
             await capture(session, AUDIO[5 * SECOND :])
             await session.finish()
@@ -141,7 +141,7 @@ async def test_a_recording_without_an_end_was_killed_and_goes_on(tmp_path: Path)
     async with served_desk() as server, Link(server.port) as link:
         async with spooling(link.url, tmp_path) as session:
             await capture(session, AUDIO[:SECOND])
-            await until(lambda: session.acknowledged_ms == 1_000, timeout_s=10)
+            await until(lambda: session.acknowledged_ms == 1_000, timeout_s=30)
             link.become("refusing")
             await capture(session, AUDIO[SECOND:])
         (folder,) = await kept_in(tmp_path)
@@ -159,10 +159,10 @@ async def test_a_session_that_was_finished_meanwhile_is_continued_by_another(
     async with served_desk(limits=limits) as server, Link(server.port) as link:
         async with spooling(link.url, tmp_path, title="Patrouille") as session:
             await capture(session, AUDIO[: 5 * SECOND])
-            await until(lambda: session.acknowledged_ms == 5_000, timeout_s=10)
+            await until(lambda: session.acknowledged_ms == 5_000, timeout_s=30)
             first = session.id
             link.become("refusing")
-            await until(lambda: server.kit.desk.live_count == 0, timeout_s=10)
+            await until(lambda: server.kit.desk.live_count == 0, timeout_s=30)
             await capture(session, AUDIO[5 * SECOND :])
             link.become("up")
             await session.finish()
@@ -186,7 +186,7 @@ async def test_a_spool_is_waited_for_longer_than_others(tmp_path: Path) -> None:
         spooling(link.url, tmp_path) as session,
     ):
         await capture(session, AUDIO[:SECOND])
-        await until(lambda: session.acknowledged_ms == 1_000, timeout_s=10)
+        await until(lambda: session.acknowledged_ms == 1_000, timeout_s=30)
         link.become("refusing")
         await asyncio.sleep(0.4)
         assert server.kit.desk.live_count == 1
@@ -242,7 +242,7 @@ async def test_a_deleted_session_is_not_sent_again_unless_asked(tmp_path: Path) 
     async with served_desk() as server, Link(server.port) as link:
         async with spooling(link.url, tmp_path) as session:
             await capture(session, AUDIO[:SECOND])
-            await until(lambda: session.acknowledged_ms == 1_000, timeout_s=10)
+            await until(lambda: session.acknowledged_ms == 1_000, timeout_s=30)
             link.become("refusing")
             await capture(session, AUDIO[SECOND:])
             only = session.id
@@ -282,7 +282,7 @@ async def test_a_server_that_has_more_than_the_disk_kept(tmp_path: Path) -> None
     async with served_desk() as server, Link(server.port) as link:
         async with spooling(link.url, tmp_path) as session:
             await capture(session, AUDIO[: 3 * SECOND])
-            await until(lambda: session.acknowledged_ms == 3_000, timeout_s=10)
+            await until(lambda: session.acknowledged_ms == 3_000, timeout_s=30)
             link.become("refusing")
             await asyncio.sleep(0.1)
         (folder,) = await kept_in(tmp_path)

@@ -38,7 +38,7 @@ class Reader:
     async def next(self) -> tuple[str, Any]:
         """Return id and data of the next event."""
         seen, text = "", ""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             async for line in self._lines:
                 if line.startswith("id: "):
                     seen = line[4:]

@@ -306,7 +306,7 @@ async def test_two_servers_claim_different_jobs_on_postgresql(postgres: str) -> 
             async with holder.transaction():  # another server in the midst of its claim
                 held = await holder.fetchval("SELECT min(id) FROM jobs")
                 await holder.execute("SELECT 1 FROM jobs WHERE id = $1 FOR UPDATE", held)
-                job = await asyncio.wait_for(two.claim(["minutes"], NOW_MS, 1000), 10)
+                job = await asyncio.wait_for(two.claim(["minutes"], NOW_MS, 1000), 30)
         finally:
             await holder.close()
         assert job is not None

@@ -44,7 +44,7 @@ async def end_of(client: ClientConnection) -> tuple[list[Any], int, str]:
     """Every message to the end, and how it ended."""
     messages: list[Any] = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 messages.append(json.loads(await client.recv()))
     except ConnectionClosed as ended:
@@ -59,7 +59,9 @@ async def test_without_a_token_nobody_is_let_in(path: str) -> None:
             with pytest.raises(InvalidStatus) as refused:
                 async with open_at(server, path, additional_headers=headers):
                     pytest.fail("it was let in")
-            assert refused.value.response.status_code in {401, 403}
+            knows_one_status = path == LISTEN  # Deepgram: 401, whatever is wrong with the key
+            wrong = 403 if headers and not knows_one_status else 401
+            assert refused.value.response.status_code == wrong
             body = json.loads(refused.value.response.body or b"")
             assert body.get("err_code") == "INVALID_AUTH" or body["code"].startswith("auth")
             assert "wrong-token" not in str(body)
@@ -340,7 +342,7 @@ class Tcp:
 
     async def rest(self) -> bytes:
         """Everything up to the end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self._reader.read()
 
 

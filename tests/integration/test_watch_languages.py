@@ -25,7 +25,7 @@ async def watch(server: Served, session: str, *languages: str) -> list[dict[str,
         message = {"type": "watch", "session": session, "languages": languages}
         await viewer.send(json.dumps(message))
         told: list[dict[str, Any]] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not told or told[-1].get("committed") != " end":
                 told.append(await receive(viewer))
     return [one for one in told if one["type"] in ("translation", "error")]

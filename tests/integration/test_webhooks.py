@@ -76,7 +76,7 @@ class Place:
         return found
 
     async def settled(self, state: str) -> Delivery:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (found := await self.delivery()).state != state:  # noqa: ASYNC110 - in a database
                 await asyncio.sleep(0.01)
         return found
@@ -212,7 +212,7 @@ async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
             await until(lambda: len(told.taken) == 1)
             told.always = 503
             await log.append(*segment(2, "deux"), *segment(3, "trois"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not (await here.delivery()).attempts:  # noqa: ASYNC110 - in a database
                     await asyncio.sleep(0.01)
         told.always = 200

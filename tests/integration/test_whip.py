@@ -36,7 +36,7 @@ async def test_a_tone_arrives_on_the_clock_of_its_sender() -> None:
         assert answer.status_code == 201
         await track.played.wait()
         peer.channel.send('{"type": "finish"}')
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await peer.finished.wait()
         sound = heard(server)
         row = await server.store.get("default", peer.session)
@@ -58,7 +58,7 @@ async def test_lost_packets_are_silence_of_their_length_and_gaps() -> None:
         peer.drop(lambda number: number in lost)
         await track.played.wait()
         peer.channel.send('{"type": "finish"}')
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await peer.finished.wait()
         sound = heard(server)
         events = [record.event for record in server.desk.only().log.records]

@@ -37,7 +37,7 @@ def wait_for_child(parent: int, *, other_than: int = 0, timeout_s: float = 60) -
     raise AssertionError("no recogniser was started")
 
 
-def gone(pid: int, *, timeout_s: float = 10) -> bool:
+def gone(pid: int, *, timeout_s: float = 30) -> bool:
     """Whether the process ends in time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -140,7 +140,7 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.cut()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self._links:  # noqa: ASYNC110 - they end by themselves, and tell nobody
                 await asyncio.sleep(0.01)
         await self._server.wait_closed()

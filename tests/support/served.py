@@ -24,9 +24,12 @@ from greffier_server.telemetry import Metrics
 from greffier_server.transport.stopping import Connections
 from tests.support.fake_desk import FakeDesk, MemoryStore
 
-__all__ = ["START", "Served", "outcome", "receive", "served", "until"]
+__all__ = ["HANG_S", "START", "Served", "outcome", "receive", "served", "until"]
 
 START: dict[str, Any] = {"type": "start"}
+
+HANG_S = 30.0
+"""What takes so long hangs: long enough for a busy machine, and no measure of speed."""
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Served:
 
 async def receive(client: ClientConnection, kind: str | None = None) -> Any:
     """Return the next message (of a type)."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while True:
             message = json.loads(await client.recv())
             if kind is None or message["type"] == kind:
@@ -75,7 +78,7 @@ async def outcome(client: ClientConnection) -> tuple[str, int]:
     """Read to the end; return the code of the last error, and that of the close."""
     code = ""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             while True:
                 message = json.loads(await client.recv())
                 if message["type"] == "error":
@@ -87,7 +90,7 @@ async def outcome(client: ClientConnection) -> tuple[str, int]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until `condition` holds: what happens in the server has no event to wait for."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while not condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.01)
 

@@ -75,7 +75,7 @@ async def served_desk(
             drain_s=settings.limits.drain_s,
         )
         running = asyncio.create_task(server.serve(sockets=[listener]))
-        await until(lambda: server.started, timeout_s=10)
+        await until(lambda: server.started, timeout_s=30)
         try:
             yield ServedDesk(listener.getsockname()[1], kit, app.state.doorway)
         finally:

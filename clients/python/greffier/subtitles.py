@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from greffier.losses import Loss
 from greffier.transcript import GapObject, SegmentObject, TranscribedObject, TranslationObject
 
 __all__ = ["Cue", "clock", "cues", "gap_text", "to_srt", "to_text", "to_vtt", "wrap"]
@@ -112,8 +113,9 @@ def to_text(recording: TranscribedObject, *, language: str | None = None) -> str
 
 def gap_text(gap: GapObject) -> str:
     """Return how a gap is written: ``[gap 2.0 s: client_lost_audio]``."""
-    cause = " ".join(gap["cause"].split())
-    return f"[gap {gap['end'] - gap['start']:.1f} s: {cause}]"
+    from_ms, to_ms = _ms(gap["start"]), _ms(gap["end"])
+    lost_ms = _ms(gap["lost"]) if "lost" in gap else to_ms - from_ms
+    return Loss(from_ms, to_ms, gap["cause"], gap["speaker"], lost_ms).text
 
 
 def clock(ms: int, mark: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NotRequired, TypedDict
 
+from greffier.losses import Loss, joined
 from greffier.patches import Patch, patched, pieces
 from greffier.plain import to_plain
 from greffier.protocol import (
@@ -75,6 +76,8 @@ class GapObject(TypedDict):
     cause: str
     speaker: str | None
     """Only this speaker's channel is concerned."""
+    lost: NotRequired[float]
+    """Seconds lost between the two; all of them when absent."""
 
 
 class TranscribedObject(TypedDict):
@@ -212,13 +215,10 @@ class Transcript:
             },
             "minutes": minutes,
             "gaps": [
-                {
-                    "start": _seconds(gap.from_ms),
-                    "end": _seconds(gap.to_ms),
-                    "cause": gap.cause,
-                    "speaker": gap.speaker,
-                }
-                for gap in self.gaps
+                _gap_object(loss)
+                for loss in joined(
+                    (gap.from_ms, gap.to_ms, gap.cause, gap.speaker) for gap in self.gaps
+                )
             ],
         }
 
@@ -293,6 +293,18 @@ class Transcript:
         )
         translations = {**known.translations, message.language: after}
         self.segments[message.segment] = replace(known, translations=translations)
+
+
+def _gap_object(loss: Loss[str | None]) -> GapObject:
+    written: GapObject = {
+        "start": _seconds(loss.from_ms),
+        "end": _seconds(loss.to_ms),
+        "cause": loss.cause,
+        "speaker": loss.whose,
+    }
+    if not loss.whole:
+        written["lost"] = _seconds(loss.lost_ms)
+    return written
 
 
 def _segment_object(segment: Segment) -> SegmentObject:

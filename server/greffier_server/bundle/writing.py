@@ -22,6 +22,7 @@ from greffier_server.core.records import GENESIS, encode_record, record_hash
 from greffier_server.core.revisions import revised
 from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import SessionNotFound, SessionUnfinished, StorageFailed
+from greffier_server.pipeline.damage import record_damage
 from greffier_server.pipeline.read_back import locate_audio, silence
 from greffier_server.storage.journal import AudioJournal, SessionJournal
 from greffier_server.storage.store import SessionRow, SessionStore
@@ -176,7 +177,7 @@ async def open_bundle(
     key: SigningKey,
     now_ms: int,
 ) -> Bundle:
-    """Make sure that a session can be exported.
+    """Make sure that a session can be exported; what the disk has lost of it is recorded first.
 
     Raises:
         SessionNotFound, SessionUnfinished, StorageFailed.
@@ -190,6 +191,8 @@ async def open_bundle(
     if journal is not None and await journal.size_bytes(tenant, session):
         recording = await journal.open(tenant, session)
         await recording.seal()  # it is already; so that it is not held open for this reader
+        if await record_damage(store, recording, row):  # else the bundle would not be intact
+            row = await store.get(tenant, session) or row
     return Bundle(store, row, journal=recording, key=key, made_at_ms=now_ms)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from greffier.plain import to_plain
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.cues import MAX_MS, Cue, cut, pieces_of, schedule, spread
-from greffier_server.core.events import GapFound
+from greffier_server.core.losses import losses
 from greffier_server.core.state import Segment, SessionState
 
 __all__ = ["caption_cues", "to_json", "to_srt", "to_txt", "to_vtt"]
@@ -48,7 +48,7 @@ def to_txt(state: SessionState, language: str | None = None) -> str:
             speaker = f"{_one_line(segment.speaker)}: " if segment.speaker else ""
             mark = "" if segment.confirmed else " [not heard again]"
             entries.append((segment.start_ms, speaker + text + mark))
-    entries += [(gap.from_ms, _named(names, gap.channel) + _gap(gap)) for gap in state.gaps]
+    entries += [(loss.from_ms, _named(names, loss.whose) + loss.text) for loss in losses(state)]
     entries += [
         (
             passage.start_ms,
@@ -81,10 +81,10 @@ def caption_cues(state: SessionState, language: str | None, *, named: bool = Fal
             at_ms = pieces[0].start_ms
             pieces = [*spread(f"{segment.speaker}:", at_ms, at_ms), *pieces]
         cues += cut(pieces, speaker=segment.speaker, channel=segment.channel)
-    for gap in state.gaps:
-        until_ms = min(gap.to_ms, gap.from_ms + MAX_MS)
-        text = _named(names, gap.channel) + _gap(gap)
-        cues += cut(spread(text, gap.from_ms, until_ms), channel=gap.channel)
+    for loss in losses(state):
+        until_ms = min(loss.to_ms, loss.from_ms + MAX_MS)
+        text = _named(names, loss.whose) + loss.text
+        cues += cut(spread(text, loss.from_ms, until_ms), channel=loss.whose)
     return schedule(cues)
 
 
@@ -113,12 +113,13 @@ def to_json(state: SessionState) -> dict[str, Any]:
         },
         "gaps": [
             {
-                "start": _s(gap.from_ms),
-                "end": _s(gap.to_ms),
-                "cause": gap.cause,
-                "speaker": names.get(gap.channel),
+                "start": _s(loss.from_ms),
+                "end": _s(loss.to_ms),
+                "cause": loss.cause,
+                "speaker": names.get(loss.whose),
+                **({} if loss.whole else {"lost": _s(loss.lost_ms)}),
             }
-            for gap in state.gaps
+            for loss in losses(state)
         ],
         "withheld": [
             {
@@ -175,10 +176,6 @@ def _duration_ms(state: SessionState) -> int:
         return state.ended.duration_ms
     ends = [segment.end_ms for segment in state.segments.values()]
     return max([*ends, *(gap.to_ms for gap in state.gaps)], default=0)
-
-
-def _gap(gap: GapFound) -> str:
-    return f"[gap {_seconds(gap.to_ms - gap.from_ms)}: {_one_line(gap.cause)}]"
 
 
 def _seconds(ms: int) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from greffier.losses import JOINED_MS, joined
 from greffier_models.types import Word
 from greffier_server.core.cues import MAX_MS, MIN_MS, Cue, cut, pieces_of, spread
 from greffier_server.core.events import (
@@ -43,6 +44,8 @@ MPEG_HZ: Final = 90_000
 _HOLD_MS: Final = 8_000
 """Of recognised audio beyond a segment's end: words are committed within it."""
 _TRANSLATION_HOLD_MS: Final = 20_000
+_STRETCH_MS: Final = 5_000
+"""Gaps of one cause that go on and on are told of once in so much audio."""
 _SILENT_HOLD_MS: Final = 20_000
 """Of audio beyond that, where nothing is recognised: nobody speaks, or recognition lags."""
 
@@ -72,6 +75,8 @@ class Reel:
         self._ahead: defaultdict[int, list[Cue]] = defaultdict(list)
         self._open: dict[int, _Open] = {}
         self._clock: dict[int, int] = {}
+        self._lost: defaultdict[tuple[str, int], list[tuple[int, int, str, int]]]
+        self._lost = defaultdict(list)
         self._recognised_ms = 0
         self._received_ms = 0
         self._duration_ms: int | None = None
@@ -97,6 +102,7 @@ class Reel:
             return
         self.seq = record.seq
         self._fold(record)
+        self._tell_losses()
         self._close_up()
 
     def playlist(self, *, window: int, query: str = "") -> str:
@@ -164,11 +170,8 @@ class Reel:
                 self._translated(event)
             case SilencePassed(to_ms=to_ms) | TextWithheld(end_ms=to_ms):
                 self._recognise(to_ms)
-            case GapFound() as event:
-                until_ms = min(event.to_ms, event.from_ms + MAX_MS)
-                cause = " ".join(event.cause.split())
-                text = f"[gap {(event.to_ms - event.from_ms) / 1000:.1f} s: {cause}]"
-                self._show(cut(spread(text, event.from_ms, until_ms), channel=event.channel))
+            case GapFound(from_ms=from_ms, to_ms=to_ms, cause=cause, channel=channel):
+                self._lost[cause, channel].append((from_ms, to_ms, cause, channel))
             case InputEnded(duration_ms=duration_ms):
                 self._duration_ms = duration_ms
             case RecognitionFinished() if self._track == SPEECH:
@@ -177,6 +180,21 @@ class Reel:
                 self._end()
             case AudioAnchored() | _:
                 pass
+
+    def _tell_losses(self, *, every: bool = False) -> None:
+        """Show the gaps that no other one will join, and those that make a long stretch by now."""
+        reached_ms = max(self._recognised_ms, self._received_ms)
+        for key, gaps in list(self._lost.items()):
+            from_ms, to_ms = min(gap[0] for gap in gaps), max(gap[1] for gap in gaps)
+            going_on = reached_ms - to_ms <= JOINED_MS and to_ms - from_ms < _STRETCH_MS
+            if going_on and not every:
+                continue
+            del self._lost[key]
+            for loss in joined(gaps):
+                # Words were said in between: they are not to wait until all of it is shown.
+                longest_ms = MAX_MS if loss.whole else 2 * MIN_MS
+                until_ms = min(loss.to_ms, loss.from_ms + longest_ms)
+                self._show(cut(spread(loss.text, loss.from_ms, until_ms), channel=loss.whose))
 
     def _recognise(self, to_ms: int) -> None:
         self._recognised_ms = max(self._recognised_ms, to_ms)
@@ -258,6 +276,7 @@ class Reel:
         self._closed.append(tuple(cues))
 
     def _end(self) -> None:
+        self._tell_losses(every=True)
         for held in self._open.values():
             self._flush(held)
         shown_ms = max((cue.end_ms for cues in self._ahead.values() for cue in cues), default=0)

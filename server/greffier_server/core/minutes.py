@@ -20,6 +20,7 @@ from greffier_server.core.claims import content_stems, evidence_of, judge
 from greffier_server.core.figures import holds_figure, in_digits, readable_text
 from greffier_server.core.invariants import facts
 from greffier_server.core.languages import name
+from greffier_server.core.losses import losses
 from greffier_server.core.note_checks import Notes
 from greffier_server.core.notes import wording
 from greffier_server.core.spoken_orders import orders_the_clerk
@@ -266,10 +267,17 @@ def _annex(
     names = () if state.started is None else speaker_names(state.started)
     if not segments:
         state_fact("Aucune parole n'a été enregistrée.", "No speech was recorded.")
-    for gap in state.gaps:
-        whose = f"{names[gap.channel - 1]}, " if gap.channel and names else ""
-        span = f"{whose}{_clock(gap.from_ms)}–{_clock(gap.to_ms)} ({gap.cause})"
-        state_fact(f"Enregistrement interrompu : {span}.", f"Recording interrupted: {span}.")
+    for loss in losses(state):
+        whose = f"{names[loss.whose - 1]}, " if loss.whose and names else ""
+        span = f"{whose}{_clock(loss.from_ms)}–{_clock(loss.to_ms)} ({loss.cause})"
+        if loss.whole:
+            state_fact(f"Enregistrement interrompu : {span}.", f"Recording interrupted: {span}.")
+            continue
+        lost = f"{loss.lost_ms / 1000:.1f} s"
+        state_fact(
+            f"Enregistrement interrompu par moments : {span}, {lost} en tout.",
+            f"Recording interrupted at times: {span}, {lost} in all.",
+        )
     withheld: Counter[str] = Counter()
     for passage in state.withheld:
         withheld[passage.reason] += 1

@@ -5,6 +5,7 @@ from typing import Any
 
 from greffier.plain import to_plain
 from greffier_server.core.corrections import SECTIONS, Edited, edited, placed
+from greffier_server.core.losses import losses
 from greffier_server.core.state import Segment, SessionState
 
 __all__ = ["record_of"]
@@ -30,7 +31,16 @@ def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
             if segment.words and segment.id >= since
         ],
         "speakers": _speakers(base.segments, sums),
-        "gaps": [to_plain(gap) for gap in state.gaps],
+        "gaps": [
+            {
+                "from_ms": loss.from_ms,
+                "to_ms": loss.to_ms,
+                "lost_ms": loss.lost_ms,
+                "cause": loss.cause,
+                "channel": loss.whose,
+            }
+            for loss in losses(state)
+        ],
         "withheld": [to_plain(doubt) for doubt in base.withheld],
         "failures": [to_plain(failure) for failure in state.failures],
         "minutes": _minutes(state, sums),

@@ -17,6 +17,7 @@ from greffier.protocol import Minutes, MinutesItem
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.coverage import coverage
 from greffier_server.core.figures import readable_text
+from greffier_server.core.losses import losses
 from greffier_server.core.minutes import spoken_segments
 from greffier_server.core.note_checks import Notes
 from greffier_server.core.radio_log import Transmission, radio_log
@@ -272,10 +273,11 @@ def _lines(material: Material, words: Words, language: str) -> list[dict[str, An
             last["end_ms"] = segment.end_ms
             continue
         lines.append(_line(segment.start_ms, speaker, clean_line(text) + mark, segment.end_ms))
-    for gap in material.state.gaps:
-        seconds = f"{(gap.to_ms - gap.from_ms) / 1000:.1f}"
-        told = f"[{words.gap.format(seconds=seconds)}: {clean_line(gap.cause)}]"
-        lines.append(_line(gap.from_ms, "", told, gap.to_ms))
+    for loss in losses(material.state):
+        seconds, span = f"{loss.lost_ms / 1000:.1f}", f"{(loss.to_ms - loss.from_ms) / 1000:.1f}"
+        form = words.gap if loss.whole else words.gaps
+        told = f"[{form.format(seconds=seconds, span=span)}: {clean_line(loss.cause)}]"
+        lines.append(_line(loss.from_ms, "", told, loss.to_ms))
     for passage in material.state.withheld:
         seconds = f"{(passage.end_ms - passage.start_ms) / 1000:.1f}"
         told = f"[{words.withheld.format(seconds=seconds)}: {clean_line(passage.reason)}]"

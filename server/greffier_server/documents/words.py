@@ -71,6 +71,7 @@ class Words:
     secretary: str
     every_minutes: str
     gap: str
+    gaps: str
     withheld: str
     page: str
     of: str
@@ -135,6 +136,7 @@ FRENCH = Words(
     secretary="Secrétariat de séance",
     every_minutes="Toutes les {minutes} minutes",
     gap="Enregistrement interrompu ({seconds} s)",
+    gaps="Enregistrement interrompu par moments ({seconds} s sur {span} s)",
     withheld="Passage entendu et non retenu ({seconds} s)",
     page="Page",
     of="sur",
@@ -198,6 +200,7 @@ ENGLISH = Words(
     secretary="Secretary",
     every_minutes="Every {minutes} minutes",
     gap="Recording interrupted ({seconds} s)",
+    gaps="Recording interrupted at times ({seconds} s of {span} s)",
     withheld="Heard and withheld ({seconds} s)",
     page="Page",
     of="of",

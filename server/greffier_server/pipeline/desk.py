@@ -1,25 +1,19 @@
 """Where sessions are opened, found, resumed and ended; it owns their tasks."""
 
 import asyncio
-import hashlib
-import hmac
 import logging
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from greffier.protocol import Resume, Start
-from greffier_server.core.admission import Occupancy, Room, refusal
+from greffier_server.core.admission import Room, refusal
 from greffier_server.core.audio import check_format
 from greffier_server.core.channels import check_speakers
 from greffier_server.core.events import Recorded, SessionStarted
 from greffier_server.core.glossary import merged
-from greffier_server.core.languages import canonical, name
 from greffier_server.core.records import MalformedRecord
 from greffier_server.core.state import fold
 from greffier_server.errors import (
-    AuthenticationFailed,
     ServerBusy,
     ServerError,
     SessionBusy,
@@ -27,34 +21,39 @@ from greffier_server.errors import (
     SessionNotFound,
     SessionTakenOver,
     StorageFailed,
-    TranslationUnsupported,
     UnexpectedMessage,
-    UnknownLanguage,
 )
 from greffier_server.pipeline import elsewhere
 from greffier_server.pipeline.building import Engines, SessionBuilder, SessionSettings
 from greffier_server.pipeline.clock import Clock
 from greffier_server.pipeline.hands import Hands
-from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.live_sessions import LiveSession, occupancy
+from greffier_server.pipeline.log import EventLog, Sink
+from greffier_server.pipeline.opening import check_languages, first_event, first_row
+from greffier_server.pipeline.patient_sink import patient
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.pipeline.session import Session
-from greffier_server.storage.failures import LogConflict, SessionMoved, moved
+from greffier_server.pipeline.session_tokens import (
+    check_token,
+    hash_token,
+    new_session_id,
+    new_token,
+)
+from greffier_server.pipeline.stranded import Stranded
+from greffier_server.storage.failures import SessionMoved, moved
 from greffier_server.storage.glossaries import Glossaries, MemoryGlossaries
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.ownership import OnlyServer, Ownership
+from greffier_server.storage.rows import Key
 from greffier_server.storage.store import SessionRow, SessionStore
 
 __all__ = ["Desk", "DeskSettings"]
 
 _log = logging.getLogger(__name__)
 
-_SINK_RETRY_S = 2.0
-_RETURN_S = 5.0
-_LONGEST_RETURN_S = 300.0
 _MAX_SKIP_S = 3_600
 _REST_S = 30.0
 """A session that could not go on is not taken again for so long."""
-_MAX_LANGUAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,6 @@ class DeskSettings:
     """Live streams at once (see `core.admission`)."""
     retention_ms: int | None = None
     """Finished sessions are deleted this long after they were opened; None = never."""
-
-
-@dataclass(slots=True)
-class _Live:
-    session: Session
-    token_hash: str
-    task: asyncio.Task[None]
 
 
 class Desk:
@@ -94,7 +86,7 @@ class Desk:
         self,
         *,
         store: SessionStore,
-        sink: Callable[[Sequence[Recorded]], Awaitable[None]],
+        sink: Sink,
         journal: AudioJournal,
         engines: Engines,
         clock: Clock,
@@ -107,6 +99,7 @@ class Desk:
         self._glossaries = glossaries or MemoryGlossaries()
         self._ownership = ownership or OnlyServer(store)
         self._sink = sink
+        self._patient_sink = patient(sink, stopping=lambda: self._closed)
         self._journal = journal
         self._engines = engines
         self._clock = clock
@@ -114,12 +107,11 @@ class Desk:
         self._builder = SessionBuilder(
             journal=journal, engines=engines, settings=self._settings.sessions, on_commit=on_commit
         )
-        self._live: dict[tuple[str, str], _Live] = {}
+        self._live: dict[tuple[str, str], LiveSession] = {}
         self._hands = Hands()
         self._opening = 0
         self._closed = False
-        self._stranded: set[tuple[str, str]] = set()
-        self._returning: asyncio.Task[None] | None = None
+        self._stranded = Stranded(self._bring_back)
 
     @property
     def live_count(self) -> int:
@@ -130,63 +122,41 @@ class Desk:
         """Begin a session; return it and its resume token (see `SessionDesk.open`)."""
         check_format(start.format)
         check_speakers(start)
-        self._check_languages(start)
+        translated = frozenset[str]()
+        if self._engines.generator is not None:
+            translated = self._settings.sessions.translating.languages
+        check_languages(start, self._engines.recognizer.languages, translated)
         if self._closed:
             raise ServerBusy("The server is stopping; try again in a moment.")
-        reason = refusal(Room(self._settings.max_sessions), self._occupancy())
-        if reason is not None:
-            raise ServerBusy(reason)
+        self._check_room()
         self._opening += 1
         try:
             return await self._open(tenant, start)
         finally:
             self._opening -= 1
 
-    def _occupancy(self) -> Occupancy:
-        here = [entry.session for entry in self._live.values() if not entry.session.dormant]
-        speaking = [session for session in here if not session.recognised]
-        return Occupancy(
-            speaking=len(speaking) + self._opening,
-            live=len(here) + self._opening,
-            lowest=sum(session.level == "finals-only" for session in speaking),
-        )
+    def _check_room(self) -> None:
+        taken = occupancy(self._live.values(), opening=self._opening)
+        reason = refusal(Room(self._settings.max_sessions), taken)
+        if reason is not None:
+            raise ServerBusy(reason)
 
     async def _open(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
         now_ms = self._clock.now_ms()
-        session_id = _new_id(now_ms)
-        token = secrets.token_urlsafe(24)
-        retention = self._settings.retention_ms
+        session_id = new_session_id(now_ms)
+        token = new_token()
         await self._store.create(
-            SessionRow(
+            first_row(
+                start,
                 tenant=tenant,
                 session=session_id,
-                title=start.title,
-                created_at_ms=now_ms,
-                updated_at_ms=now_ms,
-                state="open",
-                language="" if start.language == "auto" else start.language,
-                translate_to=start.translate_to,
-                duration_ms=0,
-                last_seq=0,
-                token_hash=_hash(token),
-                expires_at_ms=None if retention is None else now_ms + retention,
+                now_ms=now_ms,
+                token_hash=hash_token(token),
+                retention_ms=self._settings.retention_ms,
             )
         )
-        started = SessionStarted(
-            format=start.format,
-            language=start.language,
-            translate_to=start.translate_to,
-            glossary=merged(start.glossary, await self._glossaries.terms(tenant)),
-            title=start.title,
-            minutes=start.minutes,
-            minutes_language=start.minutes_language,
-            channels=start.channels,
-            speakers=start.speakers,
-            profile=start.profile,
-            spooled=start.spooled,
-            continues=start.continues,
-            recorded=start.recorded,
-        )
+        glossary = merged(start.glossary, await self._glossaries.terms(tenant))
+        started = first_event(start, glossary)
         # The first event is stored without patience, so that the client can be told.
         log = EventLog(tenant, session_id, clock=self._clock, sink=self._sink)
         try:
@@ -204,47 +174,8 @@ class Desk:
         except ServerError:  # nobody holds it: it would stay open in the store
             await self._forget(tenant, session_id)
             raise
-        self._launch(session, _hash(token))
+        self._launch(session, hash_token(token))
         return await session.attach(), token
-
-    def _check_languages(self, start: Start) -> None:
-        known = self._engines.recognizer.languages
-        if start.language != "auto" and start.language not in known:
-            raise UnknownLanguage(
-                "The speech language is not one the loaded model knows; "
-                'use an ISO 639-1 code such as "fr", or "auto".'
-            )
-        targets = [*start.translate_to]
-        if start.minutes_language:
-            targets.append(start.minutes_language)
-        # One spelling of each language: "en" and "en-GB" would be translated twice into one text.
-        if not all(canonical(code) == code for code in targets):
-            raise UnknownLanguage(
-                "A target language is unknown, or is written with a region; "
-                'use ISO 639-1 codes such as "en".'
-            )
-        if len(set(start.translate_to)) != len(start.translate_to):
-            raise UnknownLanguage("A target language is named twice.")
-        if len(start.translate_to) > _MAX_LANGUAGES:
-            raise UnknownLanguage(f"At most {_MAX_LANGUAGES} target languages a session.")
-        if start.translate_to and self._engines.generator is not None:
-            self._check_pairs(start)
-
-    def _check_pairs(self, start: Start) -> None:
-        languages = self._settings.sessions.translating.languages
-        if not languages:
-            return
-        spoken = canonical(start.language)
-        wanted = set(start.translate_to) - {spoken}
-        if spoken is not None and wanted:
-            wanted.add(spoken)
-        unknown = sorted(wanted - languages)
-        if unknown:
-            raise TranslationUnsupported(
-                f"The loaded language model does not translate {', '.join(map(name, unknown))}; "
-                f"it knows {', '.join(sorted(languages))}. Leave the language out of "
-                "translate_to, or have the server load another model."
-            )
 
     async def resume(self, tenant: str, resume: Resume) -> SpeakingSession:
         """Take a session again after a lost socket (see `SessionDesk.resume`)."""
@@ -253,11 +184,11 @@ class Desk:
             row = await self._store.get(tenant, resume.session)
             if row is None:
                 raise SessionNotFound("There is no such session.")
-            _check_token(resume.token, row.token_hash)
+            check_token(resume.token, row.token_hash)
             live = await self._fetch(row)
             if live is None:
                 raise SessionClosed("The session has ended; read it over HTTP, or open a new one.")
-        _check_token(resume.token, live.token_hash)
+        check_token(resume.token, live.token_hash)
         session = live.session
         ahead = resume.from_sample - session.accepted_samples
         if resume.from_sample < 0 or ahead > _MAX_SKIP_S * session.format.rate:
@@ -265,9 +196,7 @@ class Desk:
         if session.holder is not None and not resume.takeover:
             raise SessionBusy("Another client speaks on this session; try again when it has left.")
         if session.dormant:
-            reason = refusal(Room(self._settings.max_sessions), self._occupancy())
-            if reason is not None:
-                raise ServerBusy(reason)
+            self._check_room()
         return await session.attach(skip_to_sample=resume.from_sample)
 
     async def follow(self, tenant: str, session: str, *, after: int = 0) -> AsyncIterator[Recorded]:
@@ -300,7 +229,7 @@ class Desk:
         """End the session if it is live, here or elsewhere, then delete its events and audio."""
         live = self._live.pop((tenant, session), None)
         if live is not None:
-            await _stop(live)
+            await live.stop()
         elif self._ownership.shared:
             row = await self._store.get(tenant, session)
             if row is not None and row.state != "finished":
@@ -330,27 +259,13 @@ class Desk:
 
     def _strand(self, tenant: str, session: str) -> None:
         """Note a session that cannot go on now, and try again later."""
-        if self._ownership.shared:  # what nobody owns is looked for all the time
-            return
-        self._stranded.add((tenant, session))
-        if self._returning is None and not self._closed:
-            self._returning = asyncio.create_task(self._return_stranded(), name="stranded")
+        if not self._ownership.shared:  # else what nobody owns is looked for all the time
+            self._stranded.add((tenant, session))
 
-    async def _return_stranded(self) -> None:
-        delay_s = _RETURN_S
-        while self._stranded:
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, _LONGEST_RETURN_S)
-            for tenant, session in sorted(self._stranded):
-                try:
-                    row = await self._store.get(tenant, session)
-                    if row is not None:
-                        await self._fetch(row)
-                except (ServerError, MalformedRecord) as error:
-                    _log.warning("session %s cannot go on yet: %s", session, error)
-                else:
-                    self._stranded.discard((tenant, session))
-        self._returning = None
+    async def _bring_back(self, key: Key) -> None:
+        row = await self._store.get(*key)
+        if row is not None:
+            await self._fetch(row)
 
     async def let_go(self, tenant: str, session: str, *, lost: bool) -> None:
         """End the work on a session of this process, for another server to go on with.
@@ -368,11 +283,11 @@ class Desk:
                 live.session.move(moved() if lost else taken)
                 if live.session.holder is not None and not lost:
                     await live.session.holder.detach("session_moved")
-                await _stop(live)
+                await live.stop()
             if live is not None or lost:
                 await self._ownership.release(tenant, session)
 
-    async def _fetch(self, row: SessionRow) -> _Live | None:
+    async def _fetch(self, row: SessionRow) -> LiveSession | None:
         """Go on with an unfinished session that is not live here; None when it has finished.
 
         Where servers share their sessions, the one that has it is asked for it, or was stopped.
@@ -400,7 +315,7 @@ class Desk:
             is_live=lambda: key in self._live,
         )
 
-    async def _take(self, row: SessionRow) -> _Live | None:
+    async def _take(self, row: SessionRow) -> LiveSession | None:
         """Claim a session and go on with it; None when another server was faster."""
         key = (row.tenant, row.session)
         async with self._hands.lock(key):
@@ -443,21 +358,19 @@ class Desk:
     async def close(self) -> None:
         """Stop taking sessions; hand the unfinished ones to the next start."""
         self._closed = True
-        if self._returning is not None:
-            self._returning.cancel()
-            await asyncio.gather(self._returning, return_exceptions=True)
+        await self._stranded.close()
         live, self._live = list(self._live.values()), {}
         for entry in live:
             if entry.session.holder is not None:
                 await entry.session.lose(entry.session.holder, "server_stopped")
-        await asyncio.gather(*(_stop(entry) for entry in live))
+        await asyncio.gather(*(entry.stop() for entry in live))
         for entry in live:
             await self._release(entry.session.tenant, entry.session.id)
 
     def _launch(self, session: Session, token_hash: str) -> None:
         key = (session.tenant, session.id)
         task = asyncio.create_task(self._live_through(session), name=f"session {session.id}")
-        self._live[key] = _Live(session, token_hash, task)
+        self._live[key] = LiveSession(session, token_hash, task)
 
     async def _live_through(self, session: Session) -> None:
         key = (session.tenant, session.id)
@@ -482,37 +395,3 @@ class Desk:
             await self._ownership.release(tenant, session)
         except StorageFailed:
             _log.warning("session %s could not be removed from the store", session)
-
-    async def _patient_sink(self, records: Sequence[Recorded]) -> None:
-        """A full disk or a lost database holds the session up; it does not end it."""
-        while True:
-            try:
-                await self._sink(records)
-            except StorageFailed as error:
-                if self._closed or isinstance(error, LogConflict):
-                    raise
-                _log.warning("events cannot be stored; trying again in %s s", _SINK_RETRY_S)
-                await asyncio.sleep(_SINK_RETRY_S)
-            else:
-                return
-
-
-async def _stop(live: _Live) -> None:
-    live.task.cancel()
-    await asyncio.gather(live.task, return_exceptions=True)
-    await live.session.log.settled()
-
-
-def _new_id(now_ms: int) -> str:
-    """Sortable by time, unguessable enough to be unique."""
-    stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{secrets.token_hex(4)}"
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _check_token(token: str, token_hash: str) -> None:
-    if not hmac.compare_digest(_hash(token), token_hash):
-        raise AuthenticationFailed("The session's token is wrong.")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from greffier.protocol import AudioFormat
 from greffier_server.core.events import GapFound
+from greffier_server.errors import SessionTakenOver
 from greffier_server.pipeline.log import EventLog
 
 if TYPE_CHECKING:  # each of the two knows the other
     from greffier_server.pipeline.session import Session
 
-__all__ = ["Holder"]
+__all__ = ["Holder", "taken_over"]
 
 _DETACH_S = 1.0
 
@@ -82,3 +83,10 @@ class Holder:
                 await self._session.lose(self, cause)
         except TimeoutError:
             return
+
+
+def taken_over() -> SessionTakenOver:
+    """Return what a client hears that no longer holds the session."""
+    return SessionTakenOver(
+        "Another client speaks on this session now; this one must not take it back by itself."
+    )

@@ -21,7 +21,7 @@ from greffier_server.errors import ServerError
 from greffier_server.pipeline.archive import BLOCK_RECORDS, RecordArchive, RecordView
 from greffier_server.pipeline.clock import Clock
 
-__all__ = ["EventLog", "LogClosed"]
+__all__ = ["EventLog", "LogClosed", "Sink"]
 
 Sink = Callable[[Sequence[Recorded]], Awaitable[None]]
 """Makes records durable; returns when they are on disk."""

@@ -1,15 +1,16 @@
 """Journalled audio read back in whole frames, with silence in place of what the disk has lost."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
 from greffier.protocol import AudioFormat
 from greffier_server.storage.journal import SessionJournal
 
-__all__ = ["Stretch", "locate_audio", "read_stretch", "silence"]
+__all__ = ["Stretch", "locate_audio", "read_stretch", "silence", "stretches"]
 
 _ZERO = {"mulaw": b"\xff", "alaw": b"\xd5"}
+_STRETCH_MS = 5_000
 _STEPS_A_SECOND = 10
 """How finely a loss is located."""
 
@@ -50,6 +51,22 @@ async def read_stretch(
             piece = silence(form, (upto - at) // form.frame_bytes)
         pieces.append(piece)
     return Stretch(b"".join(pieces), (lost[0], lost[-1]) if lost else None)
+
+
+async def stretches(
+    journal: SessionJournal, form: AudioFormat, from_byte: int
+) -> AsyncGenerator[Stretch, None]:
+    """Yield what is durable now, from a frame boundary on, in stretches of some seconds.
+
+    Raises:
+        StorageFailed: the disk cannot be read.
+    """
+    at, end = from_byte, journal.durable_bytes
+    step = _STRETCH_MS * form.rate // 1000 * form.frame_bytes
+    while at < end:
+        upto = min(end, at + step)
+        yield await read_stretch(journal, form, at, upto)
+        at = upto
 
 
 def _read(journal: SessionJournal, from_byte: int, to_byte: int) -> bytes:

@@ -5,62 +5,41 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 from greffier.protocol import AudioFormat, QualityLevel
 from greffier_server.core.events import (
     ClientAttached,
     ClientDetached,
-    Event,
     GapFound,
     InputEnded,
     SessionFinished,
-    StageFailed,
 )
 from greffier_server.errors import (
     MisalignedAudio,
     ServerError,
     SessionClosed,
-    SessionTakenOver,
     StorageFailed,
 )
 from greffier_server.pipeline.channels import Channels
 from greffier_server.pipeline.damage import AUDIO_DAMAGED, is_recorded, new_gaps
 from greffier_server.pipeline.feed import ChannelDecoder, ChannelFeeds
-from greffier_server.pipeline.holder import Holder
+from greffier_server.pipeline.holder import Holder, taken_over
+from greffier_server.pipeline.input_watch import InputWatch, SessionLimits
 from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.ports import Stage
-from greffier_server.pipeline.read_back import read_stretch, silence
-from greffier_server.storage.failures import SessionMoved, StorageUnavailable, moved
+from greffier_server.pipeline.prompt_log import PromptLog
+from greffier_server.pipeline.read_back import silence, stretches
+from greffier_server.pipeline.sealing import seal
+from greffier_server.pipeline.stages import run_stage
+from greffier_server.storage.failures import SessionMoved, moved
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["Session", "SessionLimits"]
 
 _log = logging.getLogger(__name__)
 
-_READ_BACK_MS = 5_000
-"""Audio handed on at once when a session goes on from its journal."""
 _LEAST_WAIT_S = 0.01
 """A timer may fire an instant early; waiting for less would spin."""
-_RECORD_S = 5.0
-"""A client that resumes waits no longer for its event to be stored."""
-_SEAL_ATTEMPTS = 30
-_SEAL_RETRY_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """Bounds of one session."""
-
-    buffer_ms: int = 60_000
-    """Audio accepted and not yet looked at; at the limit the client is made to wait."""
-    grace_s: float = 120.0
-    """A session whose client vanished is finished after this."""
-    idle_s: float = 600.0
-    """A session whose client sends nothing is finished after this."""
-    max_hours: float = 12.0
-    spool_grace_s: float = 86_400.0
-    """`grace_s` of a session whose client keeps the audio on its own disk."""
 
 
 class Session:
@@ -121,7 +100,7 @@ class Session:
         self._failure: StorageFailed | None = None
         self._moved: ServerError | None = None
         self._holder: Holder | None = None
-        self._unrecorded = False
+        self._prompt = PromptLog(log)
         self._changed = asyncio.Event()
 
     # --- state --------------------------------------------------------------------------------
@@ -197,7 +176,7 @@ class Session:
             at = self.accepted_samples
             if skip_to_sample is not None and skip_to_sample > at:
                 await self._fill_gap(holder, at, skip_to_sample)
-            await self._record(ClientAttached(self.accepted_samples))
+            await self._prompt.append(ClientAttached(self.accepted_samples))
         except BaseException:  # the client is gone already: nobody holds the session
             if self._holder is holder:
                 self._holder = None
@@ -218,29 +197,7 @@ class Session:
             from_ms, to_ms = from_sample * 1000 // rate, at * 1000 // rate
             if to_ms > from_ms:
                 gap = GapFound(from_ms, to_ms, "client_lost_audio")
-                await self._record(gap, from_ms, to_ms)
-
-    async def _record(self, event: Event, from_ms: int = 0, to_ms: int = 0) -> None:
-        """Record an event of a client that waits; say so when it takes too long.
-
-        The event is recorded all the same as soon as the store takes it again; until then further
-        clients wait for that one, so that not every attempt leaves another event behind.
-
-        Raises:
-            StorageUnavailable: the store takes no events just now.
-        """
-        try:
-            async with asyncio.timeout(_RECORD_S):
-                if self._unrecorded:
-                    await self.log.settled()
-                self._unrecorded = True
-                await self.log.append(event, audio_from_ms=from_ms, audio_to_ms=to_ms)
-                self._unrecorded = False
-        except TimeoutError:
-            raise StorageUnavailable(
-                "The server cannot store events just now: its disk is full, or its database does "
-                "not answer. Nothing stored is lost; resume again in a moment."
-            ) from None
+                await self._prompt.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
 
     async def take(self, holder: Holder, audio: bytes) -> None:
         """`push` of the client that holds the session."""
@@ -250,7 +207,7 @@ class Session:
             if self._failure is not None:
                 raise self._failure
             if self._holder is not holder:
-                raise _taken_over()
+                raise taken_over()
             if self.ended or self._sealed:
                 raise SessionClosed("The session's input has ended; no audio can be added.")
             if len(audio) % self.format.frame_bytes:
@@ -269,7 +226,7 @@ class Session:
     async def note_gaps(self, holder: Holder, gaps: Sequence[GapFound]) -> None:
         """Record what the client that holds the session gave as silence, because it lost it."""
         if self._holder is not holder:
-            raise _taken_over()
+            raise taken_over()
         if not gaps:
             return
         try:
@@ -325,7 +282,7 @@ class Session:
             if self._sealed or self._holder is None:
                 return
             if self._holder is not holder:
-                raise _taken_over()
+                raise taken_over()
             await changed.wait()
 
     # --- life ---------------------------------------------------------------------------------
@@ -338,7 +295,9 @@ class Session:
                 tasks.create_task(self._recognition.run(), name=f"recognise {self.id}")
                 tasks.create_task(self._watch(), name=f"watch {self.id}")
                 for stage in self._stages:
-                    tasks.create_task(self._run_stage(stage), name=f"{stage.name} {self.id}")
+                    tasks.create_task(
+                        run_stage(stage, self.log, self.id), name=f"{stage.name} {self.id}"
+                    )
             await self.log.append(SessionFinished(self._end_reason or "finish"))
         except* SessionMoved:
             self._moved = self._moved or moved()
@@ -353,17 +312,6 @@ class Session:
         await self.log.settled()
         while self._journal.accepted_bytes > self._journal.durable_bytes:  # noqa: ASYNC110
             await asyncio.sleep(_LEAST_WAIT_S)  # the journal tells only those who appended
-
-    async def _run_stage(self, stage: Stage) -> None:
-        """What fails downstream takes no captions with it."""
-        try:
-            await stage.run(self.log)
-        except LogClosed:
-            raise
-        except Exception:  # noqa: BLE001 - recorded, and logged without its content
-            _log.exception("stage %s of session %s failed", stage.name, self.id)
-            message = "A part of the server failed; its log says where. Captions go on."
-            await self.log.append(StageFailed(stage.name, "internal_error", message))
 
     async def _write_audio(self) -> None:
         await self._read_back()
@@ -397,7 +345,7 @@ class Session:
         self._feed.put(await asyncio.to_thread(self._decoder.decode, b"", last=True))
         self._feed.end()
         self.notify()
-        await self._seal()
+        await seal(self._journal, self.id)
 
     def _fail(self, error: StorageFailed) -> None:
         """Take back what is not durable, and tell the client."""
@@ -408,76 +356,44 @@ class Session:
             self._end_reason = None
         self.notify()
 
-    async def _seal(self) -> None:
-        """Mark the audio as complete; it is durable already, so this may fail."""
-        for _ in range(_SEAL_ATTEMPTS):
-            try:
-                await self._journal.seal()
-            except StorageFailed:
-                await asyncio.sleep(_SEAL_RETRY_S)
-            else:
-                return
-        _log.warning("the audio of session %s could not be marked as complete", self.id)
-
     async def _read_back(self) -> None:
         """Hand on what was journalled before a restart."""
         for gap in await asyncio.to_thread(new_gaps, self._journal, self.format, self.log.records):
             await self.log.append(gap, audio_from_ms=gap.from_ms, audio_to_ms=gap.to_ms)
-        at, end = self._resume_from_byte, self._journal.durable_bytes
-        step = _READ_BACK_MS * self.format.rate // 1000 * self.format.frame_bytes
-        while at < end:
-            upto = min(end, at + step)
-            stretch = await read_stretch(self._journal, self.format, at, upto)
-            if stretch.lost is not None:
-                per_second = self.format.rate * self.format.frame_bytes
-                from_ms, to_ms = (byte * 1000 // per_second for byte in stretch.lost)
-                gap = GapFound(from_ms, to_ms, AUDIO_DAMAGED)
-                if not await asyncio.to_thread(is_recorded, gap, self.log.records):
-                    await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
-            self._feed.put(await asyncio.to_thread(self._decoder.decode, stretch.audio))
-            at = upto
-            while self._feed.received_ms - self._recognition.heard_ms > self._limits.buffer_ms:
-                await self._changed.wait()
+        kept = stretches(self._journal, self.format, self._resume_from_byte)
+        async with contextlib.aclosing(kept):
+            async for stretch in kept:
+                if stretch.lost is not None:
+                    per_second = self.format.rate * self.format.frame_bytes
+                    from_ms, to_ms = (byte * 1000 // per_second for byte in stretch.lost)
+                    gap = GapFound(from_ms, to_ms, AUDIO_DAMAGED)
+                    if not await asyncio.to_thread(is_recorded, gap, self.log.records):
+                        await self.log.append(gap, audio_from_ms=from_ms, audio_to_ms=to_ms)
+                self._feed.put(await asyncio.to_thread(self._decoder.decode, stretch.audio))
+                while self._feed.received_ms - self._recognition.heard_ms > self._limits.buffer_ms:
+                    await self._changed.wait()
 
     async def _watch(self) -> None:
         """End the input of a client that is gone, silent or endless."""
         loop = asyncio.get_running_loop()
-        heard, since = -1, loop.time()
-        longest_s = self._limits.max_hours * 3600
-        last = loop.time() + longest_s
+        watch = InputWatch(self._limits, spooled=self._spooled, now_s=loop.time())
         self._gone_at = loop.time() if self._holder is None else None
         while not self._sealed:
-            if self.ended:
-                await self._changed.wait()
-                continue
-            now = loop.time()
-            state = self._accepted if self._holder is not None else -2
-            held_up = self._holder is not None and self._backlog_ms() >= self._limits.buffer_ms
-            if state != heard or held_up:  # who is made to wait is not idle
-                heard, since = state, now
-            gone = self._holder is None
-            due = since + (self._grace_s() if gone else self._limits.idle_s)
-            if self._spooled:  # the hours that it waited are not its length
-                last = now + longest_s - self.accepted_samples / self.format.rate
-            if now >= due:
-                self.end_input("vanished" if gone else "timeout")
-                continue
-            if now >= last:
-                self.end_input("limit")
-                continue
             changed = self._changed
+            if self.ended:
+                await changed.wait()
+                continue
+            reason, wait_s = watch.look(
+                loop.time(),
+                accepted=self._accepted,
+                audio_s=self.accepted_samples / self.format.rate,
+                held=self._holder is not None,
+                held_up=self._backlog_ms() >= self._limits.buffer_ms,
+            )
+            if reason is not None:
+                self.end_input(reason)
+                continue
             # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets the event.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(min(due, last) - now, _LEAST_WAIT_S)):
+                async with asyncio.timeout(max(wait_s, _LEAST_WAIT_S)):
                     await changed.wait()
-
-    def _grace_s(self) -> float:
-        """A spool that has sent nothing may have begun another session: its answer was lost."""
-        patient = self._spooled and self._accepted > 0
-        return self._limits.spool_grace_s if patient else self._limits.grace_s
-
-
-def _taken_over() -> SessionTakenOver:
-    return SessionTakenOver(
-        "Another client speaks on this session now; this one must not take it back by itself."
-    )

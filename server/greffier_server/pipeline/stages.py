@@ -1,17 +1,20 @@
-"""Which stages run downstream of recognition, for what a session was asked to do."""
+"""Which stages run downstream of recognition, for what a session was asked to do, and how."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greffier_models.protocols import TextGenerator
 from greffier_server.core.events import Event, RecognitionFinished, SessionStarted, StageFailed
 from greffier_server.core.translation_policies import TRANSLATION_POLICIES, PolicyName
-from greffier_server.pipeline.log import EventLog
+from greffier_server.pipeline.log import EventLog, LogClosed
 from greffier_server.pipeline.minute import MinuteStage
 from greffier_server.pipeline.ports import Stage
 from greffier_server.pipeline.translate import TranslateStage
 
-__all__ = ["AbsentModel", "Translating", "downstream_stages"]
+__all__ = ["AbsentModel", "Translating", "downstream_stages", "run_stage"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,15 @@ def downstream_stages(
     if started.minutes:
         stages.append(MinuteStage(generator, after=minutes_after))
     return stages
+
+
+async def run_stage(stage: Stage, log: EventLog, session: str) -> None:
+    """Run a stage of a session to its end; what fails downstream takes no captions with it."""
+    try:
+        await stage.run(log)
+    except LogClosed:
+        raise
+    except Exception:  # noqa: BLE001 - recorded, and logged without its content
+        _log.exception("stage %s of session %s failed", stage.name, session)
+        message = "A part of the server failed; its log says where. Captions go on."
+        await log.append(StageFailed(stage.name, "internal_error", message))

@@ -7,7 +7,6 @@ not change any more.
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from greffier_server.errors import SessionClosed
@@ -15,7 +14,8 @@ from greffier_server.storage.cipher import AudioCipher
 from greffier_server.storage.contents import BlockWriter, SegmentReader
 from greffier_server.storage.filesystem import FileSystem, OpenFile, write_whole
 from greffier_server.storage.keys import KeyRing, TenantKey
-from greffier_server.storage.places import PACKED, RECORDED, ClosedPart, folder_of, segment_files
+from greffier_server.storage.parts import Part, PartReader, closed_parts, missing
+from greffier_server.storage.places import RECORDED, ClosedPart, folder_of, segment_files
 from greffier_server.storage.recovery import end_of, header_size, kept_blocks, seals
 from greffier_server.storage.segments import (
     ENCRYPTED,
@@ -30,15 +30,6 @@ from greffier_server.storage.segments import (
 __all__ = ["Recording"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A segment in its place."""
-
-    number: int
-    path: Path
-    first_byte: int
 
 
 class Recording:
@@ -73,10 +64,11 @@ class Recording:
         self._tenant = tenant
         self._session = session
         self._cipher = AudioCipher(keys, tenant=tenant, session=session)
-        self._reader = SegmentReader(tenant, session, self._cipher)
+        self._segments = SegmentReader(tenant, session, self._cipher)
+        self._reader = PartReader(files, self._segments, longest_header(tenant, session))
         self._folder = folder_of(root, tenant, session)
         self._segment_bytes = segment_bytes
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
         self._next_number = 1
         self._file: OpenFile | None = None
         self._key: TenantKey | None = None
@@ -195,23 +187,7 @@ class Recording:
         """
         durable = self._durable
         end = durable if to_byte is None else min(to_byte, durable)
-        parts = tuple(self._parts)
-        for index, part in enumerate(parts):
-            bound = parts[index + 1].first_byte if index + 1 < len(parts) else durable
-            if bound <= from_byte or part.first_byte >= end:
-                continue
-            content = self._content(part)
-            segment = self._reader.scan(part.number, content)
-            expected = part.first_byte
-            for block in segment.blocks:
-                if block.offset < expected or block.end > bound or block.seals:
-                    continue
-                expected = block.end
-                begin, stop = max(block.offset, from_byte), min(block.end, end)
-                if begin < stop:
-                    audio = self._reader.audio(content, block, segment, part.number)
-                    if audio is not None:
-                        yield begin, audio[begin - block.offset : stop - block.offset]
+        yield from self._reader.blocks(tuple(self._parts), from_byte, end, durable=durable)
 
     def closed_parts(self) -> list[ClosedPart]:
         """Return the segments that are still as they were recorded, and take nothing more.
@@ -221,19 +197,7 @@ class Recording:
         """
         durable, sealed, parts = self._durable, self._sealed, tuple(self._parts)
         plain = {path for _, path in segment_files(self._files, self._folder)}
-        ends = [*(part.first_byte for part in parts[1:]), durable]
-        closed = parts if sealed else parts[:-1]
-        return [
-            ClosedPart(
-                number=part.number,
-                path=part.path.with_suffix(RECORDED),
-                first_byte=part.first_byte,
-                end_byte=end,
-                seals=sealed and part is parts[-1],
-            )
-            for part, end in zip(closed, ends, strict=False)
-            if part.path.with_suffix(RECORDED) in plain
-        ]
+        return closed_parts(parts, plain, durable=durable, sealed=sealed)
 
     def damage(self) -> list[tuple[int, int]]:
         """Return the stretches of durable audio that cannot be read, as (from, to) bytes.
@@ -241,15 +205,10 @@ class Recording:
         Raises:
             OSError: a segment cannot be read.
         """
-        lost: list[tuple[int, int]] = []
-        expected, end = 0, self._durable
-        for offset, audio in self.blocks(0, end):
-            if offset > expected:
-                lost.append((expected, offset))
-            expected = offset + len(audio)
-        if expected < end:
-            lost.append((expected, end))
-        return lost
+        durable = self._durable
+        return missing(
+            self._reader.blocks(tuple(self._parts), 0, durable, durable=durable), durable
+        )
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -300,7 +259,7 @@ class Recording:
         self._file, self._key = file, key
         self._size = self._synced_size = len(header)
         self._dirty = False
-        self._parts.append(_Part(number, path, self._written))
+        self._parts.append(Part(number, path, self._written))
 
     def _make_folders(self) -> None:
         self._files.make_folder(self._folder)
@@ -327,19 +286,22 @@ class Recording:
         self._remove_strays({path.name for _, path in found})
         self._next_number = found[-1][0] + 1
         longest = longest_header(self._tenant, self._session)
-        if self._first_known(found[-1]) is None and self._files.size(found[-1][1]) <= longest:
+        if (
+            self._reader.first_known(*found[-1]) is None
+            and self._files.size(found[-1][1]) <= longest
+        ):
             self._files.unlink(found[-1][1])  # cut off while it was being made
             self._files.sync_folder(self._folder)
             found.pop()
-        firsts = [self._first_known(each) for each in found]
+        firsts = [self._reader.first_known(*each) for each in found]
         last: Segment | None = None
         keep_at = 0
         for index, (number, path) in enumerate(found):
             is_last = index + 1 == len(found)
-            last = self._reader.scan(number, self._files.read(path))
+            last = self._segments.scan(number, self._files.read(path))
             self._closed_size += last.size
             limit = next((first for first in firsts[index + 1 :] if first is not None), None)
-            self._parts.append(_Part(number, path, max(self._written, last.first_byte or 0)))
+            self._parts.append(Part(number, path, max(self._written, last.first_byte or 0)))
             kept = kept_blocks(last, self._parts[-1].first_byte, limit=limit, is_last=is_last)
             self._note_holes(self._parts[-1].first_byte, kept, end=end_of(last, kept))
             self._written = max(self._written, end_of(last, kept))
@@ -362,9 +324,9 @@ class Recording:
     def _check_key(self, number: int, path: Path) -> None:
         """Before anything is touched: what is encrypted can be opened."""
         head = self._files.read(path, longest_header(self._tenant, self._session))
-        segment = self._reader.scan(number, head)
+        segment = self._segments.scan(number, head)
         if segment.header is None:
-            segment = self._reader.scan(number, self._files.read(path))
+            segment = self._segments.scan(number, self._files.read(path))
         if segment.encrypted:
             self._cipher.check(segment.header.key_id if segment.header is not None else None)
 
@@ -403,23 +365,6 @@ class Recording:
         self._size = self._synced_size = keep_at
         if last.header.encrypted:
             (self._key,) = self._cipher.candidates(last.header.key_id)
-
-    def _first_known(self, segment: tuple[int, Path]) -> int | None:
-        """Where a segment's audio begins, by its header or else by its first true block."""
-        number, path = segment
-        size = longest_header(self._tenant, self._session)
-        head = self._reader.scan(number, self._files.read(path, size))
-        if head.first_byte is not None:
-            return head.first_byte
-        blocks = self._reader.scan(number, self._files.read(path)).blocks
-        return blocks[0].offset if blocks else None
-
-    def _content(self, part: _Part) -> bytes:
-        """Read a segment; it may be packed at this very moment."""
-        try:
-            return self._files.read(part.path)
-        except FileNotFoundError:
-            return self._files.read(part.path.with_suffix(PACKED))
 
     def _writer(self, number: int) -> BlockWriter:
         return BlockWriter(self._tenant, self._session, number, self._cipher)

@@ -14,13 +14,12 @@ from dataclasses import replace
 from typing import Any, Self, cast
 
 import aiosqlite
-from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Select, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from greffier_server.core.events import Recorded
-from greffier_server.core.records import MalformedRecord, decode_record, encode_record
 from greffier_server.errors import SessionExists, SessionNotFound, StorageFailed
-from greffier_server.storage import sql_jobs
+from greffier_server.storage import sql_events, sql_jobs
 from greffier_server.storage.engines import BARE, WRITES, engine_for
 from greffier_server.storage.glossaries import SqlGlossaries
 from greffier_server.storage.holdings import Holdings
@@ -28,7 +27,6 @@ from greffier_server.storage.rows import (
     Key,
     advance,
     by_session,
-    conflict,
     page_size,
     split_known,
     storable,
@@ -145,13 +143,13 @@ class SqlStore:
                     raise SessionNotFound("The session does not exist, or is deleted.")
                 known, fresh = split_known(row.last_seq, records)
                 if known:
-                    await _verify(connection, key, known, self._texts)
+                    await sql_events.verify(connection, key, known, self._texts)
                 if fresh:
-                    added.extend(_event_values(record, self._texts) for record in fresh)
-                    changed.append(_row_changes(advance(row, fresh)))
+                    added.extend(sql_events.event_values(record, self._texts) for record in fresh)
+                    changed.append(sql_events.row_changes(advance(row, fresh)))
             if added:
                 await connection.execute(insert(events), added)
-                await connection.execute(_CHANGE_ROW, changed)
+                await connection.execute(sql_events.CHANGE_ROW, changed)
 
     async def events(self, tenant: str, session: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Durable events with seq > after, in order; no transaction stays open between pages."""
@@ -168,7 +166,7 @@ class SqlStore:
                 ]
             await self._texts.prepare([tenant])
             for seq, payload in found:
-                yield _decoded(self._texts.open(tenant, session, str(seq), payload))
+                yield sql_events.decoded(self._texts.open(tenant, session, str(seq), payload))
                 after = seq
             if len(found) < _EVENTS_PAGE:
                 return
@@ -353,70 +351,3 @@ class SqlStore:
                 driver = (await bare.get_raw_connection()).driver_connection
                 # A script is stepped to its end; a statement would free one page alone.
                 await cast("aiosqlite.Connection", driver).executescript(_TIDY)
-
-
-_CHANGE_ROW = (
-    update(sessions)
-    .where(sessions.c.tenant == bindparam("key_tenant"))
-    .where(sessions.c.session == bindparam("key_session"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("updated_at_ms", "state", "language", "duration_ms", "last_seq")
-        }
-    )
-)
-
-
-def _row_changes(row: SessionRow) -> dict[str, object]:
-    return {
-        "key_tenant": row.tenant,
-        "key_session": row.session,
-        "new_updated_at_ms": row.updated_at_ms,
-        "new_state": row.state,
-        "new_language": row.language,
-        "new_duration_ms": row.duration_ms,
-        "new_last_seq": row.last_seq,
-    }
-
-
-def _event_values(record: Recorded, texts: Texts) -> dict[str, object]:
-    return {
-        "tenant": record.tenant,
-        "session": record.session,
-        "seq": record.seq,
-        "type": type(record.event).__name__,
-        "at_ms": record.at_ms,
-        "audio_from_ms": record.audio_from_ms,
-        "audio_to_ms": record.audio_to_ms,
-        "payload": texts.seal(
-            record.tenant, record.session, str(record.seq), encode_record(record)
-        ),
-    }
-
-
-async def _verify(
-    connection: AsyncConnection, key: Key, known: Sequence[Recorded], texts: Texts
-) -> None:
-    """Check that `known` are what is stored under their numbers."""
-    query = select(events.c.seq, events.c.payload).where(
-        events.c.tenant == key[0],
-        events.c.session == key[1],
-        events.c.seq.between(known[0].seq, known[-1].seq),
-    )
-    stored = {
-        int(seq): texts.open(*key, str(seq), str(payload))
-        for seq, payload in await connection.execute(query)
-    }
-    if any(stored.get(record.seq) != encode_record(record) for record in known):
-        raise conflict()
-
-
-def _decoded(payload: str) -> Recorded:
-    try:
-        return decode_record(payload)
-    except MalformedRecord as error:
-        raise StorageFailed(
-            "A stored event cannot be read: it was written by a newer Greffier, or the database "
-            "is damaged. Update the server, or restore a backup."
-        ) from error

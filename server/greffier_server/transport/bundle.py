@@ -14,7 +14,7 @@ from greffier_server.bundle.writing import Bundle, open_bundle
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.services import Services
 from greffier_server.transport.bodies import ErrorBody
-from greffier_server.transport.http import Parts, SessionId, Tenant
+from greffier_server.transport.parameters import Parts, SessionId, Tenant
 from greffier_server.transport.refusals import NoSigningKey
 
 __all__ = ["add_bundle_routes"]

@@ -12,8 +12,8 @@ from greffier.protocol import CorrectionKind, CorrectionTarget
 from greffier_server.core.events import Corrected, Recorded
 from greffier_server.core.training import pairs, proposals
 from greffier_server.pipeline.editing import Change, CorrectionConflict
-from greffier_server.transport.http import Parts, SessionId, Tenant
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite
+from greffier_server.transport.parameters import Parts, SessionId, Tenant
 from greffier_server.transport.stopping import Connections
 
 __all__ = ["CorrectionBody", "TargetBody", "add_correction_routes"]

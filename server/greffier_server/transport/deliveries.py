@@ -9,7 +9,7 @@ from greffier_server.errors import SessionNotFound
 from greffier_server.outlets.courier import Courier
 from greffier_server.services import Services
 from greffier_server.transport.bodies import ErrorBody
-from greffier_server.transport.http import Parts, SessionId, Tenant
+from greffier_server.transport.parameters import Parts, SessionId, Tenant
 from greffier_server.transport.refusals import NoOutlets
 
 __all__ = ["add_delivery_routes"]

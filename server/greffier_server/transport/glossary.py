@@ -19,7 +19,7 @@ from greffier_server.core.glossary_tbx import read_tbx, write_tbx
 from greffier_server.errors import BadRequest, ServerError
 from greffier_server.storage.glossaries import Glossaries
 from greffier_server.transport.bodies import ErrorBody
-from greffier_server.transport.http import Parts, Tenant
+from greffier_server.transport.parameters import Parts, Tenant
 
 __all__ = ["GlossaryFormat", "GlossaryReceipt", "add_glossary_routes"]
 

@@ -18,7 +18,7 @@ from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.cross_origin import cross_origin
 from greffier_server.transport.frames import closing
 from greffier_server.transport.guest import Doorway
-from greffier_server.transport.http import SessionId
+from greffier_server.transport.parameters import SessionId
 from greffier_server.transport.refusals import NoSegmentYet, NotTranslated
 
 __all__ = ["Reels", "add_hls_routes"]

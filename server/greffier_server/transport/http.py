@@ -1,15 +1,13 @@
-"""HTTP: sessions and what was written of them, models, health, metrics, schemas."""
+"""HTTP: sessions and what was written of them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi import APIRouter, FastAPI, Path, Query, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from greffier._version import __version__
-from greffier_server import schema
 from greffier_server.core import captions
 from greffier_server.core.captions_ass import to_ass
 from greffier_server.core.captions_ttml import to_ttml
@@ -18,20 +16,15 @@ from greffier_server.core.records import encode_record
 from greffier_server.core.revisions import revised
 from greffier_server.core.state import SessionState, fold
 from greffier_server.documents.kinds import DocumentFormat
-from greffier_server.errors import ModelNotLoaded, SessionNotFound
+from greffier_server.errors import SessionNotFound
 from greffier_server.services import Services
 from greffier_server.storage.store import SessionRow
-from greffier_server.transport.auth import Gate
 from greffier_server.transport.bodies import (
-    ErrorBody,
-    Health,
-    ModelBody,
-    ModelList,
-    OpenAIModelBody,
     SecondPassBody,
     SessionBody,
     SessionList,
 )
+from greffier_server.transport.condition import add_condition_routes
 from greffier_server.transport.exports import (
     DOCUMENT_CONTENT,
     Asked,
@@ -40,17 +33,16 @@ from greffier_server.transport.exports import (
     to_be_asked,
 )
 from greffier_server.transport.frames import closing
+from greffier_server.transport.parameters import REFUSALS, Parts, SessionId, Tenant
 from greffier_server.transport.refusals import (
     NoMinutes,
     NoSecondPass,
     NoSecondReader,
     NotTranslated,
-    ServerStopping,
 )
 from greffier_server.transport.second_pass import second_pass_of
-from greffier_server.transport.stopping import Connections
 
-__all__ = ["CaptionFormat", "MinutesFormat", "add_http_routes"]
+__all__ = ["CaptionFormat", "MinutesFormat", "Parts", "SessionId", "Tenant", "add_http_routes"]
 
 
 class CaptionFormat(StrEnum):
@@ -93,34 +85,6 @@ _WRITERS: dict[CaptionFormat, tuple[str, Callable[[SessionState, str | None], st
 _MAX_PAGE = 200
 _MAX_EVENTS = 10_000
 _MAX_SEQ = (1 << 53) - 1
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": description}
-    for status, description in {
-        401: "No token was given.",
-        403: "The token is not one of this server's.",
-        404: "No such session, or no such text in it.",
-        409: "Not in the session's present state.",
-        410: "The session's audio is no longer kept.",
-        421: "Not a name of this server.",
-        422: "A parameter is out of range.",
-        500: "The server failed.",
-        501: "Not a thing this server does.",
-        507: "Storage failed.",
-    }.items()
-}
-
-
-def _tenant(request: Request) -> str:
-    return cast("Gate", request.app.state.gate).tenant(request)
-
-
-def _services(request: Request) -> Services:
-    return cast("Services", request.app.state.services)
-
-
-Tenant = Annotated[str, Depends(_tenant)]
-Parts = Annotated[Services, Depends(_services)]
-SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Session id.")]
 Language = Annotated[
     str, Path(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$", description="Language code.")
 ]
@@ -135,14 +99,11 @@ def add_http_routes(app: FastAPI) -> None:
     """Add every route; they find `Services` and `Gate` in ``app.state``."""
     app.include_router(_sessions)
     app.include_router(_texts)
-    app.include_router(_server)
-    app.include_router(_health)
+    add_condition_routes(app)
 
 
-_sessions = APIRouter(prefix="/v1/sessions", tags=["sessions"], responses=_REFUSALS)
-_texts = APIRouter(prefix="/v1/sessions/{session}", tags=["texts"], responses=_REFUSALS)
-_server = APIRouter(prefix="/v1", tags=["server"])
-_health = APIRouter(tags=["health"])
+_sessions = APIRouter(prefix="/v1/sessions", tags=["sessions"], responses=REFUSALS)
+_texts = APIRouter(prefix="/v1/sessions/{session}", tags=["texts"], responses=REFUSALS)
 
 
 @_sessions.get("", summary="List sessions")
@@ -303,60 +264,6 @@ async def get_events(
     lines = _event_lines(parts, tenant, session, after=after, limit=limit)
     first = await anext(lines, "")  # what cannot be read is said before the answer has begun
     return StreamingResponse(_behind(first, lines), media_type="application/x-ndjson")
-
-
-@_server.get("/models", responses=_REFUSALS, summary="Models")
-async def get_models(_tenant: Tenant, parts: Parts) -> ModelList:
-    """What is loaded, and what the catalogue knows."""
-    readiness = parts.readiness()
-    models = tuple(map(ModelBody.of, parts.models()))
-    data = tuple(OpenAIModelBody(id=model.name) for model in models if model.hears)
-    return ModelList(ready=readiness.ready, reason=readiness.reason, models=models, data=data)
-
-
-@_server.get("/schema.json", summary="JSON Schema of the WebSocket messages")
-async def get_schema() -> dict[str, Any]:
-    """Schemas of every message of ``greffier.v1``."""
-    return await asyncio.to_thread(schema.message_schema)
-
-
-@_server.get("/asyncapi.json", summary="AsyncAPI document of the WebSocket")
-async def get_asyncapi() -> dict[str, Any]:
-    """The protocol ``greffier.v1``, message by message."""
-    return await asyncio.to_thread(schema.asyncapi_document)
-
-
-@_health.get("/healthz", summary="The process answers")
-async def get_health() -> Health:
-    """Always 200 while the event loop turns."""
-    return Health(status="ok", version=__version__)
-
-
-@_health.get(
-    "/readyz",
-    summary="Sessions can be opened",
-    responses={503: {"model": ErrorBody, "description": "Not ready; the message says why."}},
-)
-async def get_readiness(request: Request, parts: Parts) -> Health:
-    """200 once the models are loaded, until the server stops."""
-    if cast("Connections", request.app.state.connections).stopping:
-        raise ServerStopping("the server is shutting down")
-    readiness = parts.readiness()
-    if not readiness.ready:
-        raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
-    return Health(status="ready", version=__version__)
-
-
-@_health.get(
-    "/metrics",
-    summary="Prometheus metrics",
-    response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_REFUSALS},
-)
-async def get_metrics(_tenant: Tenant, parts: Parts) -> Response:
-    """Numbers only; needs a token where tokens are configured."""
-    parts.metrics.sessions_active.set(parts.desk.live_count)
-    return Response(parts.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
 async def _row(parts: Services, tenant: str, session: str) -> SessionRow:

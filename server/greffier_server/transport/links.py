@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from greffier_server.errors import BadRequest, SessionNotFound
 from greffier_server.storage.links import Link
 from greffier_server.transport.bodies import ErrorBody
-from greffier_server.transport.http import Parts, SessionId, Tenant
+from greffier_server.transport.parameters import Parts, SessionId, Tenant
 from greffier_server.transport.viewers import ViewerLinks, link_secret
 
 __all__ = ["add_link_routes"]

@@ -4,10 +4,9 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
-from typing import Final, cast
 
 from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from greffier.codec import encode
 from greffier.protocol import SUBPROTOCOL, Error, Resume, Start, Started, Watch
@@ -26,10 +25,11 @@ from greffier_server.storage.links import Link
 from greffier_server.telemetry import bind_session
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.broadcast import Broadcasts
-from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
+from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.greeting import parse_first
 from greffier_server.transport.guesses import Guesses
 from greffier_server.transport.intake import Intake, kept_format
+from greffier_server.transport.parting import Farewell, part
 from greffier_server.transport.refusals import (
     LinkInvalid,
     ServerStopping,
@@ -46,8 +46,6 @@ from greffier_server.transport.wire import WireMapping
 __all__ = ["LiveEndpoint"]
 
 logger = logging.getLogger(__name__)
-
-_GOODBYE_TIMEOUT_S: Final = 5.0
 
 
 class LiveEndpoint:
@@ -93,14 +91,8 @@ class LiveEndpoint:
         with self._connections.place():
             try:
                 await self._converse(socket)
-            except ClientGone as gone:
-                logger.info("client left", extra={"cause": gone.cause})
-            except (ServerError, EngineError) as error:
-                await self._refuse(socket, error)
-            except ExceptionGroup as group:
-                await self._end(socket, group)
             except Exception as error:  # noqa: BLE001 - the last boundary: nothing may pass it
-                await self._fail(socket, error)
+                await part(socket, error, farewell=_farewell)
 
     async def _converse(self, socket: WebSocket) -> None:
         secret = link_secret(socket)
@@ -219,30 +211,6 @@ class LiveEndpoint:
             await self._watch(link.tenant, granted_watch, reader, outbox, minutes=False)
             holding.cancel()
 
-    async def _end(self, socket: WebSocket, group: ExceptionGroup[Exception]) -> None:
-        """A connection's tasks ended early: tell the client why, if it is still there."""
-        errors = _leaves(group)
-        gone = next((error for error in errors if isinstance(error, ClientGone)), None)
-        known = next((e for e in errors if isinstance(e, (ServerError, EngineError))), None)
-        if gone is not None:
-            logger.info("client left", extra={"cause": gone.cause})
-        elif known is not None:
-            await self._refuse(socket, known)
-        else:
-            await self._fail(socket, errors[0])
-
-    async def _refuse(self, socket: WebSocket, error: ServerError | EngineError) -> None:
-        logger.info("connection ended", extra={"code": error.code})
-        close_code = error.close_code if isinstance(error, ServerError) else 1011
-        await _say_goodbye(
-            socket, Error(error.code, error.message, error.retryable), close_code=close_code
-        )
-
-    async def _fail(self, socket: WebSocket, error: Exception) -> None:
-        logger.error("connection failed", exc_info=error)
-        message = Error("internal_error", "the server failed; its log says where", retryable=True)
-        await _say_goodbye(socket, message, close_code=1011)
-
 
 def _address(socket: WebSocket) -> str:
     return "" if socket.client is None else socket.client.host
@@ -254,22 +222,7 @@ async def _deny(socket: WebSocket, error: ServerError) -> None:
     await socket.send_denial_response(JSONResponse(body, status_code=error.status))
 
 
-async def _say_goodbye(socket: WebSocket, error: Error, *, close_code: int) -> None:
-    if socket.client_state is WebSocketState.DISCONNECTED:
-        return
-    try:
-        async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
-            await socket.send_text(encode(error))
-            await socket.close(close_code, error.code)
-    except (TimeoutError, WebSocketDisconnect, OSError, RuntimeError):
-        logger.info("client left before it could be told why")
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
-    leaves: list[Exception] = []
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            leaves.extend(_leaves(cast("ExceptionGroup[Exception]", error)))
-        else:
-            leaves.append(error)
-    return leaves
+def _farewell(error: ServerError | EngineError) -> Farewell:
+    message = Error(error.code, error.message, error.retryable)
+    close_code = error.close_code if isinstance(error, ServerError) else 1011
+    return Farewell(encode(message), close_code, error.code)

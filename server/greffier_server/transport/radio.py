@@ -11,8 +11,8 @@ from greffier_server.core.events import WatchHandedOver
 from greffier_server.core.radio import Transmission, to_csv, transmissions
 from greffier_server.errors import BadRequest
 from greffier_server.pipeline.shelf import Shelved
-from greffier_server.transport.http import Tenant
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite, watchwords
+from greffier_server.transport.parameters import Tenant
 
 __all__ = ["RadioBody", "add_radio_routes"]
 

@@ -2,18 +2,18 @@
 
 import asyncio
 import json
-import logging
 import secrets
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from starlette.responses import Response
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from greffier_models.errors import EngineError
 from greffier_server.errors import MalformedMessage, ServerError
-from greffier_server.transport.frames import ClientGone, FrameReader, Outbox
+from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.parting import Farewell, end_when_stopped, part
 from greffier_server.transport.refusals import (
     FrameTooLarge,
     IdleTimeout,
@@ -25,9 +25,6 @@ from greffier_server.transport.turns import Turns
 
 __all__ = ["Conversation", "Line", "Reception"]
 
-logger = logging.getLogger(__name__)
-
-_GOODBYE_S: Final = 5.0
 _MAX_COMPLAINTS: Final = 100
 _ENDING: Final = (FrameTooLarge, IdleTimeout, ServerStopping, TooManyErrors, TooManyFrames)
 
@@ -120,7 +117,7 @@ class Reception:
         try:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(outbox.run())
-                stopping = tasks.create_task(self._stop())
+                stopping = tasks.create_task(end_when_stopped(self._door.connections))
                 turns = Turns(self._door, tenant, protocol=self._protocol, tasks=tasks)
                 talk = self._converse(socket, Line(outbox, turns))
                 await talk.greet()
@@ -130,11 +127,7 @@ class Reception:
                 stopping.cancel()
             await outbox.goodbye()
         except ExceptionGroup as group:
-            await self._part(socket, talk, _worst(group))
-
-    async def _stop(self) -> None:
-        await self._door.connections.stopped()
-        raise ServerStopping("the server is shutting down; connect again when it is back")
+            await part(socket, group, farewell=lambda error: _farewell(talk, error))
 
     async def _read(self, socket: WebSocket, talk: Conversation, outbox: Outbox) -> None:
         reader = FrameReader(socket, max_frame_bytes=self._door.limits.max_frame_bytes)
@@ -164,29 +157,11 @@ class Reception:
         except TimeoutError:
             raise IdleTimeout(f"nothing came for {idle_s:g} s; connect again") from None
 
-    async def _part(
-        self, socket: WebSocket, talk: Conversation | None, error: BaseException
-    ) -> None:
-        """The connection ended early: tell the client why, if it is still there."""
-        if isinstance(error, ClientGone):
-            logger.info("client left", extra={"cause": error.cause})
-            return
-        if isinstance(error, ServerError | EngineError):
-            logger.info("connection ended", extra={"code": error.code})
-            told: ServerError | EngineError = error
-        else:
-            logger.error("connection failed", exc_info=error)
-            told = ServerError("the server failed; its log says where")
-        close_code = told.close_code if isinstance(told, ServerError) else 1011
-        if socket.client_state is WebSocketState.DISCONNECTED:
-            return
-        try:
-            async with asyncio.timeout(_GOODBYE_S):
-                if talk is not None:
-                    await socket.send_text(_text(talk.error(told, None)))
-                await socket.close(close_code, told.code)
-        except (TimeoutError, WebSocketDisconnect, OSError, RuntimeError):
-            logger.info("client left before it could be told why")
+
+def _farewell(talk: Conversation | None, error: ServerError | EngineError) -> Farewell:
+    text = None if talk is None else _text(talk.error(error, None))
+    close_code = error.close_code if isinstance(error, ServerError) else 1011
+    return Farewell(text, close_code, error.code)
 
 
 def _parsed(frame: str | bytes) -> dict[str, Any]:
@@ -208,18 +183,3 @@ def _no_number(name: str) -> float:
 def _text(event: dict[str, Any]) -> str:
     # ASCII: what a client sent and is shown again may hold half a character.
     return json.dumps(event, separators=(",", ":"))
-
-
-def _worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What ended the connection: the client's leaving, else what we know, else anything."""
-    leaves: list[BaseException] = []
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            leaves.append(_worst(cast("BaseExceptionGroup[BaseException]", error)))
-        else:
-            leaves.append(error)
-    for kind in (ClientGone, ServerError, EngineError):
-        for error in leaves:
-            if isinstance(error, kind):
-                return error
-    return leaves[0]

@@ -15,8 +15,8 @@ from greffier_server.errors import BadRequest
 from greffier_server.pipeline.read_back import read_stretch
 from greffier_server.pulse import Sample
 from greffier_server.storage.journal import SessionJournal
-from greffier_server.transport.http import Parts, SessionId, Tenant
 from greffier_server.transport.kept import REFUSALS, Kept
+from greffier_server.transport.parameters import Parts, SessionId, Tenant
 from greffier_server.transport.refusals import NoAudio
 
 __all__ = ["PulseBody", "WaveformBody", "add_record_routes"]

@@ -24,7 +24,7 @@ from greffier_server.storage.journal import SessionJournal
 from greffier_server.storage.store import SessionRow
 from greffier_server.transport.bodies import ErrorBody, WithheldBody, WithheldList
 from greffier_server.transport.frames import closing
-from greffier_server.transport.http import Parts, SessionId, Tenant
+from greffier_server.transport.parameters import Parts, SessionId, Tenant
 from greffier_server.transport.refusals import NoAudio
 
 __all__ = ["add_review_routes"]

@@ -5,8 +5,9 @@
 
 import asyncio
 import json
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from greffier.protocol import SUBPROTOCOL
@@ -14,8 +15,9 @@ from greffier_models.errors import EngineError
 from greffier_server.errors import MalformedMessage, ServerError
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.parting import Farewell
 from greffier_server.transport.refusals import StartTimeout, UnsupportedSubprotocol
-from greffier_server.transport.visiting import Farewell, receive, subprotocol
+from greffier_server.transport.visiting import receive, subprotocol
 from greffier_server.transport.vosk.live import VoskVisit
 from greffier_server.transport.vosk.live import farewell as farewell_of_vosk
 from greffier_server.transport.whisperlive.asked import Greeting
@@ -84,9 +86,10 @@ class _RootVisit:
         except TimeoutError:
             raise StartTimeout("no first message came in time") from None
 
-    def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
+    def denial(self, error: ServerError | EngineError) -> Response:
         """Return the answer that refuses the handshake, before anything is known of the client."""
-        return {"code": error.code, "message": error.message, "retryable": error.retryable}
+        body = {"code": error.code, "message": error.message, "retryable": error.retryable}
+        return JSONResponse(body, error.status if isinstance(error, ServerError) else 503)
 
     def farewell(self, error: ServerError | EngineError) -> Farewell:
         """Return the last message in the protocol that is spoken."""

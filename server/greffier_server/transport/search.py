@@ -9,8 +9,8 @@ from greffier_server.core.search import Query as Sought
 from greffier_server.core.search import highlights, parse_query
 from greffier_server.errors import BadRequest
 from greffier_server.storage.search import Found, Scope
-from greffier_server.transport.http import Tenant
 from greffier_server.transport.kept import REFUSALS, Kept
+from greffier_server.transport.parameters import Tenant
 
 __all__ = ["HitBody", "SearchBody", "add_search_routes"]
 

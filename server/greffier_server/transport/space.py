@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from greffier_server.errors import AudioMissing
 from greffier_server.transport.bodies import ErrorBody
-from greffier_server.transport.http import Parts, Tenant
+from greffier_server.transport.parameters import Parts, Tenant
 
 __all__ = ["SpaceBody", "add_space_route"]
 

@@ -13,8 +13,8 @@ from greffier_server.archive import Archive
 from greffier_server.core.radio import defused
 from greffier_server.errors import BadRequest
 from greffier_server.storage.usage import Feedback, UsageDay
-from greffier_server.transport.http import Tenant
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite
+from greffier_server.transport.parameters import Tenant
 
 __all__ = ["UsageBody", "add_usage_routes"]
 

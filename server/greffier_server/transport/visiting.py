@@ -1,46 +1,24 @@
 """One WebSocket of another protocol: who may come in, both directions, and how it ends."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
-from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 from greffier_models.errors import EngineError
 from greffier_server.core.events import Recorded
 from greffier_server.errors import ServerError
 from greffier_server.transport.auth import TOKEN_SUBPROTOCOL
-from greffier_server.transport.frames import ClientGone, Outbox, closing
+from greffier_server.transport.frames import Outbox, closing
 from greffier_server.transport.guest import Doorway
-from greffier_server.transport.refusals import ServerStopping
+from greffier_server.transport.parting import Farewell, end_when_stopped, part
 from greffier_server.transport.stopping import Connections
 
-__all__ = ["Farewell", "InternalError", "Visit", "batches", "converse", "receive", "subprotocol"]
+__all__ = ["Visit", "batches", "converse", "receive", "subprotocol"]
 
-logger = logging.getLogger(__name__)
-
-_GOODBYE_TIMEOUT_S: Final = 5.0
 _MARKERS: Final = ("token", "bearer", "realtime")
-
-
-class InternalError(ServerError):
-    """The server failed; its log says where."""
-
-    code = "internal_error"
-
-
-@dataclass(frozen=True, slots=True)
-class Farewell:
-    """How a protocol says that it goes on no longer."""
-
-    text: str | None
-    """A last message; None where the protocol has none."""
-    close_code: int
-    reason: str
-    """At most 123 bytes (RFC 6455 §5.5)."""
 
 
 class Visit(Protocol):
@@ -50,8 +28,8 @@ class Visit(Protocol):
         """Accept the socket and serve it to its end."""
         ...
 
-    def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
-        """Return the body of the HTTP answer that refuses the handshake."""
+    def denial(self, error: ServerError | EngineError) -> Response:
+        """Return the HTTP answer that refuses the handshake."""
         ...
 
     def farewell(self, error: ServerError | EngineError) -> Farewell:
@@ -68,20 +46,14 @@ async def receive(socket: WebSocket, doorway: Doorway, visit: Visit) -> None:
         doorway.gate.check_origin(socket)
         tenant = doorway.gate.tenant(socket)
     except ServerError as error:
-        await _end(socket, visit, error)
+        await _part(socket, visit, error)
         return
     with doorway.connections.place():
         try:
             doorway.check_room()
             await visit.hold(tenant)
-        except ClientGone as gone:
-            logger.info("client left", extra={"cause": gone.cause})
-        except (ServerError, EngineError) as error:
-            await _end(socket, visit, error)
-        except ExceptionGroup as group:
-            await _end_with(socket, visit, group)
         except Exception as error:  # noqa: BLE001 - the last boundary: nothing may pass it
-            await _fail(socket, visit, error)
+            await _part(socket, visit, error)
 
 
 def subprotocol(socket: WebSocket) -> str | None:
@@ -119,7 +91,7 @@ async def converse(
         sending = group.create_task(outbox.run())
         others = [
             group.create_task(_coroutine(read)),
-            group.create_task(_stop(connections)),
+            group.create_task(end_when_stopped(connections)),
         ]
         await relay()
         await outbox.end()
@@ -164,51 +136,8 @@ async def _coroutine(call: Callable[[], Awaitable[None]]) -> None:
     await call()
 
 
-async def _stop(connections: Connections) -> None:
-    await connections.stopped()
-    raise ServerStopping("the server is shutting down; connect again when it is back")
+async def _part(socket: WebSocket, visit: Visit, error: Exception) -> None:
+    async def deny(told: ServerError | EngineError) -> None:
+        await socket.send_denial_response(visit.denial(told))
 
-
-async def _end_with(socket: WebSocket, visit: Visit, group: ExceptionGroup[Exception]) -> None:
-    errors = _leaves(group)
-    gone = next((error for error in errors if isinstance(error, ClientGone)), None)
-    known = next((e for e in errors if isinstance(e, (ServerError, EngineError))), None)
-    if gone is not None:
-        logger.info("client left", extra={"cause": gone.cause})
-    elif known is not None:
-        await _end(socket, visit, known)
-    else:
-        await _fail(socket, visit, errors[0])
-
-
-async def _fail(socket: WebSocket, visit: Visit, error: Exception) -> None:
-    logger.error("connection failed", exc_info=error)
-    await _end(socket, visit, InternalError("the server failed; its log says where"))
-
-
-async def _end(socket: WebSocket, visit: Visit, error: ServerError | EngineError) -> None:
-    """Tell the client why, in its protocol's way, if it is still there."""
-    logger.info("connection ended", extra={"code": error.code})
-    try:
-        async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
-            if socket.application_state is WebSocketState.CONNECTING:
-                status = error.status if isinstance(error, ServerError) else 503
-                answer = JSONResponse(visit.denial(error), status_code=status)
-                await socket.send_denial_response(answer)
-                return
-            last = visit.farewell(error)
-            if last.text is not None:
-                await socket.send_text(last.text)
-            await socket.close(last.close_code, last.reason)
-    except (TimeoutError, WebSocketDisconnect, OSError, RuntimeError):
-        logger.info("client left before it could be told why")
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
-    leaves: list[Exception] = []
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            leaves.extend(_leaves(cast("ExceptionGroup[Exception]", error)))
-        else:
-            leaves.append(error)
-    return leaves
+    await part(socket, error, farewell=visit.farewell, deny=deny)

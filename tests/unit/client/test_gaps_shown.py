@@ -71,6 +71,18 @@ def test_the_command_line_prints_a_gap_when_it_comes(cause: str) -> None:
     assert f"[0:05–1:08] (no audio: {cause})" in stream.getvalue()
 
 
+def test_short_gaps_are_told_as_one_stretch() -> None:
+    lost = [Gap(2 + n, 1_000 + 500 * n, 1_020 + 500 * n, "packet_loss") for n in range(10)]
+    transcript = Transcript([said(1, 0, "avant"), *lost, Finished(20, "finish")])
+    recording = transcript.to_object()
+    assert recording.get("gaps") == [
+        {"start": 1.0, "end": 5.52, "cause": "packet_loss", "speaker": None, "lost": 0.2}
+    ]
+    assert "[gap 0.2 s in 4.5 s: packet_loss]" in to_text(recording)
+    assert to_srt(cues(recording)).count("gap") == 1
+    assert len(transcript.gaps) == 10
+
+
 def test_where_there_is_no_gap_nothing_is_said_of_one() -> None:
     recording = Transcript([said(1, 0, "oui")]).to_object()
     assert recording.get("gaps") == []

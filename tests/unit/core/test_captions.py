@@ -87,6 +87,20 @@ def test_gaps_are_shown_and_withheld_passages_are_noted_where_there_is_room():
     assert plain["duration"] == 72.0
 
 
+def test_short_gaps_are_told_as_one_stretch_with_what_is_lost():
+    lost = [GapFound(at_ms, at_ms + 40, "packet_loss") for at_ms in range(5_000, 35_000, 400)]
+    state = state_of(*lost, GapFound(60_000, 61_500, "packet_loss"), InputEnded("finish", 72_000))
+    assert len(state.gaps) == 76
+    text = "[gap 3.0 s in 29.6 s: packet_loss]"
+    first, second = read_srt(to_srt(state))
+    assert (" ".join(first.lines), second.lines) == (text, ("[gap 1.5 s: packet_loss]",))
+    assert (first.start_ms, first.end_ms) == (5_000, 12_000)
+    assert to_txt(state).splitlines()[0] == f"[00:00:05] {text}"
+    gaps = to_json(state)["gaps"]
+    assert [gap.get("lost") for gap in gaps] == [3.0, None]
+    assert (gaps[0]["start"], gaps[0]["end"]) == (5.0, 34.64)
+
+
 def test_a_translation_is_spread_over_its_segment():
     long = "We have decided to postpone the start of the service to the fifteenth of January. " * 2
     state = state_of(

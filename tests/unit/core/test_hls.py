@@ -224,3 +224,25 @@ def test_an_empty_session_has_an_end() -> None:
         .playlist(window=20)
         .endswith("#EXT-X-ENDLIST\n")
     )
+
+
+def test_lost_packets_are_told_now_and_then_and_hold_up_no_words() -> None:
+    """At 5 % of loss; a gap that stands alone is told by itself."""
+    events: list[Event] = [SessionStarted(AudioFormat(), "fr")]
+    for number in range(1, 11):
+        at_ms = number * 6_000
+        events += [
+            GapFound(at_ms + n * 400, at_ms + n * 400 + 20, "packet_loss") for n in range(15)
+        ]
+        events += speech(number, at_ms, 15)
+    events += [GapFound(80_000, 81_500, "source_lost"), SilencePassed(0, 90_000), *end(90_000)]
+    found = shown(fold(events))
+    told = [" ".join(text.split()) for _, _, text in found if "[gap" in text]
+    assert told[-1] == "[gap 1.5 s: source_lost]"
+    assert 10 <= len(told) <= 14
+    lost = [float(text.split()[1]) for text in told[:-1]]
+    assert sum(lost) == pytest.approx(150 * 0.02, abs=0.05 * len(lost))
+    for start_ms, _, text in found:
+        if (words := re.search(r"w(\d+)\.(\d+)", text)) is not None:
+            said_ms = int(words[1]) * 6_000 + int(words[2]) * 400
+            assert said_ms <= start_ms < said_ms + 4_000

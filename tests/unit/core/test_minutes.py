@@ -125,6 +125,7 @@ def test_the_annex_tells_what_is_missing():
         started(),
         *spoken([("A", "en", "We agreed on 12 radios."), ("B", "en", "The weather is fine.")]),
         GapFound(62_000, 65_500, "connection lost"),
+        *(GapFound(at_ms, at_ms + 20, "packet_loss") for at_ms in range(80_000, 90_000, 500)),
         TextWithheld(70_000, 71_000, "no speech", "secret words"),
         StageFailed("translate", "translation_doubtful", "segment 1: number"),
         StageFailed("translate", "translation_doubtful", "segment 2: number"),
@@ -136,6 +137,8 @@ def test_the_annex_tells_what_is_missing():
     )
     texts = [item.text for item in minutes.annex]
     assert "Recording interrupted: 1:02–1:05 (connection lost)." in texts
+    interrupted = "Recording interrupted at times: 1:20–1:29 (packet_loss), 0.4 s in all."
+    assert [text for text in texts if "packet_loss" in text] == [interrupted]
     assert "Passages heard and withheld (no speech): 1." in texts
     assert "Incomplete processing: translate, translation_doubtful (2)." in texts
     assert any(text.startswith("Not summed up: 1 segment") for text in texts)

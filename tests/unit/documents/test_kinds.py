@@ -134,6 +134,11 @@ def test_the_transcript_shows_gaps_withheld_passages_and_translations() -> None:
     state = apply(state, TextWithheld(70_000, 71_000, "no speech", "secret words"))
     text = made(state, DocumentFormat.TXT, Kind.TRANSCRIPT).decode()
     assert "Enregistrement interrompu (3.5 s)" in text
+    for at_ms in range(80_000, 90_000, 500):
+        state = apply(state, GapFound(at_ms, at_ms + 20, "packet_loss"))
+    text = made(state, DocumentFormat.TXT, Kind.TRANSCRIPT).decode()
+    assert text.count("packet_loss") == 1
+    assert "Enregistrement interrompu par moments (0.4 s sur 9.5 s)" in " ".join(text.split())
     assert "Passage entendu et non retenu (1.0 s)" in text
     assert "secret" not in text
 

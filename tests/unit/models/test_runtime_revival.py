@@ -183,7 +183,7 @@ async def test_a_cancelled_request_is_not_sent_again() -> None:
     engine.startable = False
     async with _runtime(engine, max_batch=2) as runtime:
         tasks = [_ask(runtime, "a"), _ask(runtime, "b")]
-        assert await asyncio.to_thread(engine.begun.acquire, timeout=10)
+        assert await asyncio.to_thread(engine.begun.acquire, timeout=30)
         tasks[0].cancel()
         await asyncio.wait(tasks[:1])
         engine.startable = True
@@ -219,7 +219,7 @@ async def test_while_it_is_down_everybody_is_told_and_it_comes_back() -> None:
             assert (await group.transcribe(WINDOW, RecognitionOptions(prefix="c"))).language == "c"
         engine.startable = True
         calm.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await _patiently(runtime, "b") == "b"
         assert runtime.condition.state == "up"
 
@@ -230,7 +230,7 @@ async def test_closing_does_not_wait_for_an_engine_that_does_not_start() -> None
     async with _runtime(engine) as runtime:
         task = _ask(runtime, "a")
         for _ in range(2):
-            assert await asyncio.to_thread(engine.begun.acquire, timeout=10)
+            assert await asyncio.to_thread(engine.begun.acquire, timeout=30)
         await runtime.close()
         with pytest.raises(EngineUnavailable):
             await task

@@ -120,7 +120,7 @@ async def test_labels_come_while_the_session_runs() -> None:
     running = asyncio.create_task((await stage_over(disk)).run(log))
     disk.files["t", "s"] += as_bytes(meeting()[: 7 * 16_000])
     await said(log, 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for record in log.follow():
             if isinstance(record.event, SpeakerRevised):
                 break
@@ -138,7 +138,7 @@ async def test_after_a_restart_the_labels_are_the_same_and_nothing_is_said_again
     await log.append(started())
     await said(log, 3)
     stopped = asyncio.create_task((await stage_over(disk)).run(log))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for record in log.follow():
             if record.event == SpeakerRevised(3, "1"):
                 break
@@ -188,7 +188,7 @@ async def test_minutes_wait_until_the_speakers_are_settled() -> None:
         await asyncio.sleep(0)
     assert not writing.done()
     await log.append(SpeakerRevised(1, "1"), SpeakersSettled())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await writing
     assert isinstance(log.records[-1].event, MinutesWritten)
 

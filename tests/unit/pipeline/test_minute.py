@@ -90,7 +90,7 @@ async def test_notes_come_while_the_session_runs():
             break
     assert not of_kind(log, MinutesWritten)
     log.close()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
 
 async def test_a_session_without_minutes_is_left_alone():

@@ -228,7 +228,7 @@ async def test_it_follows_a_live_log_and_ends_with_recognition():
     for event in spoken(TALK):
         await log.append(event)
         await asyncio.sleep(0)
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
     assert len(translated(log)) == 4
 
 
@@ -242,7 +242,7 @@ async def test_it_ends_when_cancelled_or_when_the_log_closes(end: str):
             break
     stop: Callable[[], object] = running.cancel if end == "cancel" else log.close
     stop()
-    await asyncio.wait([running], timeout=5)
+    await asyncio.wait([running], timeout=30)
     assert running.done()
     assert generator.running == 0
 

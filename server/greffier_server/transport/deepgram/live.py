@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from greffier.protocol import AudioFormat
@@ -29,14 +30,9 @@ from greffier_server.transport.deepgram.wav import UndecodableAudio, WavHeader
 from greffier_server.transport.flushing import ClientClock, Flusher
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway, Guest, welcome
+from greffier_server.transport.parting import Farewell
 from greffier_server.transport.refusals import IdleTimeout, StartTimeout, TooManyErrors
-from greffier_server.transport.visiting import (
-    Farewell,
-    batches,
-    converse,
-    receive,
-    subprotocol,
-)
+from greffier_server.transport.visiting import batches, converse, receive, subprotocol
 
 __all__ = ["ListenEndpoint"]
 
@@ -132,7 +128,7 @@ class _ListenVisit:
                     return samples
         return b""
 
-    def denial(self, error: ServerError | EngineError) -> dict[str, Any]:
+    def denial(self, error: ServerError | EngineError) -> Response:
         """Return the answer that refuses the handshake."""
         return refusal(error, self._request_id)
 

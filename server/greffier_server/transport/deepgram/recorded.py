@@ -49,13 +49,12 @@ class RecordedEndpoint:
         """Transcribe the body of the request, which is the recording."""
         request_id = str(uuid.uuid4())
         try:
-            body, status = await self._transcribe(request, request_id), 200
+            body = await self._transcribe(request, request_id)
         except ClientDisconnect:
             return Response(status_code=_GONE_STATUS)
         except (ServerError, EngineError) as error:
-            status = error.status if isinstance(error, ServerError) else 503
-            body = refusal(error, request_id)
-        return JSONResponse(body, status_code=status, headers={"dg-request-id": request_id})
+            return refusal(error, request_id)
+        return JSONResponse(body, headers={"dg-request-id": request_id})
 
     async def _transcribe(self, request: Request, request_id: str) -> dict[str, Any]:
         self._doorway.gate.check_origin(request)

@@ -14,8 +14,9 @@ from greffier_server.transport.aligning import Aligner
 from greffier_server.transport.flushing import ClientClock, Flusher
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway, Guest, welcome
+from greffier_server.transport.parting import Farewell
 from greffier_server.transport.refusals import IdleTimeout
-from greffier_server.transport.visiting import Farewell, batches, converse
+from greffier_server.transport.visiting import batches, converse
 from greffier_server.transport.vosk.asked import Configuration, read_command
 from greffier_server.transport.vosk.utterances import Utterances
 

@@ -13,7 +13,7 @@ from greffier_server.errors import ServerBusy
 from greffier_server.settings import Settings
 from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.guest import Doorway
-from greffier_server.transport.http import Tenant
+from greffier_server.transport.parameters import Tenant
 from greffier_server.transport.refusals import FrameTooLarge, OriginRefused
 from greffier_server.transport.whip.peer import load_webrtc
 from greffier_server.transport.whip.publication import Publication, session_format

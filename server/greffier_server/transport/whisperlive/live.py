@@ -20,8 +20,9 @@ from greffier_server.errors import (
 from greffier_server.transport.address_options import with_options
 from greffier_server.transport.frames import FrameReader, Outbox
 from greffier_server.transport.guest import Doorway, Guest, welcome
+from greffier_server.transport.parting import Farewell
 from greffier_server.transport.refusals import IdleTimeout, ServerStopping, TooManyErrors
-from greffier_server.transport.visiting import Farewell, batches, converse
+from greffier_server.transport.visiting import batches, converse
 from greffier_server.transport.whisperlive.asked import Greeting
 from greffier_server.transport.whisperlive.segments import SegmentsMapping
 

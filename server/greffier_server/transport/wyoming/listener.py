@@ -23,8 +23,9 @@ from greffier_server.errors import (
 from greffier_server.transport.aligning import Aligner
 from greffier_server.transport.frames import ClientGone
 from greffier_server.transport.guest import Doorway, Guest, welcome
+from greffier_server.transport.parting import InternalError
 from greffier_server.transport.refusals import HostRefused, IdleTimeout, ServerStopping
-from greffier_server.transport.visiting import InternalError, batches
+from greffier_server.transport.visiting import batches
 from greffier_server.transport.wyoming.asked import audio_format, info, start_of
 from greffier_server.transport.wyoming.wire import (
     MAX_LINE_BYTES,

@@ -55,7 +55,7 @@ export class TranscriptView {
    * Show everything anew.
    * @param {Segment[]} segments
    * @param {{start_ms: number, end_ms: number, reason: string, text: string}[]} withheld
-   * @param {{from_ms: number, to_ms: number, cause: string}[]} gaps
+   * @param {{from_ms: number, lost_ms: number, cause: string}[]} gaps
    */
   fill(segments, withheld, gaps) {
     this.shown.clear();
@@ -507,9 +507,9 @@ function word(piece, index) {
   return text === piece.text || index === 0 ? [span] : [" ", span];
 }
 
-/** @param {{from_ms: number, to_ms: number, cause: string}} gap */
+/** @param {{from_ms: number, lost_ms: number, cause: string}} gap */
 function missing(gap) {
-  const seconds = number((gap.to_ms - gap.from_ms) / 1000, { maximumFractionDigits: 1 });
+  const seconds = number(gap.lost_ms / 1000, { maximumFractionDigits: 1 });
   return h(
     "li",
     { class: "aside aside--gap" },
