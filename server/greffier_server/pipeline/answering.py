@@ -51,7 +51,7 @@ PATIENCE_S = 150.0
 
 _PRIORITY = 2
 """As final minutes: captions' translations and rolling notes go first."""
-_RETRIES_S = (1.0,)
+_RETRIES_S = (0.5,)
 _SESSIONS = 4
 """Sessions read for one question."""
 _HITS = 60
