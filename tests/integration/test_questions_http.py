@@ -147,9 +147,9 @@ async def test_tenants_do_not_hear_each_other_and_a_model_that_is_off_says_so(
 ) -> None:
     tokens = {"mairie": "m" * 20, "marine": "n" * 20}
     settings = Settings(
-        tokens=[
+        tokens=tuple(
             TenantToken(tenant=tenant, digest=hash_token(token)) for tenant, token in tokens.items()
-        ]
+        )
     )
     model = _Model()
     async with archive_kit(tmp_path, settings=settings, generator=model) as kit:

@@ -159,8 +159,11 @@ def checked(
     for given in items:
         cites = tuple(cite for cite in given.cites if cite in segments)
         item = replace(given, text=in_digits(given.text, language), cites=cites)
-        if cites and is_quotation(item, segments, language):
-            kept.append(replace(item, verified=True))
+        quoted = tuple(
+            cite for cite in cites if is_quotation(replace(item, cites=(cite,)), segments, language)
+        )
+        if quoted:
+            kept.append(replace(item, cites=quoted, verified=True))
             continue
         verdict = judge(item.text, language=language, cites=cites, evidence=evidence, people=people)
         if verdict.outcome in ("verified", "unverified"):

@@ -65,6 +65,13 @@ def test_a_sentence_that_was_said_is_an_answer() -> None:
     assert _answer("Quelle est la date d'ouverture ?", said, 2) == answered
 
 
+def test_a_quotation_cites_the_passage_that_it_stands_in() -> None:
+    segments = numbered(_sources("maintenance"))
+    item = MinutesItem("Il manque huit mille euros pour la maintenance.", (1, 3, 4), False)
+    (kept,) = checked([item], segments, "fr")
+    assert (kept.cites, kept.verified) == ((4,), True)
+
+
 def test_a_paraphrase_stands_only_if_the_second_reading_bears_it_out() -> None:
     question, text = "Quand ouvre la médiathèque ?", "L'ouverture est repoussée au 15 janvier."
     quotation = ["Claire\u00a0: « Nous décidons de repousser l'ouverture au quinze janvier. »"]
