@@ -49,6 +49,7 @@ from tests.support.fake_desk import FakeDesk, MemoryStore
 from tests.support.sessions import chain, row
 
 __all__ = [
+    "TENANT",
     "ArchiveKit",
     "House",
     "Said",
