@@ -12,6 +12,7 @@ from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.transport.answers import Boundary, answer_errors, no_such_socket
 from greffier_server.transport.archive import add_archive_routes
+from greffier_server.transport.attachments import add_document_routes
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.broadcast import Broadcasts
 from greffier_server.transport.bundle import add_bundle_routes
@@ -27,6 +28,7 @@ from greffier_server.transport.mistral.hosted import mistral_reception
 from greffier_server.transport.openai.realtime import realtime_reception
 from greffier_server.transport.openai.recordings import add_openai_routes
 from greffier_server.transport.pages import add_pages
+from greffier_server.transport.questions import add_question_routes
 from greffier_server.transport.review import add_review_routes
 from greffier_server.transport.sign_in import SignIns, add_sign_in_routes
 from greffier_server.transport.space import add_space_route
@@ -98,6 +100,8 @@ def create_app(
     add_bundle_routes(app)
     add_openai_routes(app)
     add_archive_routes(app, settings)
+    add_question_routes(app)
+    add_document_routes(app)
     add_sign_in_routes(app)
     add_link_routes(app)
     if settings.pages.enabled:

@@ -157,6 +157,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             links=links,
             web_secret=await links.secret("cookies"),
             courier=courier,
+            generator=loaded.engines.generator,
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from greffier_models.protocols import TextGenerator
 from greffier_server.archive import Archive
 from greffier_server.bundle.heads import HeadRegister
 from greffier_server.bundle.signing import SigningKey
@@ -96,3 +97,5 @@ class Services:
     start."""
     courier: Courier | None = None
     """Tells outlets of sessions; None = there are none."""
+    generator: TextGenerator | None = None
+    """The language model, for questions and documents; None = it is off."""

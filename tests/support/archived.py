@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from greffier.protocol import AudioFormat, Minutes, MinutesItem
+from greffier_models.protocols import TextGenerator
 from greffier_models.types import Word
 from greffier_server.app import create_app
 from greffier_server.archive import Archive, open_archive
@@ -48,6 +49,7 @@ from tests.support.fake_desk import FakeDesk, MemoryStore
 from tests.support.sessions import chain, row
 
 __all__ = [
+    "TENANT",
     "ArchiveKit",
     "House",
     "Said",
@@ -296,6 +298,7 @@ async def archive_kit(
     settings: Settings | None = None,
     url: str | None = None,
     texts: Texts | None = None,
+    generator: TextGenerator | None = None,
 ) -> AsyncGenerator[ArchiveKit, None]:
     """Serve until the block ends."""
     settings = settings or Settings()
@@ -329,6 +332,7 @@ async def archive_kit(
             readiness=lambda: Readiness(ready=True),
             journal=journal,
             archive=archive,
+            generator=generator,
         )
         app = create_app(settings, services, connections=connections)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))

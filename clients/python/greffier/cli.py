@@ -29,6 +29,7 @@ from greffier.messages import LANGUAGES, Messages, language_of
 __all__ = ["COMMANDS", "build", "main"]
 
 COMMANDS: Final = {
+    "ask": "greffier.commands.ask",
     "delete": "greffier.commands.delete",
     "export": "greffier.commands.export",
     "forward": "greffier.commands.forward",

@@ -35,6 +35,8 @@ _GLOSSARY_MEDIA: dict[GlossaryFormat, str] = {
 }
 
 _TIMEOUT_S = 60.0
+_MODEL_TIMEOUT_S = 180.0
+"""For what a language model does; the server gives up sooner."""
 _MAX_BYTES = 256 << 20
 
 
@@ -138,6 +140,15 @@ class Archive:
         """Return what became of the second pass."""
         return _object(await self._json("GET", f"/v1/sessions/{_segment(session)}/second-pass"))
 
+    async def ask(
+        self, question: str, *, session: str | None = None, language: str | None = None
+    ) -> dict[str, object]:
+        """Return the answer to a question, from one session or from all."""
+        asked = {"question": question} | ({} if language is None else {"language": language})
+        body = ("application/json", json.dumps(asked).encode())
+        path = "/v1/questions" if session is None else f"/v1/sessions/{_segment(session)}/questions"
+        return _object(await self._json("POST", path, body=body, timeout_s=_MODEL_TIMEOUT_S))
+
     async def delete(self, session: str) -> None:
         """Delete a session and all that is kept of it."""
         await self._text("DELETE", f"/v1/sessions/{_segment(session)}")
@@ -155,24 +166,45 @@ class Archive:
         return _object(await self._json(method, path, body=(_GLOSSARY_MEDIA[form], document)))
 
     async def _json(
-        self, method: str, path: str, *, body: tuple[str, bytes] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: tuple[str, bytes] | None = None,
+        timeout_s: float = _TIMEOUT_S,
     ) -> object:
-        text = await self._text(method, path, body=body)
+        text = await self._text(method, path, body=body, timeout_s=timeout_s)
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise ProtocolViolation("the server's answer is not JSON") from None
 
-    async def _text(self, method: str, path: str, *, body: tuple[str, bytes] | None = None) -> str:
-        return await asyncio.to_thread(self._request, method, path, body)
+    async def _text(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: tuple[str, bytes] | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> str:
+        return await asyncio.to_thread(self._request, method, path, body, timeout_s)
 
-    def _request(self, method: str, path: str, content: tuple[str, bytes] | None) -> str:
+    def _request(
+        self, method: str, path: str, content: tuple[str, bytes] | None, timeout_s: float
+    ) -> str:
         try:
-            return self._bytes(method, path, content).decode()
+            return self._bytes(method, path, content, timeout_s=timeout_s).decode()
         except UnicodeDecodeError:
             raise ProtocolViolation("the server's answer is not UTF-8") from None
 
-    def _bytes(self, method: str, path: str, content: tuple[str, bytes] | None = None) -> bytes:
+    def _bytes(
+        self,
+        method: str,
+        path: str,
+        content: tuple[str, bytes] | None = None,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> bytes:
         address = ServerAddress.parse(self.url)
         headers = {"User-Agent": f"greffier/{__version__}"}
         if self.token:
@@ -192,7 +224,7 @@ class Archive:
         )
         where = f"{address.host} ({address.http_url})"
         try:
-            with opener.open(request, timeout=_TIMEOUT_S) as response:
+            with opener.open(request, timeout=timeout_s) as response:
                 body: bytes = response.read(_MAX_BYTES + 1)
         except urllib.error.HTTPError as error:
             with error:

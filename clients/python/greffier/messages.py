@@ -125,6 +125,21 @@ _TABLE: dict[str, tuple[str, str]] = {
         "{form} is not text: name a file with --output",
         "{form} n'est pas du texte : nommez un fichier avec --output",
     ),
+    "help.ask": (
+        "Ask what was said in a session: the answer cites its passages, or says there is none. "
+        "With --all, SESSION is left out and every session is asked.",
+        "Demander ce qui a été dit dans une session : la réponse cite ses passages, ou dit qu'il "
+        "n'y en a pas. Avec --all, sans SESSION, toutes les sessions sont interrogées.",
+    ),
+    "help.ask-all": ("Ask all sessions.", "Interroger toutes les sessions."),
+    "help.ask-language": ("Language of the answer.", "Langue de la réponse."),
+    "ask.not-said": ("That was not said.", "Cela n'a pas été dit."),
+    "ask.unheard": ("Nobody spoke of: {words}", "Personne n'a parlé de : {words}"),
+    "ask.unverified": ("unverified", "non vérifié"),
+    "error.ask": (
+        "name a session and a question, or --all and a question",
+        "indiquer une session et une question, ou --all et une question",
+    ),
     "help.second-pass": (
         "Have the recording of a session read again when the server is idle.",
         "Faire relire l'enregistrement d'une session quand le serveur est libre.",

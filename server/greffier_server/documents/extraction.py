@@ -1,0 +1,114 @@
+"""The text of a document that was sent, taken out by a process of its own (`text_extractor`)."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from typing import Any, BinaryIO, Final, cast
+
+from greffier_server.core.attached import Paragraph
+from greffier_server.documents import text_extractor
+from greffier_server.errors import BadRequest
+
+__all__ = ["MAX_DOCUMENT_BYTES", "DocumentTooLong", "DocumentUnreadable", "extract"]
+
+MAX_DOCUMENT_BYTES: Final = 20 << 20
+_ANSWER_S: Final = 60.0
+_ANSWER_BYTES: Final = 8 << 20
+_KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG")
+_REASONS: Final = {
+    "unreadable": "the document is damaged, or nothing that can be read; send PDF, DOCX, Markdown "
+    "or plain text",
+    "unknown": "the document is of no known kind; send PDF, DOCX, Markdown or plain text",
+    "encrypted": "the PDF is protected by a password; send a copy without",
+    "no_text": "the document holds no text; a scan must go through character recognition first",
+}
+
+
+class DocumentUnreadable(BadRequest):
+    """No text can be taken out of the document."""
+
+    code = "document_unreadable"
+    status = 422
+
+
+class DocumentTooLong(BadRequest):
+    """More bytes, pages or text than a document may have."""
+
+    code = "document_too_long"
+    status = 413
+
+
+async def extract(content: bytes) -> tuple[Paragraph, ...]:
+    """Return the paragraphs of a PDF, DOCX, Markdown or text file, known by its first bytes.
+
+    Raises:
+        DocumentUnreadable: damaged, protected, a scan, or of another kind.
+        DocumentTooLong: more than `text_extractor` reads.
+    """
+    answer = await _child(content)
+    try:
+        told = cast("dict[str, Any]", json.loads(answer))
+        refused = str(told["refused"])
+        found = tuple(
+            Paragraph(number, int(page), str(text))
+            for number, (page, text) in enumerate(told["paragraphs"], start=1)
+        )
+    except (ValueError, KeyError, TypeError):  # the process fell
+        refused, found = "unreadable", ()
+    if refused in ("too_long", "too_many_pages"):
+        raise DocumentTooLong(
+            f"a document has at most {text_extractor.MAX_PAGES} pages and "
+            f"{text_extractor.MAX_CHARS:,} characters; send it in parts"
+        )
+    if refused:
+        raise DocumentUnreadable(_REASONS.get(refused, _REASONS["unreadable"]))
+    return found
+
+
+async def _child(content: bytes) -> bytes:
+    with await asyncio.to_thread(_file, content) as document:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            text_extractor.__name__,
+            stdin=document.fileno(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # it may repeat what the document holds
+            env=_environment(),
+        )
+        assert child.stdout is not None  # noqa: S101 - asked for above
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await _read(child.stdout)
+        except TimeoutError:
+            raise DocumentUnreadable("the document could not be read in time") from None
+        finally:
+            with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
+                child.kill()
+            await child.wait()
+
+
+async def _read(out: asyncio.StreamReader) -> bytes:
+    answer = bytearray()
+    while piece := await out.read(1 << 16):
+        answer += piece
+        if len(answer) > _ANSWER_BYTES:
+            return b""
+    return bytes(answer)
+
+
+def _file(content: bytes) -> BinaryIO:
+    document = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+    document.write(content)
+    document.flush()
+    os.lseek(document.fileno(), 0, os.SEEK_SET)
+    return document
+
+
+def _environment() -> dict[str, str]:
+    """What the process needs and nothing else: no setting, no secret."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
