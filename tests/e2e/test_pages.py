@@ -5,7 +5,8 @@ from collections.abc import Generator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from greffier_server.core.events import GapFound
+from greffier.protocol import CorrectionTarget
+from greffier_server.core.events import Corrected, GapFound
 from greffier_server.settings import Settings, TenantToken, hash_token
 from greffier_web import PAGES
 from tests.support.browser import chromium, violations, visitor
@@ -150,6 +151,54 @@ def test_committed_text_stays_where_it_is(browser: Browser, house: Stage) -> Non
 
 
 PLACE = "document.querySelector('.captions__cell').getBoundingClientRect().top"
+
+
+def test_corrections_travel_to_who_watches(browser: Browser, house: Stage) -> None:
+    scene = house.open("Crise", "en")
+    first = scene.say("Le quarente est parti, dit la voix.", speaker="1", en="The forty left.")
+    scene.say("La suite ne bouge pas.", speaker="1", en="The rest stays.")
+    scene.say("Ce qui vient", speaker="1", close=False)
+    watch, link = f"/watch/{scene.id}?view=both:en", f"{link_to(house, scene)}?view=both:en"
+    with visitor(browser, house.url) as own, visitor(browser, house.url) as guest:
+        tabs = (own.open(watch), guest.open(link))
+        for page in tabs:
+            expect(shown(page).nth(4)).to_have_text("Ce qui vient")
+            expect(page.locator("g-captions[data-settled]")).to_be_attached()
+        places = [page.evaluate(PLACES) for page in tabs]
+        for target, new in (
+            (CorrectionTarget("words", first, first=1, end=2), "bus"),
+            (CorrectionTarget("words", first, first=1, end=2), "car"),
+            (CorrectionTarget("speaker", speaker="1"), "Mme Élue"),
+            (CorrectionTarget("translation", first, language="en"), "The bus left."),
+            (CorrectionTarget("words", scene.segment, first=0, end=1), "Et ce"),
+        ):
+            scene.append(Corrected("Greffier", target, "", new))
+        for page, before in zip(tabs, places, strict=True):
+            expect(shown(page).first).to_have_text("Le car est parti, dit la voix.")
+            expect(shown(page).nth(1)).to_have_text("The bus left.")
+            expect(page.locator(".captions__who").first).to_have_text("Mme Élue")
+            fixes = page.locator(".captions__fix")
+            expect(fixes).to_have_text(["car", "The bus left.", "Et ce"])
+            expect(fixes.first).to_have_attribute("title", "Corrigé ; reconnu : quarente")
+            assert page.evaluate(PLACES) == before  # nothing else has moved
+        scene.segment -= 1
+        scene.say("Une phrase de plus.", speaker="1", en="One more.")
+        for page in tabs:
+            expect(shown(page).nth(4)).to_have_text("Et ce qui vient Une phrase de plus.")
+            page.select_option("#view", "original")  # drawn anew, it is the same
+            expect(page.locator(".captions__fix:visible")).to_have_text(["car", "Et ce"])
+            assert "Greffier" not in page.locator("#captions").inner_text()
+        spoken = tabs[0].locator("[role=log]")
+        expect(spoken).to_have_text("Et ce qui vient Une phrase de plus.")
+        scene.append(Corrected("x", CorrectionTarget("words", first, first=1, end=2), "", HOSTILE))
+        late = guest.open(link)
+        expect(shown(late).first).to_contain_text(f"Le {HOSTILE} est parti")
+        assert late.evaluate("window.hit") is None
+
+
+PLACES = """[...document.querySelectorAll('.captions__block')].map(
+  (block) => block.getBoundingClientRect().top
+)"""
 
 
 def test_history_is_read_in_peace(browser: Browser, house: Stage) -> None:

@@ -33,8 +33,7 @@ export function tryIt() {
       start: { title: t("home.try.title"), language: "auto", translate_to: [language], minutes: true },
       onMessage: (message) => {
         const before = transcript.notices.length;
-        const segment = transcript.take(message);
-        if (segment) captions.update(segment);
+        for (const segment of transcript.take(message)) captions.update(segment);
         for (const notice of transcript.notices.slice(before)) captions.notify(notice);
       },
       onState: (state, code, message) => {

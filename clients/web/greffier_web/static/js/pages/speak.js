@@ -392,7 +392,6 @@ function badge(state) {
 /** @param {import("../core/messages.js").ServerMessage} message */
 function take(message) {
   const before = transcript.notices.length;
-  const segment = transcript.take(message);
-  if (segment) captions.update(segment);
+  for (const segment of transcript.take(message)) captions.update(segment);
   for (const notice of transcript.notices.slice(before)) captions.notify(notice);
 }
