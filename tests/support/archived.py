@@ -39,6 +39,7 @@ from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.glossaries import MemoryGlossaries
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.texts import Texts
 from greffier_server.telemetry import Metrics
@@ -329,6 +330,7 @@ async def archive_kit(
             readiness=lambda: Readiness(ready=True),
             journal=journal,
             archive=archive,
+            glossaries=MemoryGlossaries(),
         )
         app = create_app(settings, services, connections=connections)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))

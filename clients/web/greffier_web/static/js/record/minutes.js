@@ -28,6 +28,7 @@ import { clock, direction, has, t } from "../core/i18n.js";
  * @property {(segment: number) => void} cite
  * @property {(section: string, item: number, old: string, verdict: string) => Promise<boolean>} judge
  * @property {(section: string, item: number, old: string, text: string) => Promise<boolean>} edit
+ * @property {boolean} [reading] an earlier version: it can be read and heard, not worked on
  */
 
 /**
@@ -110,7 +111,9 @@ function sentence(minutes, section, item, index, acts) {
         : item.verified && item.cites.length
           ? h("span", { class: "badge badge--good" }, t("minutes.verified"))
           : h("span", { class: "badge badge--warn" }, t("minutes.unverified")),
-      h(
+      acts.reading
+        ? item.verdict && h("span", { class: "badge" }, t(`minutes.was.${item.verdict}`))
+        : h(
         "span",
         { class: "minutes__acts" },
         judge("accepted"),
