@@ -201,9 +201,20 @@ class ArchiveKit:
     async def events(self, session: str, tenant: str = TENANT) -> list[Recorded]:
         return [record async for record in self.store.events(tenant, session)]
 
-    async def live(self, session: str, events: Sequence[Event], tenant: str = TENANT) -> EventLog:
+    async def live(
+        self,
+        session: str,
+        events: Sequence[Event],
+        tenant: str = TENANT,
+        *,
+        title: str = "En direct",
+        created_at_ms: int | None = None,
+    ) -> EventLog:
         """Open a session that goes on; others append through its log."""
-        await self.store.create(row(session, tenant, title="En direct", translate_to=("en",)))
+        plain = row(session, tenant, title=title, translate_to=("en",))
+        if created_at_ms is not None:
+            plain = replace(plain, created_at_ms=created_at_ms)
+        await self.store.create(plain)
         log = EventLog(tenant, session, clock=SystemClock(), sink=self.store.append)
         self.logs[tenant, session] = log
         await log.append(*events)

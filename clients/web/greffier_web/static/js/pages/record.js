@@ -1,6 +1,7 @@
 /** The record of a session: text beside the sound, corrected in place, minutes that can be checked. */
 
 import { ApiError, get, post } from "../core/api.js";
+import { writesNothing } from "../core/models.js";
 import { find, h, icon } from "../core/dom.js";
 import { clock, languageName, moment, number, t } from "../core/i18n.js";
 import { ask, askAuthor, author } from "../record/author.js";
@@ -75,6 +76,7 @@ async function open() {
     void player.seek(asked);
   } else player.dispatchEvent(new Event("move"));
   void listen();
+  void explainMinutes();
   if (record.state !== "finished") setTimeout(grow, LIVE_MS);
 }
 
@@ -110,14 +112,17 @@ function head() {
   });
   find("#tools", HTMLElement).replaceChildren(
     you,
-    exportsMenu(api, session, { minutes: record.minutes, translate_to: record.translate_to }),
+    exportsMenu(api, session, { minutes: record.minutes, translate_to: translatedInto() }),
   );
 }
 
+/** Languages in which there is something. */
+function translatedInto() {
+  return [...new Set([...segments.values()].flatMap((one) => Object.keys(one.translations)))];
+}
+
 function bar() {
-  const languages = [
-    ...new Set([...segments.values()].flatMap((one) => Object.keys(one.translations))),
-  ];
+  const languages = translatedInto();
   const beside = h(
     "select",
     {
@@ -164,6 +169,8 @@ function side() {
 /** @type {import("../record/versions.js").Version | null} an earlier version that is being read */
 let earlier = null;
 let newest = 0;
+/** Whether the server has a language model. */
+let writing = true;
 
 function versions() {
   const count = record.minutes?.version ?? 0;
@@ -199,8 +206,15 @@ function minutes() {
       judge: (section, item, old, verdict) => send({ kind: "verdict", section, item }, old, verdict),
       edit: (section, item, old, text) => send({ kind: "minutes", section, item }, old, text),
     },
-    record.state === "finished",
+    t(record.state === "finished" ? (writing ? "record.no-minutes" : "record.no-model") : "record.minutes-later"),
   );
+}
+
+/** Say why there are no minutes, where it is the server that cannot write any. */
+async function explainMinutes() {
+  if (record.minutes || !(await writesNothing().catch(() => false))) return;
+  writing = false;
+  minutes();
 }
 
 function speakers() {

@@ -118,7 +118,7 @@ function captions(api, name, translated) {
         "p",
         { class: "exports__row" },
         h("span", { class: "exports__name" }, said),
-        ...CAPTIONS.map(([ending = "", label]) =>
+        h("span", { class: "exports__links" }, ...CAPTIONS.map(([ending = "", label]) =>
           h(
             "a",
             {
@@ -128,7 +128,7 @@ function captions(api, name, translated) {
             },
             label || t("record.export.txt"),
           ),
-        ),
+        )),
       );
     }),
   );

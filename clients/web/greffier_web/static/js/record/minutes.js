@@ -35,12 +35,12 @@ import { clock, direction, has, t } from "../core/i18n.js";
  * @param {HTMLElement} place
  * @param {Minutes | null} minutes
  * @param {Acts} acts
- * @param {boolean} finished
+ * @param {string} missing why there are none
  */
-export function showMinutes(place, minutes, acts, finished) {
+export function showMinutes(place, minutes, acts, missing) {
   const focused = document.activeElement?.getAttribute("data-key");
   if (!minutes) {
-    place.replaceChildren(h("p", { class: "hint" }, t(finished ? "record.no-minutes" : "record.minutes-later")));
+    place.replaceChildren(h("p", { class: "hint" }, missing));
     return;
   }
   place.replaceChildren(
