@@ -211,7 +211,7 @@ def shots(house: Stage, scene: Scene) -> dict[str, Callable[[Any], Page]]:
         "share": sharing,
         "speaking": speaking,
     }
-    kept = {"sessions", "radio"}  # with something in them: `archive_shots`
+    kept = {"home", "sessions", "radio"}  # with something in them: `archive_shots`
     fixed = {p.name: p.path for p in PAGES if "{" not in p.path and p.name not in kept}
     return pictures | {name: plain(path) for name, path in fixed.items()}
 
@@ -258,6 +258,11 @@ def archive_shots() -> dict[str, Callable[[Any], Page]]:
         expect(page.locator("#record")).to_have_attribute("aria-busy", "false")
         return page
 
+    def home(guest: Any) -> Page:
+        page: Page = guest.open("/")
+        expect(page.locator(".sessions__entry").first).to_be_visible()
+        return page
+
     def exports(guest: Any) -> Page:
         page = record(guest)
         page.get_by_text("Exporter", exact=True).click()
@@ -279,6 +284,7 @@ def archive_shots() -> dict[str, Callable[[Any], Page]]:
         return page
 
     return {
+        "home": home,
         "record": record,
         "record-exports": exports,
         "console": console,

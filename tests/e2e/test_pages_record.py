@@ -24,7 +24,7 @@ from tests.support.archived import (
     tone,
     words,
 )
-from tests.support.browser import chromium, violations, visitor
+from tests.support.browser import chromium, unmarked, violations, visitor
 
 pytestmark = pytest.mark.e2e
 
@@ -88,8 +88,11 @@ def test_pages_are_for_everyone(browser: Browser, house: House) -> None:
             for theme in THEMES:
                 page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
                 assert violations(page, "color-contrast") == [], (path, theme)
-            page.set_viewport_size({"width": 320, "height": 512})
-            assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+            for width in (640, 320):
+                page.set_viewport_size({"width": width, "height": 512})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            page.emulate_media(forced_colors="active")
+            assert unmarked(page) == [], path
             page.close()
 
 

@@ -42,10 +42,8 @@ export function proposals(session, say, fail) {
   /** Ask anew what there is to propose. */
   async function refresh() {
     try {
-      const [{ proposals: found }, { terms }] = await Promise.all([
-        get(`/v1/corrections/proposals?session=${encodeURIComponent(session)}`),
-        get(GLOSSARY),
-      ]);
+      const { proposals: found } = await get(`/v1/corrections/proposals?session=${encodeURIComponent(session)}`);
+      const { terms } = found.length ? await get(GLOSSARY) : { terms: [] };
       const open = found.filter((/** @type {Proposal} */ one) => !dismissed.has(keyOf(one)) && !known(terms, one));
       list.replaceChildren(...open.map(entry));
       element.hidden = open.length === 0;
