@@ -5,17 +5,20 @@ from collections.abc import Generator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from greffier_server.core.events import GapFound
+from greffier.protocol import CorrectionTarget
+from greffier_server.core.events import Corrected, GapFound
 from greffier_server.settings import Settings, TenantToken, hash_token
 from greffier_web import PAGES
-from tests.support.browser import chromium, violations, visitor
+from tests.support.browser import chromium, unmarked, violations, visitor
 from tests.support.stage import Scene, Stage, stage
 
 pytestmark = pytest.mark.e2e
 
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>{{title}}\u202e&amp;'
 THEMES = ("light", "dark", "contrast")
-PATHS = sorted({page.path for page in PAGES})
+ELSEWHERE = {"record", "sessions", "radio"}
+"""Looked at with something in them, in test_pages_record.py."""
+PATHS = sorted({page.path for page in PAGES if page.name not in ELSEWHERE})
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,10 @@ def address(path: str, house: Stage, scene: Scene) -> str:
 
 
 def test_pages_are_for_everyone(browser: Browser, house: Stage) -> None:
+    """All rules once a page, contrast in each theme, 200 % and 400 %, and forced colours.
+
+    A window of 1280 pixels enlarged so has 640 or 320 of them (WCAG 1.4.4, 1.4.10).
+    """
     scene = told(house)
     with visitor(browser, house.url, reduced_motion="reduce") as guest:
         for path in PATHS:
@@ -63,6 +70,11 @@ def test_pages_are_for_everyone(browser: Browser, house: Stage) -> None:
             for theme in THEMES:
                 page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
                 assert violations(page, "color-contrast") == [], (path, theme)
+            for width in (640, 320):
+                page.set_viewport_size({"width": width, "height": 512})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            page.emulate_media(forced_colors="active")
+            assert unmarked(page) == [], path
             page.close()
 
 
@@ -74,17 +86,10 @@ def test_the_check_for_everyone_can_fail(browser: Browser, house: Stage) -> None
         found = " ".join(violations(page))
         assert "label" in found
         assert "color-contrast" in found
-
-
-@pytest.mark.parametrize("width", [640, 320])
-def test_pages_flow_when_they_are_enlarged(browser: Browser, house: Stage, width: int) -> None:
-    """1280 pixels at 200 % and 400 % (WCAG 1.4.4, 1.4.10)."""
-    scene = told(house)
-    with visitor(browser, house.url, viewport={"width": width, "height": 512}) as guest:
-        for path in PATHS:
-            page = guest.open(address(path, house, scene))
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, path
+        page.emulate_media(forced_colors="active")
+        assert unmarked(page) == []
+        page.evaluate("document.querySelector('button').style.border = 'none'")
+        assert len(unmarked(page)) == 1
 
 
 def test_nothing_moves_where_motion_is_not_wanted(browser: Browser, house: Stage) -> None:
@@ -150,6 +155,54 @@ def test_committed_text_stays_where_it_is(browser: Browser, house: Stage) -> Non
 
 
 PLACE = "document.querySelector('.captions__cell').getBoundingClientRect().top"
+
+
+def test_corrections_travel_to_who_watches(browser: Browser, house: Stage) -> None:
+    scene = house.open("Crise", "en")
+    first = scene.say("Le quarente est parti, dit la voix.", speaker="1", en="The forty left.")
+    scene.say("La suite ne bouge pas.", speaker="1", en="The rest stays.")
+    scene.say("Ce qui vient", speaker="1", close=False)
+    watch, link = f"/watch/{scene.id}?view=both:en", f"{link_to(house, scene)}?view=both:en"
+    with visitor(browser, house.url) as own, visitor(browser, house.url) as guest:
+        tabs = (own.open(watch), guest.open(link))
+        for page in tabs:
+            expect(shown(page).nth(4)).to_have_text("Ce qui vient")
+            expect(page.locator("g-captions[data-settled]")).to_be_attached()
+        places = [page.evaluate(PLACES) for page in tabs]
+        for target, new in (
+            (CorrectionTarget("words", first, first=1, end=2), "bus"),
+            (CorrectionTarget("words", first, first=1, end=2), "car"),
+            (CorrectionTarget("speaker", speaker="1"), "Mme Élue"),
+            (CorrectionTarget("translation", first, language="en"), "The bus left."),
+            (CorrectionTarget("words", scene.segment, first=0, end=1), "Et ce"),
+        ):
+            scene.append(Corrected("Greffier", target, "", new))
+        for page, before in zip(tabs, places, strict=True):
+            expect(shown(page).first).to_have_text("Le car est parti, dit la voix.")
+            expect(shown(page).nth(1)).to_have_text("The bus left.")
+            expect(page.locator(".captions__who").first).to_have_text("Mme Élue")
+            fixes = page.locator(".captions__fix")
+            expect(fixes).to_have_text(["car", "The bus left.", "Et ce"])
+            expect(fixes.first).to_have_attribute("title", "Corrigé ; reconnu : quarente")
+            assert page.evaluate(PLACES) == before  # nothing else has moved
+        scene.segment -= 1
+        scene.say("Une phrase de plus.", speaker="1", en="One more.")
+        for page in tabs:
+            expect(shown(page).nth(4)).to_have_text("Et ce qui vient Une phrase de plus.")
+            page.select_option("#view", "original")  # drawn anew, it is the same
+            expect(page.locator(".captions__fix:visible")).to_have_text(["car", "Et ce"])
+            assert "Greffier" not in page.locator("#captions").inner_text()
+        spoken = tabs[0].locator("[role=log]")
+        expect(spoken).to_have_text("Et ce qui vient Une phrase de plus.")
+        scene.append(Corrected("x", CorrectionTarget("words", first, first=1, end=2), "", HOSTILE))
+        late = guest.open(link)
+        expect(shown(late).first).to_contain_text(f"Le {HOSTILE} est parti")
+        assert late.evaluate("window.hit") is None
+
+
+PLACES = """[...document.querySelectorAll('.captions__block')].map(
+  (block) => block.getBoundingClientRect().top
+)"""
 
 
 def test_history_is_read_in_peace(browser: Browser, house: Stage) -> None:

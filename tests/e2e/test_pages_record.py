@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from greffier_server.core.events import SegmentClosed, SegmentOpened, WordsCommitted
+from greffier.protocol import Minutes, MinutesItem
+from greffier_server.core.events import (
+    MinutesWritten,
+    SegmentClosed,
+    SegmentOpened,
+    WordsCommitted,
+)
 from greffier_server.settings import Settings
 from tests.support.archived import (
     House,
@@ -18,7 +24,7 @@ from tests.support.archived import (
     tone,
     words,
 )
-from tests.support.browser import chromium, violations, visitor
+from tests.support.browser import chromium, unmarked, violations, visitor
 
 pytestmark = pytest.mark.e2e
 
@@ -82,8 +88,11 @@ def test_pages_are_for_everyone(browser: Browser, house: House) -> None:
             for theme in THEMES:
                 page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
                 assert violations(page, "color-contrast") == [], (path, theme)
-            page.set_viewport_size({"width": 320, "height": 512})
-            assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+            for width in (640, 320):
+                page.set_viewport_size({"width": width, "height": 512})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            page.emulate_media(forced_colors="active")
+            assert unmarked(page) == [], path
             page.close()
 
 
@@ -134,6 +143,59 @@ def test_who_writes_over_a_newer_text_is_told(browser: Browser, house: House) ->
         expect(second.locator(".word--corrected")).to_have_text("quarante")
         field.press("Enter")  # knowing it, the first insists
         expect(second.locator(".word--corrected")).to_have_text("cinquante")
+
+
+def test_terms_versions_and_documents(browser: Browser, house: House) -> None:
+    anew = Minutes(0, "fr", "Relu", decisions=(MinutesItem("Un devis est demandé.", (4,), True),))
+    house.call(house.kit.keep("works", [*council(), MinutesWritten(anew)]))
+    with visitor(browser, house.url) as guest:
+        page = record(guest.open("/sessions/works"))
+        # Earlier minutes can be read and heard; the newest are worked on.
+        page.get_by_role("button", name="Rejeter").click()
+        expect(page.locator(".minutes__item--rejected")).to_have_count(1)
+        page.get_by_label("Version du compte rendu").select_option("1")
+        expect(page.locator("#minutes")).to_contain_text("Le vote aura lieu demain.")
+        expect(page.get_by_role("button", name="Rejeter")).to_have_count(0)
+        page.get_by_label("Version du compte rendu").select_option("2")
+        expect(page.locator(".minutes__item--rejected")).to_contain_text("Un devis est demandé.")
+        # What was put in the place of a misheard name goes into the glossary, and is kept there.
+        page.locator("[data-piece]", has_text="Dupond").dblclick()
+        field = page.get_by_role("textbox", name="Corriger le passage")
+        field.fill(field.input_value().replace("Dupond", "<b>Dupont"))
+        field.press("Enter")
+        expect(page.locator("#proposals")).to_contain_text("<b>Dupont")
+        expect(page.locator("#proposals")).to_contain_text("(reconnu : Dupond)")
+        kept = "fetch('/v1/glossary').then((a) => a.json()).then((g) => g.terms)"
+        put = {
+            "method": "POST",
+            "headers": {"Content-Type": "application/json"},
+            "body": '[{"term": "<b>dupont", "language": "fr", "translations": {"en": "Dupont"}}]',
+        }
+        assert (
+            page.evaluate("(put) => fetch('/v1/glossary', put).then((a) => a.status)", put) == 200
+        )
+        page.get_by_role("button", name="Ajouter au glossaire : <b>Dupont").click()
+        expect(page.locator("#proposals")).to_be_hidden()
+        (term,) = page.evaluate(kept)
+        assert term["pronunciation"] == ["Dupond"]
+        assert term["translations"] == {"en": "Dupont"}
+        # Documents of every kind, and captions, with the keyboard alone.
+        page.get_by_text("Exporter", exact=True).focus()
+        page.keyboard.press("Enter")
+        assert violations(page) == []
+        page.get_by_label("Nature").select_option("main-courante")
+        page.get_by_label("Format").select_option("csv")
+        with page.expect_download() as got:
+            page.get_by_role("link", name="Télécharger").click()
+        assert "Dupont" in got.value.path().read_text(encoding="utf-8-sig")
+        page.get_by_label("Nature").select_option("proces-verbal")
+        links = page.locator(".exports a").evaluate_all("all => all.map((a) => a.href)")
+        assert len(links) == 15
+        status = "(all) => Promise.all(all.map((one) => fetch(one).then((a) => a.status)))"
+        assert set(page.evaluate(status, links)) == {200}
+        page.keyboard.press("Escape")
+        expect(page.get_by_text("Exporter", exact=True)).to_be_focused()
+        expect(page.locator(".exports")).to_be_hidden()
 
 
 def test_citations_and_words_play_their_second(browser: Browser, house: House) -> None:

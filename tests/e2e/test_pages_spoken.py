@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from greffier_server.child import ChildServer
-from tests.support.browser import Visitor, chromium, visitor
+from tests.support.browser import Visitor, chromium, violations, visitor
 from tests.support.served_process import Clip, ask, clip, error_rate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -42,7 +42,7 @@ class Room:
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Generator[Room, None, None]:
     folder = tmp_path_factory.mktemp("room")
-    spoken = clip("radio-en", turns=2)
+    spoken = clip("radio-en", turns=1)
     recording = spoken.write(folder / "spoken.wav")
     with (
         ChildServer(data_dir=folder / "data", settings=SETTINGS) as server,
@@ -141,6 +141,7 @@ def test_webrtc_where_there_is_some(room: Room) -> None:
         way = "WebRTC" if served else "enregistrées sur le serveur"
         expect(page.locator("#kept")).to_contain_text(way)
         expect(page.locator(".captions__cell--original").first).not_to_be_empty(timeout=SLOW_MS)
+        assert violations(page) == []  # as it is while somebody speaks
         page.get_by_role("button", name="Terminer la séance").click()
         expect(page.locator("#state")).to_contain_text("tout est enregistré", timeout=SLOW_MS)
         assert len(text_on(page, "original")) > 3

@@ -40,6 +40,7 @@ from greffier_server.services import Readiness, Services
 from greffier_server.serving import DrainingServer, uvicorn_config
 from greffier_server.settings import Settings
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.glossaries import MemoryGlossaries
 from greffier_server.storage.sql import SqlStore
 from greffier_server.storage.texts import Texts
 from greffier_server.telemetry import Metrics
@@ -202,9 +203,20 @@ class ArchiveKit:
     async def events(self, session: str, tenant: str = TENANT) -> list[Recorded]:
         return [record async for record in self.store.events(tenant, session)]
 
-    async def live(self, session: str, events: Sequence[Event], tenant: str = TENANT) -> EventLog:
+    async def live(
+        self,
+        session: str,
+        events: Sequence[Event],
+        tenant: str = TENANT,
+        *,
+        title: str = "En direct",
+        created_at_ms: int | None = None,
+    ) -> EventLog:
         """Open a session that goes on; others append through its log."""
-        await self.store.create(row(session, tenant, title="En direct", translate_to=("en",)))
+        plain = row(session, tenant, title=title, translate_to=("en",))
+        if created_at_ms is not None:
+            plain = replace(plain, created_at_ms=created_at_ms)
+        await self.store.create(plain)
         log = EventLog(tenant, session, clock=SystemClock(), sink=self.store.append)
         self.logs[tenant, session] = log
         await log.append(*events)
@@ -333,6 +345,7 @@ async def archive_kit(
             journal=journal,
             archive=archive,
             generator=generator,
+            glossaries=MemoryGlossaries(),
         )
         app = create_app(settings, services, connections=connections)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))

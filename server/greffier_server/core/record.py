@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from greffier.plain import to_plain
+from greffier.protocol import Minutes
 from greffier_server.core.corrections import SECTIONS, Edited, edited, placed
 from greffier_server.core.losses import losses
 from greffier_server.core.state import Segment, SessionState
 
-__all__ = ["record_of"]
+__all__ = ["plain_minutes", "record_of"]
 
 
 def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
@@ -44,6 +45,42 @@ def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
         "withheld": [to_plain(doubt) for doubt in base.withheld],
         "failures": [to_plain(failure) for failure in state.failures],
         "minutes": _minutes(state, sums),
+    }
+
+
+def plain_minutes(
+    minutes: Minutes,
+    version: int,
+    sentences: Mapping[tuple[str, int], str],
+    verdicts: Mapping[tuple[str, int], str],
+) -> dict[str, Any]:
+    """Return minutes as JSON: of each sentence what was written, what stands there, a verdict.
+
+    Args:
+        minutes: as they were written.
+        version: from 1.
+        sentences: those that editors changed, by section and place.
+        verdicts: ``accepted`` or ``rejected``, likewise.
+    """
+    sections: list[dict[str, Any]] = []
+    for section in SECTIONS:
+        items: Sequence[Any] = getattr(minutes, section)
+        if items:
+            written = [
+                {
+                    **to_plain(item),
+                    "written": item.text,
+                    "text": sentences.get((section, index), item.text),
+                    "verdict": verdicts.get((section, index), ""),
+                }
+                for index, item in enumerate(items)
+            ]
+            sections.append({"section": section, "items": written})
+    return {
+        "title": minutes.title,
+        "language": minutes.language,
+        "version": version,
+        "sections": sections,
     }
 
 
@@ -115,29 +152,9 @@ def _speakers(segments: Mapping[int, Segment], sums: Edited) -> list[dict[str, A
 
 
 def _minutes(state: SessionState, sums: Edited) -> dict[str, Any] | None:
-    minutes = state.minutes
-    if minutes is None:
+    if state.minutes is None:
         return None
-    sections: list[dict[str, Any]] = []
-    for section in SECTIONS:
-        items: Sequence[Any] = getattr(minutes, section)
-        if items:
-            written = [
-                {
-                    **to_plain(item),
-                    "written": item.text,
-                    "text": sums.sentences.get((section, index), item.text),
-                    "verdict": sums.verdicts.get((section, index), ""),
-                }
-                for index, item in enumerate(items)
-            ]
-            sections.append({"section": section, "items": written})
-    return {
-        "title": minutes.title,
-        "language": minutes.language,
-        "version": state.minutes_count,
-        "sections": sections,
-    }
+    return plain_minutes(state.minutes, state.minutes_count, sums.sentences, sums.verdicts)
 
 
 def _duration_ms(state: SessionState) -> int:

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from greffier_server.settings import Settings
 from greffier_server.transport.corrections import add_correction_routes
+from greffier_server.transport.minutes_versions import add_minutes_version_routes
 from greffier_server.transport.radio import add_radio_routes
 from greffier_server.transport.record import add_record_routes
 from greffier_server.transport.search import add_search_routes
@@ -17,6 +18,7 @@ def add_archive_routes(app: FastAPI, settings: Settings) -> None:
     app.state.alerts = settings.alerts
     add_correction_routes(app)
     add_record_routes(app)
+    add_minutes_version_routes(app)
     add_search_routes(app)
     add_radio_routes(app)
     add_usage_routes(app)

@@ -43,6 +43,20 @@ export class Announcer {
     this.#add(text, "");
   }
 
+  /**
+   * The text of a segment was set right: what was read is not read again, the rest as it is now.
+   * @param {number} id
+   * @param {string} before
+   * @param {string} after
+   */
+  mend(id, before, after) {
+    const read = this.#read.get(id);
+    if (read === undefined) return;
+    let at = 0;
+    while (at < before.length && before[at] === after[at]) at += 1;
+    if (at < read) this.#read.set(id, Math.max(0, read + after.length - before.length));
+  }
+
   /** Another language is shown: segments are read anew from here. */
   forget() {
     this.#read.clear();

@@ -1,9 +1,10 @@
 /**
- * `<g-captions>`: captions as they come. Committed text is only ever added to; the tail behind it is
- * quiet and replaced. Who scrolls back stays there until they ask for the live edge.
+ * `<g-captions>`: captions as they come. Committed text is only ever added to, and set right in its
+ * place by editors; the tail behind it is quiet and replaced. Who scrolls back stays there until they ask for the live edge.
  *
  * @typedef {import("../core/transcript.js").Segment} Segment
  * @typedef {import("../core/transcript.js").Notice} Notice
+ * @typedef {import("../core/patches.js").Part} Part
  *
  * @typedef {object} View
  * @property {"original" | "translation" | "both"} kind
@@ -12,6 +13,7 @@
 
 import { find, h, icon } from "../core/dom.js";
 import { clock, direction, has, number, t } from "../core/i18n.js";
+import { parts } from "../core/patches.js";
 import { Announcer } from "./announcer.js";
 
 /** Blocks drawn, or left out while out of sight, together. */
@@ -24,9 +26,10 @@ const SETTLED_MS = 400;
 /**
  * @typedef {object} Cell
  * @property {HTMLElement} element
- * @property {Text} said
+ * @property {Text} said grows
  * @property {HTMLElement} tail
- * @property {number} length of the committed text shown
+ * @property {string} text committed, as it is shown
+ * @property {unknown} fixes what tells one state of its corrections from the next
  *
  * @typedef {object} Block
  * @property {Segment} segment
@@ -59,6 +62,8 @@ export class Captions extends HTMLElement {
   #page = h("div", { class: "captions__page" });
   #empty = h("p", { class: "captions__empty" });
   #back = h("button", { class: "button captions__back", type: "button", hidden: true });
+  /** @type {Set<Block>} those that keep the height they had before they were set right */
+  #held = new Set();
   /** @type {Block | undefined} the last one with text */
   #last;
 
@@ -175,11 +180,19 @@ export class Captions extends HTMLElement {
     const untranslated = translated?.closed === true && !translated.text.trim() && segment.text !== "";
     const shown = kind === "original" || kind === "both" || untranslated;
     block.original.element.hidden = !shown;
-    if (shown) fill(block.original, segment.text, segment.tail, segment.language);
+    if (shown) {
+      this.#put(block, block.original, segment.text, segment.patches, () =>
+        parts(segment.words, segment.patches),
+      );
+      finish(block.original, segment.tail, segment.language);
+    }
     block.translation.element.hidden = kind === "original" || (untranslated && kind === "translation");
     if (kind !== "original") {
       const waiting = !translated && segment.text !== "";
-      fill(block.translation, translated?.text ?? "", translated?.tail ?? "", language);
+      const text = translated?.text ?? "";
+      const heard = translated?.heard ?? null;
+      this.#put(block, block.translation, text, heard === null ? null : text, () => [{ text, heard }]);
+      finish(block.translation, translated?.tail ?? "", language);
       block.translation.element.classList.toggle("captions__cell--waiting", waiting);
     }
     block.element.classList.toggle("captions__block--untranslated", untranslated);
@@ -191,6 +204,41 @@ export class Captions extends HTMLElement {
       this.#announcer.say(segment.id, translated?.text ?? "", translated?.closed ?? false, language);
     } else this.#announcer.say(segment.id, segment.text, segment.closed, segment.language);
     this.#hold(block);
+  }
+
+  /**
+   * Add what is new of the committed text; where an editor has changed it, write it anew in its place.
+   * @param {Block} block
+   * @param {Cell} target
+   * @param {string} text
+   * @param {unknown} fixes
+   * @param {() => Part[]} made
+   */
+  #put(block, target, text, fixes, made) {
+    const { text: before } = target;
+    target.text = text;
+    if (target.fixes === fixes) {
+      const added = text.slice(before.length);
+      if (added) target.said.appendData(before ? added : added.trimStart());
+      return;
+    }
+    target.fixes = fixes;
+    if (before && before !== text) {
+      this.#keepHeight(block);
+      const read = block.original.element.hidden ? block.translation : block.original;
+      if (target === read) this.#announcer.mend(block.segment.id, before, text);
+    }
+    write(target, made());
+  }
+
+  /**
+   * Shorter words must not pull the lines around them together.
+   * @param {Block} block
+   */
+  #keepHeight(block) {
+    if (this.#settling !== undefined || block === this.#last) return;
+    block.element.style.minBlockSize = `${block.element.getBoundingClientRect().height}px`;
+    this.#held.add(block);
   }
 
   /**
@@ -291,11 +339,11 @@ export class Captions extends HTMLElement {
   }
 
   #resized() {
-    for (const block of [this.#last]) {
-      if (!block) continue;
-      block.tallest = 0;
-      block.element.style.minBlockSize = "";
+    if (this.#last) this.#last.tallest = 0;
+    for (const block of [this.#last, ...this.#held]) {
+      if (block) block.element.style.minBlockSize = "";
     }
+    this.#held.clear();
     if (this.#live) this.#stick();
   }
 }
@@ -307,30 +355,46 @@ export class Captions extends HTMLElement {
 function cell(name) {
   const said = document.createTextNode("");
   const tail = h("span", { class: "captions__tail" });
-  return { element: h("p", { class: name }, said, tail), said, tail, length: 0 };
+  return { element: h("p", { class: name }, said, tail), said, tail, text: "", fixes: null };
 }
 
 /** @param {Cell} target */
 function clear(target) {
-  target.said.data = "";
+  write(target, []);
   target.tail.textContent = "";
-  target.length = 0;
+  target.text = "";
+  target.fixes = null;
 }
 
 /**
- * Add what is new of the committed text, and replace the tail.
+ * Put these parts in the place of the committed text.
  * @param {Cell} target
- * @param {string} text
+ * @param {readonly Part[]} shown
+ */
+function write(target, shown) {
+  const plain = shown.at(-1)?.heard === null ? shown.at(-1)?.text ?? "" : "";
+  target.said = document.createTextNode(shown.length > 1 ? plain : plain.trimStart());
+  const before = plain ? shown.slice(0, -1) : shown;
+  target.element.replaceChildren(...before.flatMap(drawn), target.said, target.tail);
+}
+
+/** @param {Part} part @param {number} index @returns {(string | HTMLElement)[]} */
+function drawn({ text, heard }, index) {
+  if (heard === null) return [index ? text : text.trimStart()];
+  const word = text.trim();
+  const title = t("captions.corrected", { heard });
+  const space = index && word !== text ? " " : "";
+  return word ? [space, h("span", { class: "captions__fix", title }, word)] : [];
+}
+
+/**
+ * Replace the tail, and say in which language all of it is.
+ * @param {Cell} target
  * @param {string} tail
  * @param {string} language
  */
-function fill(target, text, tail, language) {
-  if (text.length > target.length) {
-    const added = text.slice(target.length);
-    target.said.appendData(target.length ? added : added.trimStart());
-    target.length = text.length;
-  }
-  const shown = target.length ? tail : tail.trimStart();
+function finish(target, tail, language) {
+  const shown = target.text ? tail : tail.trimStart();
   if (target.tail.textContent !== shown) target.tail.textContent = shown;
   if (language && target.element.lang !== language) {
     target.element.lang = language;

@@ -23,7 +23,6 @@ export function tryIt() {
   const play = async () => {
     const captions = new Captions();
     const language = pageLanguage === "fr" ? "fr" : "en";
-    captions.view = { kind: "both", language };
     screen.replaceChildren(captions);
     const transcript = new Transcript();
     const bytes = await (await fetch(RECORDING)).arrayBuffer();
@@ -33,8 +32,9 @@ export function tryIt() {
       start: { title: t("home.try.title"), language: "auto", translate_to: [language], minutes: true },
       onMessage: (message) => {
         const before = transcript.notices.length;
-        const segment = transcript.take(message);
-        if (segment) captions.update(segment);
+        // A server without a language model translates nothing: no room is kept for it.
+        if (message.type === "translation") captions.view = { kind: "both", language };
+        for (const segment of transcript.take(message)) captions.update(segment);
         for (const notice of transcript.notices.slice(before)) captions.notify(notice);
       },
       onState: (state, code, message) => {

@@ -23,12 +23,21 @@ export interface Withheld {
 }
 export interface Quality { type: "quality"; seq: number; level: string }
 export interface Minutes { type: "minutes"; seq: number; title: string; language: string }
+export interface CorrectionTarget {
+  kind: "words" | "speaker" | "translation" | "minutes" | "verdict" | "action" | "alert";
+  segment: number; first: number; end: number; reading: number; language: string; speaker: string;
+  minutes: number; section: string; item: number;
+}
+export interface Correction {
+  type: "correction"; seq: number; at_ms: number; who: string; target: CorrectionTarget;
+  old: string; new: string;
+}
 export interface Finished { type: "finished"; seq: number; reason: string }
 export interface Refused { type: "error"; code: string; message: string; retryable: boolean }
 
 export type ServerMessage =
   | Started | Ack | Caption | Speaker | Translation | Gap | Withheld | Quality | Minutes
-  | Finished | Refused;
+  | Correction | Finished | Refused;
 
 export interface Start {
   format?: { encoding: string; rate: number; channels: number };

@@ -1,25 +1,31 @@
 /**
  * What was said, folded from messages: segments with committed text, a tail, and translations.
- * Text only ever grows; a tail is replaced.
+ * Text only ever grows, but where an editor sets it right; a tail is replaced.
  *
  * @typedef {import("./messages.js").ServerMessage} ServerMessage
- * @typedef {import("./messages.js").CaptionWord} CaptionWord
+ * @typedef {import("./messages.js").Correction} Correction
+ * @typedef {import("./patches.js").Part} Part
+ * @typedef {import("./patches.js").Patch} Patch
  *
  * @typedef {object} Translated
  * @property {string} text
  * @property {string} tail
  * @property {boolean} closed
+ * @property {string | null} heard what the machine had written, where an editor set it right
  *
  * @typedef {object} Segment
  * @property {number} id
  * @property {number} start_ms
  * @property {number} end_ms
- * @property {string} text committed
+ * @property {string} text committed, as editors have set it right
  * @property {string} tail
  * @property {string} language
- * @property {string | null} speaker
+ * @property {string | null} voice the speaker as recognition named them
+ * @property {string | null} speaker as they are shown
+ * @property {string | null} ownName given to this segment alone
  * @property {boolean} closed
- * @property {CaptionWord[]} words
+ * @property {string[]} words as recognised, with their leading spaces
+ * @property {Patch[]} patches
  * @property {Map<string, Translated>} translations
  *
  * @typedef {object} Notice
@@ -30,6 +36,8 @@
  * @property {string | null} speaker
  */
 
+import { joined, parts, patched } from "./patches.js";
+
 export class Transcript {
   /** @type {Map<number, Segment>} by number */
   segments = new Map();
@@ -39,20 +47,13 @@ export class Transcript {
   lag_ms = 0;
   /** Why the session ended; empty while it has not. */
   finished = "";
-  #keepWords;
+  /** @type {Map<string, string>} names that editors gave to voices */
+  #names = new Map();
 
   /**
-   * @param {object} [options]
-   * @param {boolean} [options.words] keep each word with its time
-   */
-  constructor(options = {}) {
-    this.#keepWords = options.words ?? false;
-  }
-
-  /**
-   * Take a message; returns the segment it changed, if any.
+   * Take a message; returns the segments it changed.
    * @param {ServerMessage} message
-   * @returns {Segment | undefined}
+   * @returns {Segment[]}
    */
   take(message) {
     switch (message.type) {
@@ -60,28 +61,35 @@ export class Transcript {
         const segment = this.#segment(message.segment, message.start_ms);
         segment.end_ms = Math.max(segment.end_ms, message.end_ms);
         segment.text += message.committed;
+        for (const word of message.words) segment.words.push(word.text);
         segment.tail = message.tail;
         segment.language = message.language || segment.language;
-        segment.speaker = message.speaker ?? segment.speaker;
+        segment.voice = message.speaker ?? segment.voice;
+        this.#name(segment);
         segment.closed ||= message.closed;
-        if (this.#keepWords) segment.words.push(...message.words);
         if (message.committed) this.lag_ms = message.lag_ms;
-        return segment;
+        return [segment];
       }
       case "speaker": {
         const segment = this.segments.get(message.segment);
-        if (segment) segment.speaker = message.speaker;
-        return segment;
+        if (!segment) return [];
+        segment.voice = message.speaker;
+        this.#name(segment);
+        return [segment];
       }
+      case "correction":
+        return this.#correct(message);
       case "translation": {
         const segment = this.#segment(message.segment, 0);
         const known = segment.translations.get(message.language);
+        const set = known !== undefined && known.heard !== null;
         segment.translations.set(message.language, {
-          text: (known?.text ?? "") + message.committed,
-          tail: message.tail,
+          text: set ? known.text : (known?.text ?? "") + message.committed,
+          tail: set ? "" : message.tail,
           closed: (known?.closed ?? false) || message.closed,
+          heard: set ? known.heard + message.committed : null,
         });
-        return segment;
+        return [segment];
       }
       case "gap":
         this.notices.push({
@@ -91,7 +99,7 @@ export class Transcript {
           cause: message.cause,
           speaker: message.speaker,
         });
-        return undefined;
+        return [];
       case "withheld":
         this.notices.push({
           kind: "withheld",
@@ -100,16 +108,58 @@ export class Transcript {
           cause: message.reason,
           speaker: message.speaker,
         });
-        return undefined;
+        return [];
       case "quality":
         this.quality = message.level;
-        return undefined;
+        return [];
       case "finished":
         this.finished = message.reason || "finished";
-        return undefined;
+        return [];
       default:
-        return undefined;
+        return [];
     }
+  }
+
+  /**
+   * @param {Correction} correction
+   * @returns {Segment[]}
+   */
+  #correct({ target, new: text }) {
+    if (target.kind === "speaker" && !target.segment) {
+      this.#names.set(target.speaker, text);
+      const renamed = [...this.segments.values()].filter((one) => one.voice === target.speaker);
+      for (const segment of renamed) this.#name(segment);
+      return renamed;
+    }
+    const segment = this.segments.get(target.segment);
+    if (!segment) return [];
+    switch (target.kind) {
+      case "words":
+        // Counted in the words of a second pass: those are not shown here, but in the record.
+        if (target.reading) return [];
+        segment.patches = patched(segment.patches, { first: target.first, end: target.end, text });
+        segment.text = joined(parts(segment.words, segment.patches));
+        return [segment];
+      case "speaker":
+        segment.ownName = text;
+        this.#name(segment);
+        return [segment];
+      case "translation": {
+        const known = segment.translations.get(target.language);
+        const heard = known?.heard ?? known?.text ?? "";
+        segment.translations.set(target.language, { text, tail: "", closed: known?.closed ?? true, heard });
+        return [segment];
+      }
+      default:
+        return [];
+    }
+  }
+
+  /** @param {Segment} segment */
+  #name(segment) {
+    const { voice, ownName } = segment;
+    const name = ownName ?? this.#names.get(voice ?? "") ?? voice;
+    segment.speaker = name || null;
   }
 
   /**
@@ -127,9 +177,12 @@ export class Transcript {
         text: "",
         tail: "",
         language: "",
+        voice: null,
         speaker: null,
+        ownName: null,
         closed: false,
         words: [],
+        patches: [],
         translations: new Map(),
       };
       this.segments.set(id, segment);

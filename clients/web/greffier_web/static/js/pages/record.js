@@ -1,11 +1,15 @@
 /** The record of a session: text beside the sound, corrected in place, minutes that can be checked. */
 
 import { ApiError, get, post } from "../core/api.js";
+import { writesNothing } from "../core/models.js";
 import { find, h, icon } from "../core/dom.js";
 import { clock, languageName, moment, number, t } from "../core/i18n.js";
 import { ask, askAuthor, author } from "../record/author.js";
+import { exportsMenu } from "../record/exports.js";
 import { showMinutes } from "../record/minutes.js";
 import { difference, patch, readSegment } from "../record/model.js";
+import { proposals } from "../record/proposals.js";
+import { versionSelect } from "../record/versions.js";
 import { Player, place, speedSelect } from "../record/player.js";
 import { languageOption, nameOf, TranscriptView } from "../record/view.js";
 import { Wave } from "../record/wave.js";
@@ -28,6 +32,7 @@ const history = [];
 let record = null;
 let follow = true;
 
+const terms = proposals(session, say, fail);
 const view = new TranscriptView(find("#segments", HTMLElement), {
   hear: (ms) => void player?.play(ms),
   correct,
@@ -42,8 +47,6 @@ const view = new TranscriptView(find("#segments", HTMLElement), {
 
 /** @type {Player | null} */
 let player = null;
-
-await open();
 
 async function open() {
   try {
@@ -73,6 +76,7 @@ async function open() {
     void player.seek(asked);
   } else player.dispatchEvent(new Event("move"));
   void listen();
+  void explainMinutes();
   if (record.state !== "finished") setTimeout(grow, LIVE_MS);
 }
 
@@ -106,38 +110,19 @@ function head() {
   document.addEventListener("author", () => {
     you.textContent = name();
   });
-  find("#tools", HTMLElement).replaceChildren(you, exportsMenu());
-}
-
-function exportsMenu() {
-  const link = (/** @type {string} */ path, /** @type {string} */ label, /** @type {string} */ ending) =>
-    h("li", {}, h("a", { href: `${api}/${path}`, download: `${session}.${ending}` }, label));
-  const translated = [...new Set(record.translate_to)].filter((code) => typeof code === "string");
-  return h(
-    "details",
-    { class: "menu-button" },
-    h("summary", { class: "button button--small button--quiet" }, t("record.export")),
-    h(
-      "ul",
-      { role: "list" },
-      link("captions?format=txt", t("record.export.txt"), "txt"),
-      link("captions?format=vtt", "WebVTT", "vtt"),
-      link("captions?format=srt", "SubRip", "srt"),
-      link("captions?format=json", "JSON", "json"),
-      ...translated.map((code) =>
-        link(`translations/${code}?format=srt`, `SubRip – ${languageName(code)}`, `${code}.srt`),
-      ),
-      record.minutes ? link("minutes?format=md", t("record.export.minutes"), "md") : null,
-      link("captions?format=txt&corrections=false", t("record.export.original"), "original.txt"),
-      link("training", t("record.export.training"), "jsonl"),
-    ),
+  find("#tools", HTMLElement).replaceChildren(
+    you,
+    exportsMenu(api, session, { minutes: record.minutes, translate_to: translatedInto() }),
   );
 }
 
+/** Languages in which there is something. */
+function translatedInto() {
+  return [...new Set([...segments.values()].flatMap((one) => Object.keys(one.translations)))];
+}
+
 function bar() {
-  const languages = [
-    ...new Set([...segments.values()].flatMap((one) => Object.keys(one.translations))),
-  ];
+  const languages = translatedInto();
   const beside = h(
     "select",
     {
@@ -166,8 +151,14 @@ function side() {
   const people = h("div", { id: "people" });
   const changes = h("div", { id: "changes" });
   find("#side", HTMLElement).replaceChildren(
-    h("section", { class: "card" }, h("h2", {}, t("record.minutes")), minutesPlace),
+    h(
+      "section",
+      { class: "card" },
+      h("div", { class: "minutes__head" }, h("h2", {}, t("record.minutes")), h("div", { id: "versions" })),
+      minutesPlace,
+    ),
     h("section", { class: "card" }, h("h2", {}, t("record.speakers")), people),
+    terms.element,
     h("section", { class: "card" }, h("h2", {}, t("record.changes")), changes),
   );
   minutes();
@@ -175,11 +166,36 @@ function side() {
   told();
 }
 
+/** @type {import("../record/versions.js").Version | null} an earlier version that is being read */
+let earlier = null;
+let newest = 0;
+/** Whether the server has a language model. */
+let writing = true;
+
+function versions() {
+  const count = record.minutes?.version ?? 0;
+  if (count === newest) return;
+  newest = count;
+  earlier = null;
+  const select = versionSelect(
+    api,
+    count,
+    (version) => {
+      earlier = version;
+      minutes();
+    },
+    fail,
+  );
+  find("#versions", HTMLElement).replaceChildren(select ?? "");
+}
+
 function minutes() {
+  versions();
   showMinutes(
     find("#minutes", HTMLElement),
-    record.minutes,
+    earlier ?? record.minutes,
     {
+      reading: earlier !== null,
       startOf: (segment) => segments.get(segment)?.startMs ?? null,
       cite: (segment) => {
         const found = segments.get(segment);
@@ -190,8 +206,15 @@ function minutes() {
       judge: (section, item, old, verdict) => send({ kind: "verdict", section, item }, old, verdict),
       edit: (section, item, old, text) => send({ kind: "minutes", section, item }, old, text),
     },
-    record.state === "finished",
+    t(record.state === "finished" ? (writing ? "record.no-minutes" : "record.no-model") : "record.minutes-later"),
   );
+}
+
+/** Say why there are no minutes, where it is the server that cannot write any. */
+async function explainMinutes() {
+  if (record.minutes || !(await writesNothing().catch(() => false))) return;
+  writing = false;
+  minutes();
 }
 
 function speakers() {
@@ -379,6 +402,7 @@ function take(correction) {
   if (target.kind === "words" && segment) {
     patch(segment, correction);
     view.put(segment);
+    void terms.refresh();
   } else if (target.kind === "translation" && segment) {
     const translated = segment.translations[target.language ?? ""];
     if (translated) Object.assign(translated, { text: correction.new, corrected: true, dated: false });
@@ -485,3 +509,5 @@ function fail(error) {
     h("p", { class: "notice notice--bad", role: "alert" }, text),
   );
 }
+
+await open();

@@ -1,6 +1,7 @@
 /** Speak: open a session with a microphone, a shared tab or a file, and see what the server has of it. */
 
-import { get, explain } from "../core/api.js";
+import { explain } from "../core/api.js";
+import { writesNothing } from "../core/models.js";
 import { find, h, icon, sessionAddress } from "../core/dom.js";
 import { clock, languageName, number, pageLanguage, t } from "../core/i18n.js";
 import { LiveSpeaker } from "../core/speaker.js";
@@ -91,10 +92,7 @@ function target(code, checked) {
 
 /** Without a language model nothing is translated: say so before, not after. */
 async function lookForModel() {
-  /** @type {{ models: { role: string, state: string }[] }} */
-  const { models } = await get("/v1/models");
-  const known = models.filter((model) => model.role === "language");
-  const absent = known.length > 0 && known.every((model) => !["loaded", "loading"].includes(model.state));
+  const absent = await writesNothing();
   find("#no-model", HTMLElement).hidden = !absent;
   for (const part of [targets, find("#more", HTMLElement)]) part.hidden = absent;
   find("#minutes", HTMLInputElement).disabled = absent;
@@ -392,7 +390,6 @@ function badge(state) {
 /** @param {import("../core/messages.js").ServerMessage} message */
 function take(message) {
   const before = transcript.notices.length;
-  const segment = transcript.take(message);
-  if (segment) captions.update(segment);
+  for (const segment of transcript.take(message)) captions.update(segment);
   for (const notice of transcript.notices.slice(before)) captions.notify(notice);
 }

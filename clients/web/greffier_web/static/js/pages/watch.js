@@ -90,8 +90,7 @@ async function begin() {
 /** @param {import("../core/live.js").ServerMessage} message */
 function take(message) {
   const before = transcript.notices.length;
-  const segment = transcript.take(message);
-  if (segment) captions.update(segment);
+  for (const segment of transcript.take(message)) captions.update(segment);
   for (const notice of transcript.notices.slice(before)) captions.notify(notice);
   if (message.type === "translation" && !languages.includes(message.language)) {
     languages = [...languages, message.language];

@@ -28,18 +28,19 @@ import { clock, direction, has, t } from "../core/i18n.js";
  * @property {(segment: number) => void} cite
  * @property {(section: string, item: number, old: string, verdict: string) => Promise<boolean>} judge
  * @property {(section: string, item: number, old: string, text: string) => Promise<boolean>} edit
+ * @property {boolean} [reading] an earlier version: it can be read and heard, not worked on
  */
 
 /**
  * @param {HTMLElement} place
  * @param {Minutes | null} minutes
  * @param {Acts} acts
- * @param {boolean} finished
+ * @param {string} missing why there are none
  */
-export function showMinutes(place, minutes, acts, finished) {
+export function showMinutes(place, minutes, acts, missing) {
   const focused = document.activeElement?.getAttribute("data-key");
   if (!minutes) {
-    place.replaceChildren(h("p", { class: "hint" }, t(finished ? "record.no-minutes" : "record.minutes-later")));
+    place.replaceChildren(h("p", { class: "hint" }, missing));
     return;
   }
   place.replaceChildren(
@@ -110,7 +111,9 @@ function sentence(minutes, section, item, index, acts) {
         : item.verified && item.cites.length
           ? h("span", { class: "badge badge--good" }, t("minutes.verified"))
           : h("span", { class: "badge badge--warn" }, t("minutes.unverified")),
-      h(
+      acts.reading
+        ? item.verdict && h("span", { class: "badge" }, t(`minutes.was.${item.verdict}`))
+        : h(
         "span",
         { class: "minutes__acts" },
         judge("accepted"),

@@ -168,7 +168,7 @@ export class TranscriptView {
         h(
           "button",
           {
-            class: "segment__speaker",
+            class: segment.speaker ? "segment__speaker" : "segment__speaker segment__speaker--unknown",
             type: "button",
             tabindex: -1,
             "data-act": "rename",
