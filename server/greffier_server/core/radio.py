@@ -2,33 +2,25 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from greffier_server.core.alerts import Alert, find_alerts
 from greffier_server.core.corrections import edited, shown
+from greffier_server.core.radio_calls import (
+    begins_a_call,
+    known_stations,
+    read_call,
+    receivers,
+)
 from greffier_server.core.state import Segment, SessionState
 
-__all__ = ["Transmission", "call_signs", "defused", "to_csv", "transmissions"]
+__all__ = ["Transmission", "defused", "to_csv", "transmissions"]
 
 _PAUSE_MS = 1_500
 """Within this, the same voice has not let go of the key."""
 _LONGEST_MS = 60_000
-_SIGN = r"[^\W_][^,.;:!?]{0,38}?"
-_ADDRESSED = re.compile(
-    rf"^\W*(?P<to>{_SIGN})[\s,]+(?:ici|this\s+is)[\s,]+"
-    rf"(?P<by>{_SIGN})\s*(?:[,.;:!?]|$|\b(?:over|à\s+vous|parlez|terminé|message)\b)",
-    re.IGNORECASE,
-)
-_ALPHABET = frozenset(
-    """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliett juliet kilo lima mike
-    november oscar papa quebec romeo sierra tango uniform victor whiskey whisky xray yankee
-    zulu""".split()  # noqa: SIM905 - a list in quotes would take five times the room
-)
-_MOST_WORDS = 5
-"""Of a call sign: « Papa Charlie Vert Un Deux »."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +58,15 @@ def transmissions(state: SessionState, words: Sequence[str] = ()) -> list[Transm
     """
     seen = shown(state)
     sums = edited(state)
+    spoken = [segment for segment in seen.in_order() if segment.text]
+    known = known_stations(segment.text for segment in spoken)
+    runs = list(_runs(spoken))
+    messages = [" ".join(segment.text for segment in run) for run in runs]
+    calls = [read_call(message, known) for message in messages]
+    senders = [call.by or run[0].speaker or "" for call, run in zip(calls, runs, strict=True)]
+    named = receivers(list(zip(calls, senders, strict=True)))
     lines: list[Transmission] = []
-    for run in _runs([segment for segment in seen.in_order() if segment.text]):
-        message = " ".join(segment.text for segment in run)
-        to, by = call_signs(message)
+    for run, message, sender, receiver in zip(runs, messages, senders, named, strict=True):
         last = max(run, key=lambda segment: segment.end_ms)
         lines.append(
             Transmission(
@@ -77,8 +74,8 @@ def transmissions(state: SessionState, words: Sequence[str] = ()) -> list[Transm
                 segments=tuple(segment.id for segment in run),
                 start_ms=run[0].start_ms,
                 end_ms=last.end_ms,
-                sent_by=by or run[0].speaker or "",
-                addressed_to=to,
+                sent_by=sender,
+                addressed_to=receiver,
                 message=message,
                 confidence=_confidence(run),
                 alerts=find_alerts(message, words),
@@ -88,20 +85,6 @@ def transmissions(state: SessionState, words: Sequence[str] = ()) -> list[Transm
             )
         )
     return lines
-
-
-def call_signs(message: str) -> tuple[str, str]:
-    """Return who is called and who calls (« Bravo ici Alpha, … »); empty where it is not said."""
-    found = _ADDRESSED.match(message)
-    if found is None:
-        return "", ""
-    to, by = (" ".join(found[name].split()) for name in ("to", "by"))
-    call = find_alerts(to)
-    if call and not "".join(to[alert.end :] for alert in call[-1:]).strip():
-        to = ""  # « Mayday mayday, ici … » calls everybody
-    if len(to.split()) > _MOST_WORDS or len(by.split()) > _MOST_WORDS or not _is_sign(by):
-        return "", ""
-    return to, by
 
 
 def to_csv(nets: Sequence[tuple[str, int, Sequence[Transmission]]]) -> str:
@@ -133,11 +116,6 @@ def defused(cell: str) -> str:
     return f"'{cell}" if cell.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
-def _is_sign(text: str) -> bool:
-    """« Venez ici tout de suite » calls nobody: a sign is a name, a number or is spelt."""
-    return text[0].isupper() or text[0].isdigit() or text.split()[0].casefold() in _ALPHABET
-
-
 def _runs(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
     run: list[Segment] = []
     for segment in segments:
@@ -146,7 +124,7 @@ def _runs(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
             or segment.channel != run[-1].channel
             or segment.start_ms - run[-1].end_ms > _PAUSE_MS
             or segment.end_ms - run[0].start_ms > _LONGEST_MS
-            or call_signs(segment.text)[0]
+            or begins_a_call(segment.text)
         ):
             yield run
             run = []

@@ -4,7 +4,8 @@ import pytest
 
 from greffier_server.alert_settings import AlertSettings
 from greffier_server.core.alerts import find_alerts, own_words
-from greffier_server.core.radio import call_signs, defused, to_csv, transmissions
+from greffier_server.core.radio import defused, to_csv, transmissions
+from greffier_server.core.radio_calls import read_call
 from greffier_server.core.state import fold
 from tests.support.archived import Said, session_events
 from tests.support.sessions import chain
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.unit
         ("papa charlie ici delta deux", ("papa charlie", "delta deux")),
         ("Coast Guard, this is Blue Heron, over.", ("Coast Guard", "Blue Heron")),
         ("Mayday mayday mayday, ici Kermaria, feu à bord.", ("", "Kermaria")),
+        ("Mayday, mayday, ici Goéland, feu à bord.", ("", "Goéland")),
+        ("Pan-pan, CROSS Étel, ici Goéland.", ("CROSS Étel", "Goéland")),
         ("Venez ici tout de suite.", ("", "")),
         ("Nous sommes ici depuis hier.", ("", "")),
         ("Je crois que le préfet et son équipe sont ici Paul.", ("", "")),
@@ -28,7 +31,23 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_who_calls_whom(message: str, signs: tuple[str, str]) -> None:
-    assert call_signs(message) == signs
+    call = read_call(message, {})
+    assert (call.to, call.by) == signs
+
+
+def test_short_calls_and_answers_name_the_stations_of_the_net() -> None:
+    said = [
+        Said(0, "Zulu Control, this is Bravo Two, message, over.", "1"),
+        Said(5_000, "Bravo Two, Zulu Control, send, over.", "2"),
+        Said(10_000, "Mayday, mayday, this is Bravo Two, fire on board.", "1"),
+    ]
+    lines = transmissions(fold(chain(*session_events(said))))
+    assert [(line.sent_by, line.addressed_to) for line in lines] == [
+        ("Bravo Two", "Zulu Control"),
+        ("Zulu Control", "Bravo Two"),
+        ("Bravo Two", ""),  # a distress call is for everybody
+    ]
+    assert lines[2].message.startswith("Mayday")
 
 
 @pytest.mark.parametrize(
