@@ -1,7 +1,7 @@
 """Laws of corrections: the log stays, the fold is one, the original comes back, places hold."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from greffier.patches import Patch, patched, pieces, shown_text
@@ -155,6 +155,7 @@ def test_patches_never_overlap(edits: list[tuple[int, int, str]], count: int) ->
 
 
 @given(st.text(max_size=60))
+@example("𝑨0㊀㏠")  # what they are shows only once they are decomposed
 def test_every_word_of_a_text_finds_it(text: str) -> None:
     folded = fold_text(text)
     assert fold_text(folded) == folded

@@ -55,14 +55,15 @@ def terms(text: str) -> Iterator[Term]:
                 yield from _term(folded, start, at)
                 folded = []
             continue
-        if _alone(char):
-            yield from _term(folded, start, at)
-            folded = []
-            yield Term(plain, at, at + 1)
-            continue
-        if not folded:
-            start = at
-        folded.append(plain)
+        for letter in plain:
+            if _alone(letter):
+                yield from _term(folded, start, max(at, start + 1))  # ㏠ is 1 and 日
+                folded = []
+                yield Term(letter, at, at + 1)
+                continue
+            if not folded:
+                start = at
+            folded.append(letter)
     yield from _term(folded, start, len(text))
 
 
@@ -120,7 +121,9 @@ def _plain(char: str) -> str:
     """Letters and digits of a character, folded; nothing of any other."""
     if char.isascii():
         return char.lower() if char.isalnum() else ""
+    # Twice, for letters that only decomposition shows (Unicode §3.13, D146): 𝑨 is A, which is a.
     marks = unicodedata.normalize("NFKD", char.casefold())
+    marks = unicodedata.normalize("NFKD", marks.casefold())
     kept = "".join(c for c in marks if c.isalnum())
     return "".join(_LETTERS.get(c, c) for c in kept)
 
