@@ -18,7 +18,8 @@ EXTRAS := server,whisper,llm,webrtc,mqtt,postgres,s3,dev
 # The weights that tests and demo use: recognition in many languages, in English, a language model.
 WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m
 
-# Test processes side by side; tests with real models run one by one, for they take every core.
+# Test processes side by side. Of the tests with real models, those with a language model run one by
+# one beside the others one by one: more of them starve each other.
 TEST_WORKERS ?= 2
 
 # Only what is written on make's command line: LANGUAGE and PORT often exist in the environment.
@@ -76,10 +77,12 @@ docs: $(STAMP) ## Build the documentation into docs/_build/html; a warning is an
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 test: packages weights ## Every test: real models, sockets, databases, processes
-	@status=0; \
+	@status=0; others=$$(mktemp); \
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not models and not e2e" || status=$$?; \
-	$(BIN)/python -m pytest -m "models or e2e" || status=$$?; \
-	exit $$status
+	$(BIN)/python -m pytest -m "(models or e2e) and not language_model" > $$others 2>&1 & \
+	$(BIN)/python -m pytest -m "(models or e2e) and language_model" || status=$$?; \
+	wait $$! || status=$$?; \
+	cat $$others; rm $$others; exit $$status
 
 test-fast: $(STAMP) ## Unit tests and laws only: seconds, no weights, no sockets
 	$(BIN)/python -m pytest -m "unit or property"

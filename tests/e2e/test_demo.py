@@ -16,7 +16,7 @@ from tests.support.served_process import ROOT, Clip, clip, environment, error_ra
 from tests.support.subtitles import read_srt, read_vtt
 from tests.support.weights import llm_path, whisper_base_path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.language_model, pytest.mark.slow]
 
 WORST_ERROR_RATE = 0.35
 """Whisper base on two cores, languages detected; the offline figure for the scene is near 0.2."""

@@ -16,7 +16,7 @@ from greffier_server.child import ChildServer, free_port
 from tests.support.served_process import Clip, Conversation, ask, clip, error_rate, run, speak
 from tests.support.weights import whisper_base_path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.language_model, pytest.mark.slow]
 
 WORST_ERROR_RATE = 0.35
 SILENCE_S = 2

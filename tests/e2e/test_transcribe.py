@@ -15,7 +15,7 @@ from tests.support.served_process import Clip, clip, command, environment, error
 from tests.support.subtitles import read_srt, read_vtt
 from tests.support.weights import llm_path, whisper_base_path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.language_model, pytest.mark.slow]
 
 WORST_ERROR_RATE = 0.35
 FORMATS = ("wav", "flac", "mp3", "ogg")

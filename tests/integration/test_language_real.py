@@ -17,7 +17,7 @@ from greffier_server.pipeline.translate import TranslateStage
 from tests.support.meetings import Said, new_log, spoken, started
 from tests.support.weights import llm_path
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [pytest.mark.models, pytest.mark.language_model, pytest.mark.slow]
 
 SPEECH: list[Said] = [
     ("Claire", "fr", "Bonjour et bienvenue."),

@@ -13,7 +13,11 @@ from greffier_models.types import ChatMessage, GenerationOptions, Prompt, TextPi
 from tests.support.llama_http import llama_http_server
 from tests.support.weights import llm_path
 
-pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.language_model,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 TRANSLATION = Prompt(
     (

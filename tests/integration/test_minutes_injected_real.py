@@ -15,7 +15,7 @@ from tests.support.meetings import Said, new_log, spoken, started
 from tests.support.minuted import made
 from tests.support.weights import llm_path
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [pytest.mark.models, pytest.mark.language_model, pytest.mark.slow]
 
 FRENCH: list[Said] = [
     ("Claire", "fr", "Nous décidons de repousser l'ouverture au quinze janvier."),

@@ -15,7 +15,7 @@ from greffier_server.pipeline.shelf import Shelf
 from tests.support.archived import Said, archive_kit, session_events
 from tests.support.weights import llm_path
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [pytest.mark.models, pytest.mark.language_model, pytest.mark.slow]
 
 TALK = [
     Said(0, "Bonjour à tous, nous parlons de la médiathèque.", "Claire"),
