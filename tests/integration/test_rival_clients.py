@@ -76,6 +76,8 @@ async def native(
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = {
         "GREFFIER_RECOGNITION__MODEL": str(whisper_tiny_path()),
+        # Decides at pauses alone, so that equal audio gives equal words however busy the machine.
+        "GREFFIER_RECOGNITION__POLICY": "utterance",
         "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
         "GREFFIER_TOKENS": json.dumps({"ministry": TOKEN}),
         "GREFFIER_LOG__LEVEL": "debug",
