@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,15 +50,17 @@ async def both(server: ChildServer, clips: list[Clip], *harm: Any) -> list[Conve
     """Speak both clips at once; each harm is done to the engine at its share of the way."""
     begun: list[Conversation] = []
     done, next_at = 0, 2
+    one_by_one = threading.Lock()
 
-    def seen(talk: Conversation) -> None:
+    def seen(talk: Conversation) -> None:  # of two conversations, in two threads
         nonlocal done, next_at
-        if talk not in begun:
-            begun.append(talk)
-        committed = sum(len(each.committed) for each in begun)
-        if done < len(harm) and committed >= next_at:
-            harm[done](server)
-            done, next_at = done + 1, committed + 2  # words of the engine started after it
+        with one_by_one:
+            if talk not in begun:
+                begun.append(talk)
+            committed = sum(len(each.committed) for each in begun)
+            if done < len(harm) and committed >= next_at:
+                harm[done](server)
+                done, next_at = done + 1, committed + 2  # words of the engine started after it
 
     talks = await asyncio.gather(
         *(
