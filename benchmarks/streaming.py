@@ -119,7 +119,8 @@ async def _speak(
         if wait_ms > 0:
             await asyncio.sleep(wait_ms / 1000)
         await session.send(chunk)
-        played.playback.sent((offset + len(chunk)) // BYTES_PER_MS, at_ms=_now_ms())
+        end_ms = -(-(offset + len(chunk)) // BYTES_PER_MS)  # the last may hold less than a ms
+        played.playback.sent(end_ms, at_ms=_now_ms())
     played.finish_sent_ms = _now_ms()
     await session.finish()
 
