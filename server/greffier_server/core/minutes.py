@@ -15,8 +15,11 @@ from typing import Any, cast
 from greffier.protocol import Chapter, Minutes, MinutesItem
 from greffier_models.types import ChatMessage, Prompt
 from greffier_server.core.action_status import with_status
+from greffier_server.core.agenda_minutes import agenda_points
+from greffier_server.core.attached import withheld
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.claims import content_stems, evidence_of, judge
+from greffier_server.core.document_events import Paragraph
 from greffier_server.core.figures import holds_figure, in_digits, readable_text
 from greffier_server.core.invariants import facts
 from greffier_server.core.languages import name
@@ -184,6 +187,7 @@ def write_minutes(
         figures=figures,
         annex=_annex(state, notes, [*listed, *figures], unread, french=french),
         chapters=tuple(chapters) if len(chapters) > 1 else (),
+        agenda=agenda_points(state.documents, spoken_segments(state), language),
     )
     return verified_minutes(written, state)
 
@@ -298,6 +302,13 @@ def _annex(
             f"Paroles qui donnent des consignes à la rédaction, laissées de côté : {places}.",
             f"Speech that gives orders to the writer of the minutes, left aside: {places}.",
         )
+    for document in state.documents:
+        if told := withheld(document.paragraphs):
+            where = ", ".join(_place(one) for one in told[:_ORDERS])
+            state_fact(
+                f"Consignes à la rédaction dans « {document.name} », laissées de côté : {where}.",
+                f"Orders to the writer of the minutes in “{document.name}”, left aside: {where}.",
+            )
     if unread:
         span = f"{_clock(unread[0].start_ms)}–{_clock(unread[-1].end_ms)}"
         state_fact(
@@ -315,6 +326,11 @@ def _annex(
             f"Share of the speech cited in these minutes: {share}%.",
         )
     return tuple(lines)
+
+
+def _place(paragraph: Paragraph) -> str:
+    page = f"p. {paragraph.page}, " if paragraph.page else ""
+    return f"{page}§ {paragraph.number}"
 
 
 def _clock(ms: int) -> str:

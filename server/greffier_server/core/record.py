@@ -80,6 +80,7 @@ def plain_minutes(
         "title": minutes.title,
         "language": minutes.language,
         "version": version,
+        "agenda": to_plain(minutes.agenda),
         "sections": sections,
     }
 
@@ -154,7 +155,8 @@ def _speakers(segments: Mapping[int, Segment], sums: Edited) -> list[dict[str, A
 def _minutes(state: SessionState, sums: Edited) -> dict[str, Any] | None:
     if state.minutes is None:
         return None
-    return plain_minutes(state.minutes, state.minutes_count, sums.sentences, sums.verdicts)
+    told = plain_minutes(state.minutes, state.minutes_count, sums.sentences, sums.verdicts)
+    return {**told, "dated": state.minutes_dated}
 
 
 def _duration_ms(state: SessionState) -> int:

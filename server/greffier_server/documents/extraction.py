@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
-from greffier_server.core.attached import Paragraph
+from greffier_server.core.document_events import Paragraph
 from greffier_server.documents import text_extractor
 from greffier_server.errors import BadRequest
 
@@ -53,8 +53,8 @@ async def extract(content: bytes) -> tuple[Paragraph, ...]:
         told = cast("dict[str, Any]", json.loads(answer))
         refused = str(told["refused"])
         found = tuple(
-            Paragraph(number, int(page), str(text))
-            for number, (page, text) in enumerate(told["paragraphs"], start=1)
+            Paragraph(number, int(page), str(text), str(role))
+            for number, (page, text, role) in enumerate(told["paragraphs"], start=1)
         )
     except (ValueError, KeyError, TypeError):  # the process fell
         refused, found = "unreadable", ()
