@@ -1,4 +1,4 @@
-"""Documents of sessions, reports of several, minutes in other languages, over HTTP and in the CLI."""
+"""Documents of sessions, reports of several, minutes in other languages: HTTP and command line."""
 
 import asyncio
 import io
@@ -17,14 +17,14 @@ from pypdf import PdfReader
 
 from greffier.cli import build
 from greffier.protocol import CorrectionTarget, Minutes, MinutesItem
-from greffier_models.errors import EngineUnavailable
+from greffier_models.errors import EngineError
 from greffier_models.types import Prompt
 from greffier_server.core.events import Corrected, DocumentAttached, MinutesTranslated
 from greffier_server.core.records import GENESIS, record_hash
 from greffier_server.core.state import fold
 from greffier_server.pipeline.attaching import MAX_ATTACHED
-from greffier_server.pipeline.minutes_redo import MinutesRedo
 from greffier_server.pipeline.clock import SystemClock
+from greffier_server.pipeline.minutes_redo import MinutesRedo
 from greffier_server.settings import Settings, TenantToken, hash_token
 from greffier_server.storage.store import Job
 from tests.support.archived import ArchiveKit, Said, archive_kit, session_events
@@ -66,7 +66,7 @@ def _minutes(title: str, day: str, *, action: bool = True) -> Minutes:
 
 
 class _Model(ScriptedGenerator):
-    """Translates word for word out of a table, gets one date wrong, sums up in what it was given."""
+    """Translates out of a table, gets one date wrong, sums up in what it was given."""
 
     def __init__(self) -> None:
         self.down = False
@@ -74,7 +74,7 @@ class _Model(ScriptedGenerator):
 
     def _say(self, prompt: Prompt) -> str | Exception:
         if self.down:
-            return EngineUnavailable("nothing answers")
+            return EngineError("nothing answers")
         system, shown = prompt.messages[0].content, prompt.messages[-1].content
         if "interpreter" in system:
             table = {
@@ -172,7 +172,11 @@ async def test_a_document_is_attached_listed_read_and_taken_back(tmp_path: Path)
         assert (gone.status_code, gone.json()["code"]) == (404, "document_not_found")
         assert (await client.delete(f"{url}/1")).status_code == 404
         back = await _attach(client, _AGENDA.encode(), "../x/odj.md", purpose="briefing")
-        assert (back.json()["number"], back.json()["name"], back.json()["agenda"]) == (4, "odj.md", [])
+        assert (back.json()["number"], back.json()["name"], back.json()["agenda"]) == (
+            4,
+            "odj.md",
+            [],
+        )
         # All of it is in the chain of the session, with who and when.
         previous = GENESIS
         for record in await kit.events("s1"):
@@ -286,7 +290,7 @@ async def test_minutes_in_another_language_are_made_once_and_doubts_show_the_sou
         assert "postponed to 22 March" in " ".join(text.split())
         model.down = True
         dead = await client.get(f"{url}?format=pdf&language=de")
-        assert (dead.status_code, dead.json()["code"]) == (503, "engine_unavailable")
+        assert (dead.status_code, dead.json()["code"]) == (503, "engine_error")
         bad = await client.get(f"{url}?format=pdf&language=qq")
         assert bad.json()["code"] == "unknown_language"
 
@@ -339,7 +343,7 @@ async def test_a_dead_model_costs_the_summary_alone(tmp_path: Path) -> None:
         for name, day in (("s1", "15 janvier"), ("s2", "15 janvier")):
             await kit.keep(name, session_events(_TALK, minutes=_minutes("M", day)))
         made = (await client.post("/v1/synthesis", json={"sessions": ["s1", "s2"]})).json()
-        assert made["failures"] == ["engine_unavailable"]
+        assert made["failures"] == ["engine_error"]
         assert len(made["decisions"]) == 1
         assert made["summary"][0]["text"] == made["decisions"][0]["text"]
 
@@ -348,7 +352,7 @@ async def test_tenants_do_not_reach_each_others_documents(tmp_path: Path) -> Non
     tokens = {"mairie": "m" * 20, "marine": "n" * 20}
     settings = Settings(
         tokens=tuple(
-            TenantToken(tenant=tenant, sha256=hash_token(token)) for tenant, token in tokens.items()
+            TenantToken(tenant=tenant, digest=hash_token(token)) for tenant, token in tokens.items()
         )
     )
     async with archive_kit(tmp_path, settings=settings, generator=_Model()) as kit:
@@ -389,7 +393,9 @@ async def test_training_pairs_of_every_kind(tmp_path: Path) -> None:
         )
         url = "/v1/sessions/s1/training"
         assert (await client.get(url)).text == ""
-        (row,) = [json.loads(line) for line in (await client.get(f"{url}?kind=all")).text.splitlines()]
+        (row,) = [
+            json.loads(line) for line in (await client.get(f"{url}?kind=all")).text.splitlines()
+        ]
         assert (row["kind"], row["source"]) == ("translation", "Madame Dupond demande un devis.")
         assert row["audio"].startswith("/v1/sessions/s1/audio?from_ms=0")
         found: list[dict[str, Any]] = (await client.get("/v1/corrections/proposals")).json()[

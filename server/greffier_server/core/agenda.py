@@ -30,9 +30,7 @@ def says_agenda(name: str, paragraphs: Sequence[Paragraph]) -> bool:
     return any(_HEADING.match(fold(one.text)) for one in paragraphs)
 
 
-def agenda_of(
-    paragraphs: Sequence[Paragraph], *, certain: bool = False
-) -> tuple[AgendaItem, ...]:
+def agenda_of(paragraphs: Sequence[Paragraph], *, certain: bool = False) -> tuple[AgendaItem, ...]:
     """Return the points of an agenda, in order.
 
     Args:

@@ -109,9 +109,9 @@ def _talked(
         scores = [_around(own, at, place) for place in range(len(points))]
         best = max(range(len(points)), key=lambda place: (scores[place], -place))
         # The segment itself must speak of what is taken up, not only what is around it.
-        if scores[best] >= _TAKEN_UP and own[at][best] > 0 and best != now:
-            if now is None or scores[best] >= _PLAINLY * scores[now]:
-                now = best
+        taken_up = scores[best] >= _TAKEN_UP and own[at][best] > 0
+        if taken_up and (now is None or scores[best] >= _PLAINLY * scores[now]):
+            now = best
         if now is not None:
             found.setdefault(now, []).append(segment.id)
     return found
@@ -157,7 +157,9 @@ def _named(text: str, language: str) -> frozenset[int]:
         if numeral.ordinal:
             near = re.match(r"\s*(?:point|item|sujet|dossier)\b", after)
         else:
-            near = re.search(r"\b(?:point|item|sujet|dossier)(?: numero| number| n[o°])?\s*$", before)
+            near = re.search(
+                r"\b(?:point|item|sujet|dossier)(?: numero| number| n[o°])?\s*$", before
+            )
         if near:
             found.add(int(numeral.value))
     return frozenset(found)
@@ -169,12 +171,8 @@ def _ordinal(number: str) -> int | None:
     return _ROMAN.get(number)
 
 
-_ROMAN = {
-    roman: value
-    for value, roman in enumerate(
-        "I II III IV V VI VII VIII IX X XI XII XIII XIV XV".split(), start=1
-    )
-}
+_NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
+_ROMAN = {roman: value for value, roman in enumerate(_NUMERALS, start=1)}
 _PAPER = content_stems(
     "point points item items sujet question questions divers presentation examen approbation "
     "bilan avis discussion debat information informations situation update review report rapport "

@@ -89,7 +89,9 @@ class _Line:
             end = match.end()
         long = [word for word in words if len(word.text) > 3]
         capitals = sum(word.capital for word in long)
-        return cls(tuple(words), titled=len(long) > 1 and capitals > 0.6 * len(long))
+        sentence = text.rstrip()[-1:] in ".!?;:"
+        titled = not sentence and len(long) > 1 and capitals > 0.6 * len(long)
+        return cls(tuple(words), titled)
 
     def sure_words(self) -> list[str]:
         """Words that are names by themselves, wherever they stand."""
@@ -105,13 +107,12 @@ class _Line:
         run: list[_Word] = []
         for word in self.words:
             joins = bool(run) and word.gap in (" ", "\u00a0", "-", "’", "'")
-            if joins and fold(word.text) in _PARTICLES and not word.capital:
+            name = self._name(word, sure)
+            if joins and (_links(run[-1], word) or (name and _belongs(run, word))):
                 run.append(word)
-            elif self._name(word, sure) and (joins or not run):
-                run.append(word)
-            else:
-                found += _joined(run)
-                run = [word] if self._name(word, sure) else []
+                continue
+            found += _joined(run)
+            run = [word] if name else []
         return [*found, *_joined(run)]
 
     def _sure(self, word: _Word) -> bool:
@@ -132,13 +133,34 @@ def _is_abbreviation(word: str) -> bool:
     return capitals >= 2 and letters <= 10 and capitals * 2 > letters and "-" not in word
 
 
+def _links(last: _Word, word: _Word) -> bool:
+    """Whether `word` may stand inside a name, behind `last`: *Port of Larne*."""
+    folded = fold(word.text)
+    if word.capital or _is_abbreviation(last.text):
+        return False
+    return folded in _PARTICLES or (folded in _ARTICLES and fold(last.text) in _PARTICLES)
+
+
+def _belongs(run: Sequence[_Word], word: _Word) -> bool:
+    """Whether a name goes on with `word`; an abbreviation is a name by itself."""
+    return not (_is_abbreviation(word.text) or _is_abbreviation(run[-1].text))
+
+
 def _joined(run: Sequence[_Word]) -> list[str]:
-    while run and fold(run[-1].text) in _PARTICLES and not run[-1].capital:
+    """Return a name, and those of its words that may be said alone."""
+    while run and not run[-1].capital:
         run = run[:-1]
-    if not run or len(run) > _MOST_WORDS + sum(not word.capital for word in run):
+    names = [word for word in run if word.capital]
+    if not run or len(names) > _MOST_WORDS:
         return []
     text = run[0].text + "".join(word.gap + word.text for word in run[1:])
-    return [" ".join(text.split())]
+    alone = [word.text for word in names if len(names) > 1 and _is_said_alone(word.text)]
+    return [" ".join(text.split()), *alone]
+
+
+def _is_said_alone(word: str) -> bool:
+    folded = fold(word)
+    return len(word) > _LEAST_CHARS and folded not in FIRST_NAMES and folded not in NO_NAMES
 
 
 def _spellings(counts: Counter[str]) -> list[str]:
@@ -165,8 +187,9 @@ def _term(name: str) -> GlossaryTerm:
     return GlossaryTerm(name, do_not_translate=not translated)
 
 
-_WORD = re.compile(r"(?<!\w)[^\W\d_][^\W_]*(?:-[^\W_]+)*")
-_PARTICLES = word_set("de du des d la le les von van der den of the bin ben al el da di dos y et")
+_WORD = re.compile(r"(?<!\w)(?:O['’](?=[A-Z]))?[^\W\d_][^\W_]*(?:-[^\W_]+)*")
+_PARTICLES = word_set("de du des d von van der den of da di del dos")
+_ARTICLES = word_set("la le les l the")
 _COMMON = word_set(
     "le la les un une des ce cette il elle ils elles on nous vous je tu et ou mais donc or ni car "
     "pour par avec sans dans sur sous en au aux du de si que qui quand comme the a an this that "

@@ -16,7 +16,7 @@ from greffier.protocol import Chapter, Minutes, MinutesItem
 from greffier_models.types import ChatMessage, Prompt
 from greffier_server.core.action_status import with_status
 from greffier_server.core.agenda_minutes import agenda_points
-from greffier_server.core.attached import withheld
+from greffier_server.core.attached import withheld as given_orders
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.claims import content_stems, evidence_of, judge
 from greffier_server.core.document_events import Paragraph
@@ -303,7 +303,7 @@ def _annex(
             f"Speech that gives orders to the writer of the minutes, left aside: {places}.",
         )
     for document in state.documents:
-        if told := withheld(document.paragraphs):
+        if told := given_orders(document.paragraphs):
             where = ", ".join(_place(one) for one in told[:_ORDERS])
             state_fact(
                 f"Consignes à la rédaction dans « {document.name} », laissées de côté : {where}.",

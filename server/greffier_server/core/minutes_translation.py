@@ -1,4 +1,4 @@
-"""Minutes in another language than theirs: each sentence translated, checked and known by its source.
+"""Minutes in another language than theirs: sentence by sentence, checked, known by its source.
 
 A sentence keeps its citations. It keeps its tick where the translation agrees with it in numbers,
 dates, units, names and negation, and both languages are ones in which all of these can be told;
@@ -34,9 +34,7 @@ class MinutesTranslation:
 
     source: str
     target: str
-    known: Mapping[str, TranslatedSentence] = field(
-        default_factory=dict[str, TranslatedSentence]
-    )
+    known: Mapping[str, TranslatedSentence] = field(default_factory=dict[str, TranslatedSentence])
 
     @property
     def checked(self) -> bool:

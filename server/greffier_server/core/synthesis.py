@@ -121,9 +121,7 @@ def chapters_of(parts: Sequence[Part]) -> list[Chapter]:
             if all(item.text != known.text for known in distinct):
                 distinct.append(item)
         ends = [segment.end_ms for segment in part.state.segments.values()]
-        chapters.append(
-            Chapter(part.title, 0, max(ends, default=0), _told(distinct, place))
-        )
+        chapters.append(Chapter(part.title, 0, max(ends, default=0), _told(distinct, place)))
     return chapters
 
 
@@ -197,9 +195,7 @@ def _earlier(
     return best
 
 
-def _actions(
-    parts: Sequence[Part], state: SessionState, language: str
-) -> list[MinutesItem]:
+def _actions(parts: Sequence[Part], state: SessionState, language: str) -> list[MinutesItem]:
     actions: list[MinutesItem] = []
     for place, part in enumerate(parts):
         for item in _told(part.minutes.actions, place):
@@ -217,9 +213,7 @@ def _actions(
             actions.append(item)
     spoken = sorted(state.segments.values(), key=lambda s: (place_of(s.id)[0], s.start_ms, s.id))
     later = with_status(actions, spoken, language)
-    return [
-        new if new.status == "done" else item for item, new in zip(actions, later, strict=True)
-    ]
+    return [new if new.status == "done" else item for item, new in zip(actions, later, strict=True)]
 
 
 def _one_person(one: MinutesItem, other: MinutesItem) -> bool:
@@ -279,8 +273,6 @@ def _says_the_same(one: MinutesItem, other: MinutesItem, language: str) -> bool:
 
 
 _DATES = content_stems(
-    " ".join(
-        word for table in (*MONTHS.values(), *WEEKDAYS.values()) for word in table
-    ),
+    " ".join(word for table in (*MONTHS.values(), *WEEKDAYS.values()) for word in table),
     "",
 )

@@ -181,9 +181,10 @@ def minutes_pairs(state: SessionState) -> list[MinutesPair]:
 def proposals(sessions: Iterable[tuple[str, SessionState]]) -> list[Proposal]:
     """Return the terms that corrections put in, the most frequent first.
 
-    Of words, those that were put in; of a translation, of a sentence of minutes, what is other in
-    it; of a speaker, the name. Names and terms: at most five words, with a capital, a digit, or put in more than once. What was
-    mended in case, accents or full stops alone is no term that was misheard.
+    Of words, those that were put in; of a translation and a sentence of minutes, what is other in
+    it; of a speaker, the name. Names and terms: at most five words, with a capital, a digit, or put
+    in more than once. What was mended in case, accents or full stops alone is no term that was
+    misheard.
     """
     seen: dict[tuple[str, str, str, ProposalKind], list[str]] = defaultdict(list)
     for session, state in sessions:

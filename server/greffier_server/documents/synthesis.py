@@ -32,9 +32,7 @@ def draw_synthesis(
     words = press.words(tenant, synthesis.language)
     values = _values(synthesis, words, press.zone)
     title = clean_line(synthesis.title) or words.synthesis
-    document = press.lay_out(
-        _TEMPLATE, values, words, tenant=tenant, title=title, marking=marking
-    )
+    document = press.lay_out(_TEMPLATE, values, words, tenant=tenant, title=title, marking=marking)
     return press.draw(document, form)
 
 

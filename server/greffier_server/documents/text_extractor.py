@@ -121,7 +121,7 @@ def _role(paragraph: Any) -> str:
     style = str(getattr(paragraph.style, "style_id", "") or "")
     if re.match(r"(?:Heading|Titre|Title)", style):
         return "heading"
-    properties = paragraph._p.pPr  # noqa: SLF001 - python-docx does not give numbering otherwise
+    properties = paragraph._p.pPr
     listed = properties is not None and properties.numPr is not None
     return "item" if listed or re.match(r"List", style) else ""
 

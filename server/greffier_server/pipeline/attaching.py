@@ -141,4 +141,3 @@ def _read(offered: Offered, paragraphs: tuple[Paragraph, ...]) -> DocumentAttach
         terms=document_terms(paragraphs),
         agenda=agenda_of(paragraphs, certain=True) if certain else (),
     )
-

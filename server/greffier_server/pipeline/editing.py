@@ -143,9 +143,7 @@ class Editor:
         )
         return await self._record(tenant, session, lambda _now: noted)
 
-    async def add(
-        self, tenant: str, session: str, made: Callable[[Shelved], Event]
-    ) -> Recorded:
+    async def add(self, tenant: str, session: str, made: Callable[[Shelved], Event]) -> Recorded:
         """Record what `made` (called in a thread) makes of the session as it stands.
 
         Raises:

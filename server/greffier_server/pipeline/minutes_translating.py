@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import Sequence
 
 from greffier.protocol import GlossaryTerm
-from greffier_models.errors import EngineError, EngineTimeout
+from greffier_models.errors import EngineTimeout
 from greffier_models.protocols import TextGenerator
+from greffier_server.core.document_events import TranslatedSentence
 from greffier_server.core.document_terms import session_glossary
 from greffier_server.core.events import MinutesTranslated
 from greffier_server.core.minutes_translation import MinutesTranslation
-from greffier_server.core.document_events import TranslatedSentence
 from greffier_server.core.state import SessionState
 from greffier_server.core.translation import TranslationTask, needs_translation
 from greffier_server.pipeline.answering import LanguageModelOff, OneAtATime
 from greffier_server.pipeline.background import InBackground
 from greffier_server.pipeline.editing import Editor
 from greffier_server.pipeline.generation import Sleep
+from greffier_server.pipeline.shelf import Shelved
 from greffier_server.pipeline.translator import Resting, Translator
 
 __all__ = ["MinutesTranslating"]
@@ -98,12 +99,27 @@ class MinutesTranslating:
                             await _translated(translator, text, source, target, glossary)
                             for text in part
                         ]
-                        event = MinutesTranslated(source, target, tuple(made))
-                        await self._editor.add(tenant, session, lambda _now, event=event: event)
+                        await self._keep(tenant, session, source, target, made)
                         known.update((one.source, one) for one in made)
             except TimeoutError:
                 raise EngineTimeout("the language model took too long; ask again later") from None
         return MinutesTranslation(source, target, known)
+
+    async def _keep(
+        self,
+        tenant: str,
+        session: str,
+        source: str,
+        target: str,
+        made: Sequence[TranslatedSentence],
+    ) -> None:
+        event = MinutesTranslated(source, target, tuple(made))
+
+        def told(now: Shelved) -> MinutesTranslated:
+            del now
+            return event
+
+        await self._editor.add(tenant, session, told)
 
 
 async def _translated(

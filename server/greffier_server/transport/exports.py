@@ -157,9 +157,7 @@ async def minutes_translation(
         source, texts = await asyncio.to_thread(notes_texts, state)
     elif kind is Kind.MAIN_COURANTE:
         source = state.minutes.language
-        texts = item_texts(
-            [*state.minutes.actions, *state.minutes.decisions, *state.minutes.annex]
-        )
+        texts = item_texts([*state.minutes.actions, *state.minutes.decisions, *state.minutes.annex])
     else:
         source, texts = state.minutes.language, minutes_texts(state.minutes)
     services = cast("Services", request.app.state.services)
@@ -168,9 +166,7 @@ async def minutes_translation(
     translating = MinutesTranslating(
         services.generator, services.archive.editor, places=places_of(request)
     )
-    work = translating.complete(
-        row.tenant, row.session, state, texts, source=source, target=target
-    )
+    work = translating.complete(row.tenant, row.session, state, texts, source=source, target=target)
     return await while_there(request, work)
 
 

@@ -89,9 +89,12 @@ def test_headings_are_points_where_nothing_is_numbered() -> None:
 
 
 def test_a_list_inside_a_point_is_none_of_its_own() -> None:
-    assert [number for number, _, _ in told(
-        "Ordre du jour", "1. Budget", "1. recettes", "2. dépenses", "2. Travaux", "3. Divers"
-    )] == ["1", "2", "3"]
+    assert [
+        number
+        for number, _, _ in told(
+            "Ordre du jour", "1. Budget", "1. recettes", "2. dépenses", "2. Travaux", "3. Divers"
+        )
+    ] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from greffier_server.core.document_events import TranslatedSentence
 from greffier_server.core.events import MinutesTranslated
 from greffier_server.core.minutes_translation import MinutesTranslation, minutes_texts
 from greffier_server.core.state import SessionState, apply
-from greffier_server.documents.kinds import DocumentFormat
+from greffier_server.documents.kinds import DocumentFormat, Kind
 from greffier_server.documents.press import Order, Press
-from greffier_server.documents.kinds import Kind
 from greffier_server.documents.settings import DocumentSettings
 from tests.support.meetings import Said
 from tests.support.minuted import BEGAN_MS, minuted
@@ -51,7 +50,11 @@ def test_only_what_is_not_known_is_asked_for() -> None:
     assert {"Comité", "Salle", SOUND.text, LOST.text, "demain"} == {*texts}
     assert MinutesTranslation("fr", "en", KNOWN).missing([*texts, "Salle", " "]) == ["Salle"]
     told = MinutesTranslation("fr", "en", KNOWN).minutes(minutes)
-    assert (told.language, told.title, told.chapters[0].summary[0].cites) == ("en", "Committee", (1,))
+    assert (told.language, told.title, told.chapters[0].summary[0].cites) == (
+        "en",
+        "Committee",
+        (1,),
+    )
 
 
 def test_sentences_are_kept_by_language_and_source() -> None:

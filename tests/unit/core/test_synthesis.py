@@ -1,5 +1,7 @@
 """Several sessions in one: decisions that change, actions that get done, questions that settle."""
 
+from dataclasses import replace
+
 import pytest
 
 from greffier.protocol import Minutes, MinutesItem
@@ -33,7 +35,7 @@ SECOND: list[Said] = [
 
 
 def part(name: str, talk: list[Said], at_ms: int, **sections: tuple[MinutesItem, ...]) -> Part:
-    minutes = Minutes(0, "fr", name, **sections)
+    minutes = replace(Minutes(0, "fr", name), **sections)
     state = state_of(started(title=name), *spoken(talk), MinutesWritten(minutes))
     return Part(name, name, at_ms, state, own_minutes(state))
 

@@ -21,7 +21,9 @@ TALK: list[Said] = [
     ("Ana", "fr", "Nous décidons de fermer la salle Dekarte."),
     ("1", "fr", "J'envoie le devis à Ana avant vendredi."),
 ]
-WORDS = Corrected("Eva", CorrectionTarget("words", segment=2, first=6, end=7), "Dekarte.", "Descartes.")
+WORDS = Corrected(
+    "Eva", CorrectionTarget("words", segment=2, first=6, end=7), "Dekarte.", "Descartes."
+)
 NAME = Corrected("Eva", CorrectionTarget("speaker", speaker="1"), "1", "Bob")
 AGENDA = DocumentAttached(
     1,
@@ -44,7 +46,9 @@ def answer(prompt: Prompt) -> str:
     return json.dumps({"items": []})
 
 
-async def written(*before: Event, after: tuple[Event, ...] = ()) -> tuple[EventLog, ScriptedGenerator]:
+async def written(
+    *before: Event, after: tuple[Event, ...] = ()
+) -> tuple[EventLog, ScriptedGenerator]:
     log = new_log()
     generator = ScriptedGenerator(answer)
     *recognised, ended, finished = spoken(TALK)
@@ -58,7 +62,9 @@ async def test_minutes_are_written_from_the_corrected_text() -> None:
     log, generator = await written(after=(WORDS, NAME))
     minutes = fold(log.records).minutes
     assert minutes is not None
-    assert [item.text for item in minutes.decisions] == ["Nous décidons de fermer la salle Descartes."]
+    assert [item.text for item in minutes.decisions] == [
+        "Nous décidons de fermer la salle Descartes."
+    ]
     assert [item.who for item in minutes.actions] == ["Bob"]
     shown = " ".join(message.content for p in generator.prompts for message in p.messages)
     assert "Dekarte" not in shown
