@@ -398,9 +398,9 @@ async def test_training_pairs_of_every_kind(tmp_path: Path) -> None:
         ]
         assert (row["kind"], row["source"]) == ("translation", "Madame Dupond demande un devis.")
         assert row["audio"].startswith("/v1/sessions/s1/audio?from_ms=0")
-        found: list[dict[str, Any]] = (await client.get("/v1/corrections/proposals")).json()[
-            "proposals"
-        ]
+        found: list[dict[str, Any]] = (
+            await client.get("/v1/corrections/proposals?kind=all")
+        ).json()["proposals"]
         assert [(one["term"], one["heard"], one["kind"]) for one in found] == [
             ("Dupond", "Dupon", "translation")
         ]

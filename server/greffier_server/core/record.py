@@ -45,6 +45,7 @@ def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
         "withheld": [to_plain(doubt) for doubt in base.withheld],
         "failures": [to_plain(failure) for failure in state.failures],
         "minutes": _minutes(state, sums),
+        "minutes_dated": state.minutes_dated,
     }
 
 
@@ -155,8 +156,7 @@ def _speakers(segments: Mapping[int, Segment], sums: Edited) -> list[dict[str, A
 def _minutes(state: SessionState, sums: Edited) -> dict[str, Any] | None:
     if state.minutes is None:
         return None
-    told = plain_minutes(state.minutes, state.minutes_count, sums.sentences, sums.verdicts)
-    return {**told, "dated": state.minutes_dated}
+    return plain_minutes(state.minutes, state.minutes_count, sums.sentences, sums.verdicts)
 
 
 def _duration_ms(state: SessionState) -> int:

@@ -235,8 +235,11 @@ async def get_proposals(
         str | None,
         Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Of this session alone."),
     ] = None,
+    kind: Annotated[
+        TrainingKind, Query(description="From which corrections; ``words``: what was misheard.")
+    ] = TrainingKind.WORDS,
 ) -> ProposalList:
-    """What editors put where something else was heard, in one session or in the newest ones."""
+    """What editors put in the place of something else, in one session or in the newest ones."""
     names = [session] if session is not None else []
     if session is None:
         rows = await parts.store.list(tenant, limit=_PROPOSAL_SESSIONS)
@@ -255,6 +258,7 @@ async def get_proposals(
                 kind=one.kind,
             )
             for one in listed
+            if kind is TrainingKind.ALL or kind.value == one.kind
         )
     )
 

@@ -1,6 +1,7 @@
 """HTTP: documents of a session: an agenda, a briefing; attached, listed, read, taken back."""
 
-from typing import Annotated, Any, Final
+import asyncio
+from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,8 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     413: {"model": ErrorBody, "description": "The document is too long."},
     422: {"model": ErrorBody, "description": "No text can be taken out of the document."},
 }
+_READERS: Final = 2
+"""Documents read at once, each by a process of its own; others wait."""
 _routes = APIRouter(
     prefix="/v1/sessions/{session}/attachments", tags=["documents"], responses=_REFUSALS
 )
@@ -117,6 +120,7 @@ class AttachmentList(_Body):
 
 def add_attachment_routes(app: FastAPI) -> None:
     """Add the routes; they find `Services` and `Gate` in ``app.state``."""
+    app.state.readers_of_documents = asyncio.Semaphore(_READERS)
     app.include_router(_routes)
 
 
@@ -143,8 +147,9 @@ async def post_attachment(
     Its text is on record with the session and goes with it; the file itself is not kept.
     """
     await kept.shelf.state(tenant, session)  # before the work, and before the body is read
-    offered = Offered(await read_document(request), name, who, purpose)
-    record = await attach(kept.editor, tenant, session, offered)
+    async with cast("asyncio.Semaphore", request.app.state.readers_of_documents):
+        offered = Offered(await read_document(request), name, who, purpose)
+        record = await attach(kept.editor, tenant, session, offered)
     assert isinstance(record.event, DocumentAttached)  # noqa: S101 - what `attach` records
     return AttachmentBody.of(record.event)
 
