@@ -290,7 +290,7 @@ async def test_minutes_in_another_language_are_made_once_and_doubts_show_the_sou
         assert "postponed to 22 March" in " ".join(text.split())
         model.down = True
         dead = await client.get(f"{url}?format=pdf&language=de")
-        assert (dead.status_code, dead.json()["code"]) == (503, "engine_error")
+        assert (dead.status_code, dead.json()["code"]) == (503, "engine_failed")
         bad = await client.get(f"{url}?format=pdf&language=qq")
         assert bad.json()["code"] == "unknown_language"
 
@@ -343,7 +343,7 @@ async def test_a_dead_model_costs_the_summary_alone(tmp_path: Path) -> None:
         for name, day in (("s1", "15 janvier"), ("s2", "15 janvier")):
             await kit.keep(name, session_events(_TALK, minutes=_minutes("M", day)))
         made = (await client.post("/v1/synthesis", json={"sessions": ["s1", "s2"]})).json()
-        assert made["failures"] == ["engine_error"]
+        assert made["failures"] == ["engine_failed"]
         assert len(made["decisions"]) == 1
         assert made["summary"][0]["text"] == made["decisions"][0]["text"]
 

@@ -82,21 +82,26 @@ async def _child(content: bytes) -> bytes:
         assert child.stdout is not None  # noqa: S101 - asked for above
         try:
             async with asyncio.timeout(_ANSWER_S):
-                return await _read(child.stdout)
+                answer = await _read(child.stdout)
+                if answer is not None:
+                    await child.wait()
+                return answer or b""
         except TimeoutError:
             raise DocumentUnreadable("the document could not be read in time") from None
         finally:
-            with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
-                child.kill()
-            await child.wait()
+            if child.returncode is None:
+                with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
+                    child.kill()
+                await child.wait()
 
 
-async def _read(out: asyncio.StreamReader) -> bytes:
+async def _read(out: asyncio.StreamReader) -> bytes | None:
+    """Return all of the answer; None = it is too long, and was not read to its end."""
     answer = bytearray()
     while piece := await out.read(1 << 16):
         answer += piece
         if len(answer) > _ANSWER_BYTES:
-            return b""
+            return None
     return bytes(answer)
 
 
