@@ -27,15 +27,15 @@ _MOST_CHARS = 60
 
 
 def document_terms(
-    paragraphs: Sequence[Paragraph], *, most: int = MAX_DOCUMENT_TERMS
+    paragraphs: Sequence[Paragraph], language: str = "", *, most: int = MAX_DOCUMENT_TERMS
 ) -> tuple[GlossaryTerm, ...]:
-    """Return the terms of a document, the most frequent first.
+    """Return the terms of a document in `language`, the most frequent first.
 
     Names that French and English write differently (*Londres*, *ONU*) are listened for, and not
     kept in translations.
     """
     lines = [
-        _Line.of(one.text)
+        _Line.of(one.text, titles=language != "fr")
         for one in paragraphs
         if not orders_the_clerk(one.text) and not one.text.isupper()
     ]
@@ -79,7 +79,7 @@ class _Line:
     """Written with capitals throughout, as English headings are: they tell nothing there."""
 
     @classmethod
-    def of(cls, text: str) -> "_Line":
+    def of(cls, text: str, *, titles: bool) -> "_Line":
         words: list[_Word] = []
         end = 0
         for match in _WORD.finditer(text):
@@ -90,7 +90,7 @@ class _Line:
         long = [word for word in words if len(word.text) > 3]
         capitals = sum(word.capital for word in long)
         sentence = text.rstrip()[-1:] in ".!?;:"
-        titled = not sentence and len(long) > 1 and capitals > 0.6 * len(long)
+        titled = titles and not sentence and len(long) > 1 and capitals > 0.6 * len(long)
         return cls(tuple(words), titled)
 
     def sure_words(self) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Chapter, Minutes, MinutesItem
+from greffier_server.core.annex_facts import fact_in
 from greffier_server.core.corrections import SECTIONS
 from greffier_server.core.document_events import TranslatedSentence
 from greffier_server.core.note_checks import Notes
@@ -50,14 +51,22 @@ class MinutesTranslation:
         sentence = self.known.get(source)
         return sentence.text if sentence is not None and sentence.text else source
 
-    def doubted(self, source: str) -> bool:
-        """Whether the translation of `source` is missing, or does not agree with it."""
-        sentence = self.known.get(source)
+    def doubted(self, item: MinutesItem) -> bool:
+        """Whether the translation of a sentence is missing, or does not agree with it."""
+        if self._stated(item) is not None:
+            return False
+        sentence = self.known.get(item.text)
         return sentence is None or not sentence.text or bool(sentence.doubts)
 
     def item(self, item: MinutesItem) -> MinutesItem:
-        """Return a sentence in the other language, with its tick where that is due."""
-        sound = self.checked and not self.doubted(item.text)
+        """Return a sentence in the other language, with its tick where that is due.
+
+        What is stated of the record itself is said by its form.
+        """
+        told = self._stated(item)
+        if told is not None:
+            return replace(item, text=told)
+        sound = self.checked and not self.doubted(item)
         return replace(
             item,
             text=self.text(item.text),
@@ -83,6 +92,10 @@ class MinutesTranslation:
                 for one in minutes.chapters
             ),
         )
+
+    def _stated(self, item: MinutesItem) -> str | None:
+        """What is stated of the record cites nothing; a speaker may use the same words."""
+        return fact_in(item.text, self.target) if item.verified and not item.cites else None
 
     def _items(self, items: Sequence[MinutesItem]) -> tuple[MinutesItem, ...]:
         return tuple(map(self.item, items))
@@ -111,5 +124,6 @@ def notes_texts(state: SessionState) -> tuple[str, list[str]]:
 
 
 def item_texts(items: Sequence[MinutesItem]) -> list[str]:
-    """Return what of `items` is translated: sentences, and when they are due."""
-    return [text for item in items for text in (item.text, item.due or "") if text.strip()]
+    """Return what of `items` is translated: sentences, and when they are due; not facts."""
+    told = [item for item in items if item.cites or fact_in(item.text, "en") is None]
+    return [text for item in told for text in (item.text, item.due or "") if text.strip()]

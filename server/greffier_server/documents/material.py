@@ -170,12 +170,13 @@ class _Teller:
         """A fact of the record itself needs no citation; every other sentence does."""
         cites = sorted({key for key in item.cites if key in self._state.segments})
         starts = sorted({self._state.segments[key].start_ms // 1000 for key in cites})
-        source = item.text
+        source, doubted = item.text, False
         if self._translation is not None:
+            doubted = self._translation.doubted(item)
             item = self._translation.item(item)
         verified = item.verified and bool(cites)
         text: Markup = escape(clean_line(item.text))
-        if self._translation is not None and self._translation.doubted(source):
+        if doubted:
             words = self._words
             told = words.doubtful.format(source=clean_line(source))
             text += Markup(" <mark>[{}]</mark>").format(

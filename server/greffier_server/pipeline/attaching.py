@@ -129,6 +129,7 @@ def _read(offered: Offered, paragraphs: tuple[Paragraph, ...]) -> DocumentAttach
     certain = offered.purpose == "agenda" or (
         offered.purpose == "auto" and says_agenda(name, paragraphs)
     )
+    language = document_language(paragraphs, "")
     return DocumentAttached(
         number=0,
         who=one_line(offered.who)[:_WHO_CHARS],
@@ -136,8 +137,8 @@ def _read(offered: Offered, paragraphs: tuple[Paragraph, ...]) -> DocumentAttach
         digest=hashlib.sha256(offered.content).hexdigest(),
         size_bytes=len(offered.content),
         pages=paragraphs[-1].page,
-        language=document_language(paragraphs, ""),
+        language=language,
         paragraphs=paragraphs,
-        terms=document_terms(paragraphs),
+        terms=document_terms(paragraphs, language),
         agenda=agenda_of(paragraphs, certain=True) if certain else (),
     )

@@ -41,6 +41,15 @@ def test_a_word_that_only_begins_sentences_is_no_name() -> None:
     assert names("Budget Review And Staffing Plan") == []
 
 
+def test_french_headings_have_capitals_for_names_alone() -> None:
+    listed = [Paragraph(1, 0, "Projet Hermès"), Paragraph(2, 0, "Effectifs du CODIS de Privas")]
+    found = {term.term for term in document_terms(listed, "fr")}
+    assert found == {"Hermès", "CODIS", "Privas"}
+    assert "Staffing" not in {
+        term.term for term in document_terms([Paragraph(1, 0, "Budget And Staffing")], "en")
+    }
+
+
 def test_names_that_two_languages_write_differently_are_not_kept() -> None:
     listed = [Paragraph(1, 0, "Nous irons à Londres avec Valbonnais, puis à l'ONU.")]
     kept = {term.term: term.do_not_translate for term in document_terms(listed)}

@@ -3,6 +3,7 @@
 import pytest
 
 from greffier.protocol import Chapter, Doubt, Minutes, MinutesItem
+from greffier_server.core.annex_facts import fact, fact_in
 from greffier_server.core.document_events import TranslatedSentence
 from greffier_server.core.events import MinutesTranslated
 from greffier_server.core.minutes_translation import MinutesTranslation, minutes_texts
@@ -40,6 +41,32 @@ def test_ticks_stay_where_the_translation_agrees() -> None:
     lost = english.item(LOST)
     assert (lost.text, lost.due, lost.verified) == (LOST.text, "tomorrow", False)
     assert MinutesTranslation("fr", "de", KNOWN).item(SOUND).verified is False
+
+
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ("no_speech", {}),
+        ("gap", {"span": "0:10–0:14 (network)"}),
+        ("gaps", {"span": "0:10–0:14 (network)", "lost": "1.5 s"}),
+        ("withheld", {"reason": "repetition", "count": 2}),
+        ("failure", {"stage": "minutes", "code": "engine_timeout", "count": 1}),
+        ("orders", {"places": "0:10, 0:20"}),
+        ("document_orders", {"name": "odj (1).md", "places": "p. 1, § 4"}),
+        ("unread", {"count": 3, "span": "0:10–0:14"}),
+        ("share", {"share": 63}),
+    ],
+)
+def test_what_is_stated_of_the_record_needs_no_model(form: str, values: dict[str, object]) -> None:
+    french, english = (fact(form, language, **values) for language in ("fr", "en"))
+    assert fact_in(french, "en") == english
+    assert fact_in(english, "fr") == french
+    item = MinutesItem(french, verified=True)
+    assert MinutesTranslation("fr", "en", {}).item(item) == MinutesItem(english, verified=True)
+    assert minutes_texts(Minutes(0, "fr", "", annex=(item,))) == [""]
+    assert fact_in("Le vote a lieu.", "en") is None
+    spoken = MinutesItem(french, (1,), verified=True)  # by somebody, in the same words
+    assert MinutesTranslation("fr", "en", {}).doubted(spoken)
 
 
 def test_only_what_is_not_known_is_asked_for() -> None:
