@@ -30,10 +30,12 @@ from greffier_server.transport.openai.recordings import add_openai_routes
 from greffier_server.transport.pages import add_pages
 from greffier_server.transport.questions import add_question_routes
 from greffier_server.transport.review import add_review_routes
+from greffier_server.transport.session_documents import add_attachment_routes
 from greffier_server.transport.sign_in import SignIns, add_sign_in_routes
 from greffier_server.transport.space import add_space_route
 from greffier_server.transport.sse import add_sse_routes
 from greffier_server.transport.stopping import Connections
+from greffier_server.transport.synthesis import add_synthesis_routes
 from greffier_server.transport.uploads import Uploads
 from greffier_server.transport.viewers import ViewerLinks
 from greffier_server.transport.voices import add_voices_routes
@@ -102,6 +104,8 @@ def create_app(
     add_archive_routes(app, settings)
     add_question_routes(app)
     add_document_routes(app)
+    add_attachment_routes(app)
+    add_synthesis_routes(app)
     add_sign_in_routes(app)
     add_link_routes(app)
     if settings.pages.enabled:

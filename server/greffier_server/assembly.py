@@ -25,6 +25,8 @@ from greffier_server.outlets.opening import open_courier
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.custody import OwnershipCare
 from greffier_server.pipeline.desk import Desk
+from greffier_server.pipeline.minutes_redo import KIND as MINUTES
+from greffier_server.pipeline.minutes_redo import MinutesRedo
 from greffier_server.pipeline.second_pass import KIND, SecondPass
 from greffier_server.pulse import Pulse
 from greffier_server.room import estimate, room_for
@@ -46,6 +48,7 @@ _log = logging.getLogger(__name__)
 
 _SECOND_PASS_LEASE_MS = 6 * 3_600_000
 """The longest recording on a slow machine, and live sessions in between."""
+_MINUTES_LEASE_MS = 2 * 3_600_000
 
 
 @asynccontextmanager
@@ -111,7 +114,10 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             options=second_pass_options(settings),
         )
         pulse = Pulse(metrics, lambda: desk.live_count, clock=SystemClock())
-        logs = (desk.log_of, second_pass.log_of)
+        redo = MinutesRedo(
+            store=store, sink=sink, clock=SystemClock(), generator=loaded.engines.generator
+        )
+        logs = (desk.log_of, second_pass.log_of, redo.log_of)
         archive = open_archive(store, sink=sink, clock=SystemClock(), open_logs=logs, pulse=pulse)
         for following in (archive.indexer.run(), pulse.run()):
             stack.push_async_callback(end_task, asyncio.create_task(following, name="archive"))
@@ -139,6 +145,15 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             ready=Idle(lambda: desk.live_count, least_s=settings.second_pass.idle_s),
         )
         stack.push_async_callback(end_task, asyncio.create_task(runner.run(), name="second-pass"))
+        writing = JobRunner(
+            store,
+            clock=SystemClock(),
+            handlers={MINUTES: redo.do},
+            lease_ms=_MINUTES_LEASE_MS,
+            backoff_ms=30_000,
+            abandoned=redo.abandon,
+        )
+        stack.push_async_callback(end_task, asyncio.create_task(writing.run(), name="minutes"))
         if resumed:
             _log.info("sessions of the last run go on", extra={"count": resumed})
         yield Services(
@@ -149,6 +164,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             models=lambda: descriptions(loaded),
             journal=journal,
             second_pass=second_pass,
+            minutes_redo=redo,
             space=space,
             signing_key=key,
             heads=heads,

@@ -7,21 +7,23 @@ nobody watches the words come.
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from greffier.errors import ServerRefused
+from greffier.errors import FileUnreadable, ServerRefused
 from greffier.protocol import AudioProfile, ChannelUse, Start
 from greffier.sources import FileSource, open_recording
 from greffier_models.errors import EngineError
 from greffier_server.assembly import build_engines
 from greffier_server.core.captions import to_json
-from greffier_server.core.events import TailRevised, WordsCommitted
+from greffier_server.core.events import DocumentAttached, TailRevised, WordsCommitted
 from greffier_server.core.speech import PROFILES
 from greffier_server.core.state import fold
 from greffier_server.errors import ServerError
+from greffier_server.pipeline.attaching import Offered, read_offered
 from greffier_server.pipeline.building import SessionSettings
 from greffier_server.pipeline.clock import SystemClock
 from greffier_server.pipeline.desk import Desk, DeskSettings
@@ -49,6 +51,7 @@ async def transcribe_file(
     channels: ChannelUse = "mix",
     speakers: tuple[str, ...] = (),
     profile: AudioProfile | None = None,
+    attach: tuple[Path, ...] = (),
 ) -> dict[str, Any]:
     """Transcribe the recording at `path` (any format that PyAV reads).
 
@@ -61,6 +64,7 @@ async def transcribe_file(
         channels: ``separate`` where each channel is a speaker.
         speakers: names of the separate channels' speakers, in order.
         profile: kind of audio; that of the settings when absent.
+        attach: agenda or briefings: their names are listened for, the minutes go by their points.
 
     Returns:
         One object with ``text, language, duration, segments, translations, minutes``; times in
@@ -83,7 +87,8 @@ async def transcribe_file(
     )
     try:
         settings = _settings(needs_language_model=bool(translate_to) or minutes)
-        return await _transcribe(source, start, settings, progress)
+        documents = [await _document(file) for file in attach]
+        return await _transcribe(source, start, settings, progress, documents)
     except (EngineError, ServerError) as error:
         raise ServerRefused(error.code, error.message, retryable=error.retryable) from error
 
@@ -94,7 +99,11 @@ def _settings(*, needs_language_model: bool) -> Settings:
 
 
 async def _transcribe(
-    source: FileSource, start: Start, settings: Settings, progress: Callable[[float], None]
+    source: FileSource,
+    start: Start,
+    settings: Settings,
+    progress: Callable[[float], None],
+    documents: Sequence[DocumentAttached] = (),
 ) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="greffier-"))
@@ -120,6 +129,8 @@ async def _transcribe(
         )
         stack.push_async_callback(desk.close)
         session, _ = await desk.open(_TENANT, start)
+        for number, document in enumerate(documents, start=1):
+            await session.log.append(replace(document, number=number))
         # Not a task group: a damaged recording is to be told as such, not inside of a group.
         report = _report(session, source.duration_ms, progress)
         reporting = asyncio.create_task(report, name="report-progress")
@@ -133,6 +144,14 @@ async def _transcribe(
             await asyncio.gather(reporting, return_exceptions=True)
         progress(1.0)
         return to_json(fold(session.log.records))
+
+
+async def _document(file: Path) -> DocumentAttached:
+    try:
+        content = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise FileUnreadable(f"{file} cannot be read: {error.strerror}") from error
+    return await read_offered(Offered(content, file.name))
 
 
 async def _report(

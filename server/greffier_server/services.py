@@ -18,7 +18,14 @@ from greffier_server.storage.space import SpaceLedger
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
 
-__all__ = ["ModelDescription", "ModelState", "Readiness", "SecondReader", "Services"]
+__all__ = [
+    "MinutesRewriter",
+    "ModelDescription",
+    "ModelState",
+    "Readiness",
+    "SecondReader",
+    "Services",
+]
 
 ModelState = Literal["loaded", "loading", "installed", "missing", "failed", "off"]
 
@@ -65,6 +72,18 @@ class SecondReader(Protocol):
         ...
 
 
+class MinutesRewriter(Protocol):
+    """Takes requests for minutes to be written anew."""
+
+    async def ask(self, tenant: str, session: str) -> None:
+        """Queue it.
+
+        Raises:
+            SessionNotFound, SessionUnfinished, StorageFailed, LanguageModelOff.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Built by the composition root from the settings; closed by it too."""
@@ -99,3 +118,5 @@ class Services:
     """Tells outlets of sessions; None = there are none."""
     generator: TextGenerator | None = None
     """The language model, for questions and documents; None = it is off."""
+    minutes_redo: MinutesRewriter | None = None
+    """None: this process writes no minutes anew."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from greffier.http import Archive
     from greffier.live import LiveSession
     from greffier.protocol import (
+        AgendaPoint,
         AudioFormat,
         Caption,
         CaptionWord,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from greffier.transcript import Transcript
 
 __all__ = [
+    "AgendaPoint",
     "Archive",
     "AudioFormat",
     "AudioKept",
@@ -120,6 +122,7 @@ _HOMES = {
     "greffier.http": ("Archive",),
     "greffier.live": ("LiveSession",),
     "greffier.protocol": (
+        "AgendaPoint",
         "AudioFormat",
         "Caption",
         "CaptionWord",

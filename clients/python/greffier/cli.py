@@ -30,6 +30,7 @@ __all__ = ["COMMANDS", "build", "main"]
 
 COMMANDS: Final = {
     "ask": "greffier.commands.ask",
+    "attach": "greffier.commands.attach",
     "delete": "greffier.commands.delete",
     "export": "greffier.commands.export",
     "forward": "greffier.commands.forward",
@@ -39,6 +40,7 @@ COMMANDS: Final = {
     "second-pass": "greffier.commands.second_pass",
     "sessions": "greffier.commands.sessions",
     "stream": "greffier.commands.stream",
+    "synthesis": "greffier.commands.synthesis",
     "transcribe": "greffier.commands.transcribe",
     "watch": "greffier.commands.watch",
 }

@@ -5,6 +5,7 @@ import json
 import ssl as tls
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Literal, NoReturn, cast
@@ -21,12 +22,13 @@ from greffier.errors import (
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Minutes
 
-__all__ = ["Archive", "CaptionFormat", "DocumentFormat", "GlossaryFormat", "Revision"]
+__all__ = ["Archive", "CaptionFormat", "DocumentFormat", "GlossaryFormat", "Purpose", "Revision"]
 
 CaptionFormat = Literal["srt", "vtt", "txt", "json", "ass", "ttml"]
 DocumentFormat = Literal["md", "txt", "html", "docx", "pdf", "csv"]
 Revision = Literal["live", "second"]
 GlossaryFormat = Literal["json", "csv", "tbx"]
+Purpose = Literal["auto", "agenda", "briefing"]
 
 _GLOSSARY_MEDIA: dict[GlossaryFormat, str] = {
     "json": "application/json",
@@ -37,6 +39,8 @@ _GLOSSARY_MEDIA: dict[GlossaryFormat, str] = {
 _TIMEOUT_S = 60.0
 _MODEL_TIMEOUT_S = 180.0
 """For what a language model does; the server gives up sooner."""
+_DOCUMENT_TIMEOUT_S = 960.0
+"""For minutes that must be translated first, and reports of several sessions."""
 _MAX_BYTES = 256 << 20
 
 
@@ -112,7 +116,8 @@ class Archive:
             session: its id.
             form: the file format.
             kind: such as ``proces-verbal`` or ``main-courante``; the minutes when absent.
-            language: of the document; that of the minutes when absent.
+            language: of the document; that of the minutes when absent. Minutes in another
+                language are translated when they are asked for, which takes a model its time.
             marking: classification marking on each page; the server's own when absent.
             every_minutes: length of a digest's stretches.
             sources: add the passages that sentences rest on.
@@ -129,7 +134,8 @@ class Archive:
         if sources:
             asked["sources"] = "true"
         path = f"/v1/sessions/{_segment(session)}/minutes?{urlencode(asked)}"
-        return await asyncio.to_thread(self._bytes, "GET", path)
+        timeout_s = _TIMEOUT_S if language is None else _DOCUMENT_TIMEOUT_S
+        return await asyncio.to_thread(self._bytes, "GET", path, timeout_s=timeout_s)
 
     async def ask_second_pass(self, session: str, *, minutes: bool = False) -> dict[str, object]:
         """Have the recording read again when the server is idle, and the minutes redone."""
@@ -148,6 +154,73 @@ class Archive:
         body = ("application/json", json.dumps(asked).encode())
         path = "/v1/questions" if session is None else f"/v1/sessions/{_segment(session)}/questions"
         return _object(await self._json("POST", path, body=body, timeout_s=_MODEL_TIMEOUT_S))
+
+    async def redo_minutes(self, session: str) -> dict[str, object]:
+        """Have the minutes of a finished session written anew, from the corrected text."""
+        return _object(await self._json("POST", f"/v1/sessions/{_segment(session)}/minutes"))
+
+    async def attach(
+        self, session: str, name: str, content: bytes, *, who: str = "", purpose: Purpose = "auto"
+    ) -> dict[str, object]:
+        """Attach a document to a session: PDF, DOCX, Markdown or text; return what it gives.
+
+        Args:
+            session: its id; live or finished.
+            name: of the file.
+            content: of the file.
+            who: attaches it.
+            purpose: ``agenda``: the minutes go by its points; ``auto``: where it says that it is
+                one. Names in it are listened for in any case.
+        """
+        asked = {"name": name, "purpose": purpose} | ({"who": who} if who else {})
+        path = f"/v1/sessions/{_segment(session)}/attachments?{urlencode(asked)}"
+        body = ("application/octet-stream", content)
+        return _object(await self._json("POST", path, body=body, timeout_s=_MODEL_TIMEOUT_S))
+
+    async def attachments(self, session: str) -> list[dict[str, object]]:
+        """Return the documents of a session, without their text."""
+        path = f"/v1/sessions/{_segment(session)}/attachments"
+        listed = _object(await self._json("GET", path)).get("attachments")
+        if not isinstance(listed, list):
+            raise ProtocolViolation("the server's list of documents is not a list")
+        rows = cast("list[object]", listed)
+        return [cast("dict[str, object]", row) for row in rows if isinstance(row, dict)]
+
+    async def attachment(self, session: str, number: int) -> dict[str, object]:
+        """Return a document of a session with its text."""
+        path = f"/v1/sessions/{_segment(session)}/attachments/{number}"
+        return _object(await self._json("GET", path))
+
+    async def detach(self, session: str, number: int, *, who: str = "") -> None:
+        """Take a document back: nothing comes of it from then on."""
+        path = f"/v1/sessions/{_segment(session)}/attachments/{number}?{urlencode({'who': who})}"
+        await self._text("DELETE", path)
+
+    async def synthesis(
+        self, sessions: Sequence[str], *, language: str | None = None, title: str = ""
+    ) -> dict[str, object]:
+        """Return one report of several sessions, each sentence with session and segment."""
+        body = _report_of(sessions, language, title)
+        answer = self._json(
+            "POST", "/v1/synthesis?format=json", body=body, timeout_s=_DOCUMENT_TIMEOUT_S
+        )
+        return _object(await answer)
+
+    async def synthesis_document(
+        self,
+        sessions: Sequence[str],
+        form: DocumentFormat,
+        *,
+        language: str | None = None,
+        title: str = "",
+        marking: str = "",
+    ) -> bytes:
+        """Return the same report as a file (``csv`` is none of its formats)."""
+        body = _report_of(sessions, language, title, marking)
+        path = f"/v1/synthesis?format={form}"
+        return await asyncio.to_thread(
+            self._bytes, "POST", path, body, timeout_s=_DOCUMENT_TIMEOUT_S
+        )
 
     async def delete(self, session: str) -> None:
         """Delete a session and all that is kept of it."""
@@ -253,6 +326,15 @@ class _WithoutRedirects(urllib.request.HTTPRedirectHandler):
 
 def _segment(text: str) -> str:
     return quote(text, safe="")
+
+
+def _report_of(
+    sessions: Sequence[str], language: str | None, title: str, marking: str = ""
+) -> tuple[str, bytes]:
+    asked: dict[str, object] = {"sessions": list(sessions), "title": title, "marking": marking}
+    if language is not None:
+        asked["language"] = language
+    return "application/json", json.dumps(asked).encode()
 
 
 def _object(answer: object) -> dict[str, object]:

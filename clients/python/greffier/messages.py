@@ -131,6 +131,45 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Demander ce qui a été dit dans une session : la réponse cite ses passages, ou dit qu'il "
         "n'y en a pas. Avec --all, sans SESSION, toutes les sessions sont interrogées.",
     ),
+    "help.attach": (
+        "Attach an agenda or a briefing to a session: PDF, DOCX, Markdown or text. Its names are "
+        "listened for, and the minutes go by its points.",
+        "Joindre un ordre du jour ou une note à une session : PDF, DOCX, Markdown ou texte. Ses "
+        "noms sont reconnus, et le compte rendu en suit les points.",
+    ),
+    "help.attach-option": (
+        "Agenda or briefing for the session (PDF, DOCX, Markdown, text); may be repeated.",
+        "Ordre du jour ou note pour la session (PDF, DOCX, Markdown, texte) ; répétable.",
+    ),
+    "help.attach-as": (
+        "What it is; auto: an agenda if its name or a heading says so.",
+        "Ce que c'est ; auto : un ordre du jour si son nom ou un titre le dit.",
+    ),
+    "help.who": ("Your name, for the record.", "Votre nom, pour la trace."),
+    "attach.done": (
+        "{number}. {name}: {terms} names and abbreviations, {points} points of agenda.",
+        "{number}. {name} : {terms} noms et sigles, {points} points d'ordre du jour.",
+    ),
+    "attach.not-reached": (
+        "The server was not reached yet: attach the documents with greffier attach later.",
+        "Le serveur n'a pas encore été joint : joignez les documents plus tard avec greffier "
+        "attach.",
+    ),
+    "help.synthesis": (
+        "Several sessions in one report: what was decided in the end, what became of actions.",
+        "Plusieurs sessions en un seul rapport : ce qui est décidé au bout du compte, où en sont "
+        "les actions.",
+    ),
+    "help.report-title": ("Title of the report.", "Titre du rapport."),
+    "error.synthesis": ("name two sessions or more", "nommez au moins deux sessions"),
+    "help.redo": (
+        "Write the minutes anew from the corrected text; done behind live work.",
+        "Réécrire le compte rendu d'après le texte corrigé ; fait après le travail en direct.",
+    ),
+    "minutes.queued": (
+        "The minutes are being written anew.",
+        "Le compte rendu est en cours de réécriture.",
+    ),
     "help.ask-all": ("Ask all sessions.", "Interroger toutes les sessions."),
     "help.ask-language": ("Language of the answer.", "Langue de la réponse."),
     "ask.not-said": ("That was not said.", "Cela n'a pas été dit."),

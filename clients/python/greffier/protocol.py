@@ -310,6 +310,26 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class AgendaPoint:
+    """A point of an attached agenda, and where it was talked of."""
+
+    number: str
+    """As the document numbers it."""
+    title: str
+    document: int
+    """Number of the attached document."""
+    name: str
+    """Of its file."""
+    page: int
+    """From 1; 0 = the document has no pages."""
+    paragraph: int
+    """From 1, through the whole document."""
+    segments: tuple[int, ...] = ()
+    """In which it was talked of; none = it was not addressed. What the minutes say of these
+    segments belongs to the point."""
+
+
+@dataclass(frozen=True, slots=True)
 class Minutes:
     """The minutes of the session."""
 
@@ -326,6 +346,8 @@ class Minutes:
     """What the record does not hold: gaps, withheld passages, text that failed its check."""
     chapters: tuple[Chapter, ...] = ()
     """How a long session went, in order; none in a short one."""
+    agenda: tuple[AgendaPoint, ...] = ()
+    """The points of an agenda that was attached, in its order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class LocalTranscriber(Protocol):
         channels: ChannelUse = "mix",
         speakers: tuple[str, ...] = (),
         profile: AudioProfile | None = None,
+        attach: tuple[Path, ...] = (),
     ) -> Awaitable[TranscribedObject]:
         """Transcribe the file at `path`; `progress` is told the share done, 0 to 1."""
         ...
@@ -61,8 +62,11 @@ async def transcribe_on_server(
     channels: ChannelUse = "mix",
     speakers: tuple[str, ...] = (),
     profile: AudioProfile | None = None,
+    opened: Callable[[str], Awaitable[None]] | None = None,
 ) -> TranscribedObject:
     """Stream the file at `path` as fast as the server takes it; arguments as in `connect`.
+
+    `opened` is given the session's id before any audio is sent.
 
     Raises:
         FileUnreadable: the recording cannot be decoded.
@@ -82,6 +86,8 @@ async def transcribe_on_server(
         speakers=speakers,
         profile=profile,
     ) as session:
+        if opened is not None:
+            await opened(session.id)
         async for message in exchange(session, paced(source, None)):
             transcript.add(message)
             if source.duration_ms:

@@ -6,6 +6,26 @@ export interface Ack {
   samples: number;
 }
 
+/** A point of an attached agenda, and where it was talked of. */
+export interface AgendaPoint {
+  /** As the document numbers it. */
+  number: string;
+  title: string;
+  /** Number of the attached document. */
+  document: number;
+  /** Of its file. */
+  name: string;
+  /** From 1; 0 = the document has no pages. */
+  page: number;
+  /** From 1, through the whole document. */
+  paragraph: number;
+  /**
+   * In which it was talked of; none = it was not addressed. What the minutes say of these
+   * segments belongs to the point.
+   */
+  segments: readonly number[];
+}
+
 /** How the binary frames are encoded; samples of several channels are interleaved. */
 export interface AudioFormat {
   /**
@@ -179,6 +199,8 @@ export interface Minutes {
   annex: readonly MinutesItem[];
   /** How a long session went, in order; none in a short one. */
   chapters: readonly Chapter[];
+  /** The points of an agenda that was attached, in its order. */
+  agenda: readonly AgendaPoint[];
 }
 
 /** One sentence of minutes and the segments it rests on. */

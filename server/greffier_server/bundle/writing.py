@@ -17,9 +17,9 @@ from greffier_server.bundle.archive import ArchiveMember, ArchiveStream
 from greffier_server.bundle.signing import SigningKey
 from greffier_server.bundle.verify import BUNDLE_FORMAT, wave_header
 from greffier_server.core import captions, minutes_document
+from greffier_server.core.corrections import shown
 from greffier_server.core.events import AudioAnchored, Recorded
 from greffier_server.core.records import GENESIS, encode_record, record_hash
-from greffier_server.core.revisions import revised
 from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import SessionNotFound, SessionUnfinished, StorageFailed
 from greffier_server.pipeline.damage import record_damage
@@ -41,7 +41,8 @@ This is the record of a session as Greffier wrote it.
 
   events.jsonl   every event of the session, one a line; each holds the SHA-256 of the line before
   audio.wav      the recording, byte for byte as it was received
-  transcript.*, translation.*, minutes.*   the same for reading; they prove nothing
+  transcript.*, translation.*, minutes.*, attachment.*
+                 the same for reading, as people have set it right; they prove nothing
   manifest.json  SHA-256 of every file here; manifest.sig is its Ed25519 signature
   verify.py      checks all of it: python3 verify.py (Python 3.9 or newer, no network)
 
@@ -262,15 +263,19 @@ async def _batches(store: SessionStore, row: SessionRow) -> AsyncGenerator[list[
 
 
 def _texts(state: SessionState) -> Iterator[tuple[str, str]]:
-    second = state.second_pass is not None and state.second_pass.finished is not None
-    shown = revised(state) if second else state
-    yield "transcript.txt", captions.to_txt(shown)
-    yield "transcript.vtt", captions.to_vtt(shown)
-    languages = {code for segment in state.segments.values() for code in segment.translations}
+    """What was said and written, as readers see it; the events hold what stood there before."""
+    seen = shown(state)
+    yield "transcript.txt", captions.to_txt(seen)
+    yield "transcript.vtt", captions.to_vtt(seen)
+    live = shown(state, second=False)
+    languages = {code for segment in live.segments.values() for code in segment.translations}
     for code in sorted(languages):
-        yield f"translation.{code}.txt", captions.to_txt(state, code)
-        yield f"translation.{code}.vtt", captions.to_vtt(state, code)
-    if state.minutes is not None:
-        quoted = revised(state) if state.minutes_revised else state
-        yield "minutes.md", minutes_document.to_markdown(state.minutes, quoted)
-        yield "minutes.json", json.dumps(to_plain(state.minutes), indent=1, ensure_ascii=False)
+        yield f"translation.{code}.txt", captions.to_txt(live, code)
+        yield f"translation.{code}.vtt", captions.to_vtt(live, code)
+    if seen.minutes is not None:
+        quoted = seen if state.minutes_revised else live
+        yield "minutes.md", minutes_document.to_markdown(seen.minutes, quoted)
+        yield "minutes.json", json.dumps(to_plain(seen.minutes), indent=1, ensure_ascii=False)
+    for document in state.documents:
+        text = "\n\n".join(one.text for one in document.paragraphs)
+        yield f"attachment.{document.number}.txt", f"{document.name}\n\n{text}\n"

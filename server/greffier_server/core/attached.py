@@ -8,6 +8,7 @@ from greffier.protocol import MinutesItem
 from greffier_models.types import ChatMessage, Prompt, Word
 from greffier_server.core.answers import answer_schema
 from greffier_server.core.answers_sources import question_language
+from greffier_server.core.document_events import Paragraph
 from greffier_server.core.languages import name
 from greffier_server.core.second_reading import is_quotation
 from greffier_server.core.spoken_orders import orders_the_clerk
@@ -27,17 +28,6 @@ __all__ = [
 STRETCH_TOKENS = 320
 _STRETCH_CHARS = 3_000
 _STRETCH_PARAGRAPHS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A paragraph and its place."""
-
-    number: int
-    """From 1, through the whole document."""
-    page: int
-    """From 1; 0 = the format has no pages."""
-    text: str
 
 
 def document_language(paragraphs: Sequence[Paragraph], otherwise: str) -> str:

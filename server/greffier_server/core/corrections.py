@@ -27,7 +27,9 @@ __all__ = [
 ]
 
 SECTIONS = tuple(
-    field.name for field in fields(Minutes) if field.name not in ("seq", "language", "title")
+    field.name
+    for field in fields(Minutes)
+    if field.name not in ("seq", "language", "title", "chapters", "agenda")
 )
 """Lists of sentences in minutes."""
 VERDICTS = ("", "accepted", "rejected")

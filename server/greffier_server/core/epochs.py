@@ -53,6 +53,8 @@ class Epoch:
     paced: Mapping[int, tuple[tuple[int, ...], ...]]
     """By channel, as in `DecisionsTimed`."""
     given_up: Mapping[int, frozenset[tuple[int, ...]]]
+    learned: Mapping[int, tuple[tuple[int, ...], ...]]
+    """By channel, as in `DecisionsTimed`."""
     whole: bool
     """It was not cut short: the last word is in it."""
 
@@ -96,6 +98,7 @@ def epochs_of(records: Sequence[Recorded]) -> list[Epoch]:
             case DecisionsTimed() as timed if open_epoch is not None:
                 open_epoch.paced[timed.channel] += timed.paced
                 open_epoch.given_up[timed.channel] += timed.given_up
+                open_epoch.learned[timed.channel] += timed.learned
             case RecognitionFinished() if open_epoch is not None:
                 open_epoch.whole = True
             case _:
@@ -133,6 +136,7 @@ class _Open:
         self.heard: dict[int, list[Recorded]] = defaultdict(list)
         self.paced: dict[int, tuple[tuple[int, ...], ...]] = defaultdict(tuple)
         self.given_up: dict[int, tuple[tuple[int, ...], ...]] = defaultdict(tuple)
+        self.learned: dict[int, tuple[tuple[int, ...], ...]] = defaultdict(tuple)
         self.whole = False
 
     def closed(self) -> Epoch:
@@ -143,6 +147,7 @@ class _Open:
             heard={channel: tuple(records) for channel, records in self.heard.items()},
             paced=dict(self.paced),
             given_up={channel: frozenset(each) for channel, each in self.given_up.items()},
+            learned=dict(self.learned),
             whole=self.whole,
         )
 

@@ -6,12 +6,17 @@ may still change: they borrow the last durable `seq` and are never stored.
 
 `channel` counts from 1 where every channel is a speaker of its own; 0 is all channels, mixed down.
 
-They are written by what they tell, in `session_events`, `speech_events`, `text_events` and
-`evidence_events`; everybody takes them from here.
+They are written by what they tell, in `session_events`, `speech_events`, `text_events`,
+`document_events` and `evidence_events`; everybody takes them from here.
 """
 
 from dataclasses import dataclass
 
+from greffier_server.core.document_events import (
+    DocumentAttached,
+    DocumentDetached,
+    MinutesTranslated,
+)
 from greffier_server.core.evidence_events import (
     AudioAnchored,
     DecisionsTimed,
@@ -61,10 +66,13 @@ __all__ = [
     "ClientDetached",
     "Corrected",
     "DecisionsTimed",
+    "DocumentAttached",
+    "DocumentDetached",
     "Event",
     "GapFound",
     "InputEnded",
     "LanguageDetected",
+    "MinutesTranslated",
     "MinutesWritten",
     "NotesTaken",
     "PassageRevised",
@@ -122,6 +130,9 @@ Event = (
     | Corrected
     | WatchHandedOver
     | ChapterSummarised
+    | DocumentAttached
+    | DocumentDetached
+    | MinutesTranslated
 )
 
 

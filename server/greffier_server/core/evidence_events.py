@@ -1,7 +1,9 @@
 """The events that let a record be checked: what recognition rested on, and the audio."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from greffier_server.core.later import LATER
 
 __all__ = ["AudioAnchored", "DecisionsTimed", "RecognitionBegun"]
 
@@ -49,6 +51,9 @@ class DecisionsTimed:
     given_up: tuple[tuple[int, ...], ...] = ()
     """Audio heard (ms), which of the requests then (from 0) the engine never answered, and why: 0 =
     it failed to the last attempt, 1 = the request ended its process and was set aside."""
+    learned: tuple[tuple[int, ...], ...] = field(default=(), metadata=LATER)
+    """Audio heard (ms), and number of the event since which the terms of attached documents that
+    are listened for from then on are as they are."""
 
 
 @dataclass(frozen=True, slots=True)

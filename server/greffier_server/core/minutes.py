@@ -15,8 +15,12 @@ from typing import Any, cast
 from greffier.protocol import Chapter, Minutes, MinutesItem
 from greffier_models.types import ChatMessage, Prompt
 from greffier_server.core.action_status import with_status
+from greffier_server.core.agenda_minutes import agenda_points
+from greffier_server.core.annex_facts import fact
+from greffier_server.core.attached import withheld as given_orders
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.claims import content_stems, evidence_of, judge
+from greffier_server.core.document_events import Paragraph
 from greffier_server.core.figures import holds_figure, in_digits, readable_text
 from greffier_server.core.invariants import facts
 from greffier_server.core.languages import name
@@ -182,8 +186,9 @@ def write_minutes(
         actions=actions,
         questions=notes.questions,
         figures=figures,
-        annex=_annex(state, notes, [*listed, *figures], unread, french=french),
+        annex=_annex(state, notes, [*listed, *figures], unread, language=language),
         chapters=tuple(chapters) if len(chapters) > 1 else (),
+        agenda=agenda_points(state.documents, spoken_segments(state), language),
     )
     return verified_minutes(written, state)
 
@@ -256,65 +261,55 @@ def _annex(
     listed: Sequence[MinutesItem],
     unread: Sequence[Segment],
     *,
-    french: bool,
+    language: str,
 ) -> tuple[MinutesItem, ...]:
     lines: list[MinutesItem] = []
 
-    def state_fact(in_french: str, in_english: str) -> None:
-        lines.append(MinutesItem(in_french if french else in_english, verified=True))
+    def state_fact(form: str, **values: object) -> None:
+        lines.append(MinutesItem(fact(form, language, **values), verified=True))
 
     segments = spoken_segments(state)
     names = () if state.started is None else speaker_names(state.started)
     if not segments:
-        state_fact("Aucune parole n'a été enregistrée.", "No speech was recorded.")
+        state_fact("no_speech")
     for loss in losses(state):
         whose = f"{names[loss.whose - 1]}, " if loss.whose and names else ""
         span = f"{whose}{_clock(loss.from_ms)}–{_clock(loss.to_ms)} ({loss.cause})"
         if loss.whole:
-            state_fact(f"Enregistrement interrompu : {span}.", f"Recording interrupted: {span}.")
+            state_fact("gap", span=span)
             continue
-        lost = f"{loss.lost_ms / 1000:.1f} s"
-        state_fact(
-            f"Enregistrement interrompu par moments : {span}, {lost} en tout.",
-            f"Recording interrupted at times: {span}, {lost} in all.",
-        )
+        state_fact("gaps", span=span, lost=f"{loss.lost_ms / 1000:.1f} s")
     withheld: Counter[str] = Counter()
     for passage in state.withheld:
         withheld[passage.reason] += 1
     for reason, count in withheld.items():
-        state_fact(
-            f"Passages entendus et non retenus ({reason}) : {count}.",
-            f"Passages heard and withheld ({reason}): {count}.",
-        )
+        state_fact("withheld", reason=reason, count=count)
     failures = Counter((failure.stage, failure.code) for failure in state.failures)
     for (stage, code), count in failures.items():
-        state_fact(
-            f"Traitement incomplet : {stage}, {code} ({count}).",
-            f"Incomplete processing: {stage}, {code} ({count}).",
-        )
+        state_fact("failure", stage=stage, code=code, count=count)
     if orders := [segment for segment in segments if orders_the_clerk(segment.text)]:
         places = ", ".join(_clock(segment.start_ms) for segment in orders[:_ORDERS])
-        state_fact(
-            f"Paroles qui donnent des consignes à la rédaction, laissées de côté : {places}.",
-            f"Speech that gives orders to the writer of the minutes, left aside: {places}.",
-        )
+        state_fact("orders", places=places)
+    for document in state.documents:
+        if told := given_orders(document.paragraphs):
+            places = ", ".join(_place(one) for one in told[:_ORDERS])
+            state_fact("document_orders", name=document.name, places=places)
     if unread:
         span = f"{_clock(unread[0].start_ms)}–{_clock(unread[-1].end_ms)}"
-        state_fact(
-            f"Passages non résumés : {len(unread)} segments, {span}.",
-            f"Not summed up: {len(unread)} segments, {span}.",
-        )
+        state_fact("unread", count=len(unread), span=span)
     lines += notes.unsupported
     spoken_ms = sum(segment.end_ms - segment.start_ms for segment in segments)
     if spoken_ms:
         cited = {cite for item in listed for cite in item.cites}
         cited_ms = sum(s.end_ms - s.start_ms for s in segments if s.id in cited)
         share = 100 * cited_ms // spoken_ms
-        state_fact(
-            f"Part du temps de parole citée dans ce compte rendu : {share} %.",
-            f"Share of the speech cited in these minutes: {share}%.",
-        )
+        state_fact("share", share=share)
     return tuple(lines)
+
+
+def _place(paragraph: Paragraph) -> str:
+    page = f"p. {paragraph.page}, " if paragraph.page else ""
+    return f"{page}§ {paragraph.number}"
 
 
 def _clock(ms: int) -> str:

@@ -18,6 +18,10 @@ def to_markdown(minutes: Minutes, state: SessionState) -> str:
     """
     words = _words(minutes.language)
     lines = [f"# {_markdown(minutes.title)}", "", _markdown(_date_line(state, words)), ""]
+    if minutes.agenda:
+        lines += [f"## {words.agenda}", ""]
+        lines += [f"- {_markdown(one)}" for one in _agenda(minutes, state, words)]
+        lines.append("")
     for heading, items in _sections(minutes, words):
         lines += [f"## {heading}", ""]
         lines += [
@@ -33,6 +37,10 @@ def to_text(minutes: Minutes, state: SessionState) -> str:
     """Return the minutes as plain text."""
     words = _words(minutes.language)
     lines = [_plain(minutes.title), "=" * len(_plain(minutes.title)), _date_line(state, words), ""]
+    if minutes.agenda:
+        lines += [words.agenda, "-" * len(words.agenda)]
+        lines += [f"* {_plain(one)}" for one in _agenda(minutes, state, words)]
+        lines.append("")
     for heading, items in _sections(minutes, words):
         lines += [heading, "-" * len(heading)]
         lines += [
@@ -57,6 +65,8 @@ class _Words:
     unverified: str
     duration: str
     legend: str
+    agenda: str
+    not_addressed: str
 
 
 _FRENCH = _Words(
@@ -72,6 +82,8 @@ _FRENCH = _Words(
     duration="Durée enregistrée : ",
     legend="✓ vérifié : les nombres, les dates, les noms et les mots de la phrase se retrouvent "
     "dans le passage cité. Les codes horaires renvoient à l'enregistrement.",
+    agenda="Ordre du jour",
+    not_addressed="non abordé",
 )
 _ENGLISH = _Words(
     summary="Summary",
@@ -86,6 +98,8 @@ _ENGLISH = _Words(
     duration="Recorded time: ",
     legend="✓ verified: the numbers, dates, names and words of the sentence are in the passage it "
     "cites. Time codes refer to the recording.",
+    agenda="Agenda",
+    not_addressed="not addressed",
 )
 
 
@@ -104,6 +118,17 @@ def _sections(minutes: Minutes, words: _Words) -> list[tuple[str, Sequence[Minut
         (words.annex, minutes.annex),
     ]
     return [(heading, items) for heading, items in sections if items]
+
+
+def _agenda(minutes: Minutes, state: SessionState, words: _Words) -> list[str]:
+    """The points, each with its place in its document and when it was taken up."""
+    lines: list[str] = []
+    for point in minutes.agenda:
+        page = f"p. {point.page}" if point.page else f"§ {point.paragraph}"
+        there = [state.segments[s].start_ms for s in point.segments if s in state.segments]
+        when = _clock(min(there)) if there else words.not_addressed
+        lines.append(f"{point.number}. {point.title} [{point.name}, {page}]: {when}")
+    return lines
 
 
 def _date_line(state: SessionState, words: _Words) -> str:

@@ -45,6 +45,7 @@ def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
         "withheld": [to_plain(doubt) for doubt in base.withheld],
         "failures": [to_plain(failure) for failure in state.failures],
         "minutes": _minutes(state, sums),
+        "minutes_dated": state.minutes_dated,
     }
 
 
@@ -80,6 +81,7 @@ def plain_minutes(
         "title": minutes.title,
         "language": minutes.language,
         "version": version,
+        "agenda": to_plain(minutes.agenda),
         "sections": sections,
     }
 

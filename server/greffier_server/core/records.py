@@ -58,8 +58,9 @@ def encode_record(record: Recorded) -> str:
 
 def _drop_later_of_minutes(plain: dict[str, Any]) -> None:
     """Leave out what the first minutes did not have, where it has its default."""
-    if not plain["chapters"]:
-        del plain["chapters"]
+    for name in ("chapters", "agenda"):
+        if not plain[name]:
+            del plain[name]
     for name in ("summary", "topics", "decisions", "actions", "questions", "figures", "annex"):
         for item in plain[name]:
             if item["status"] is None:

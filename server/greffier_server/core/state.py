@@ -6,6 +6,7 @@ from typing import assert_never
 
 from greffier.protocol import Minutes
 from greffier_models.types import Word
+from greffier_server.core.document_events import TranslatedSentence
 from greffier_server.core.events import (
     AudioAnchored,
     ChapterSummarised,
@@ -13,10 +14,13 @@ from greffier_server.core.events import (
     ClientDetached,
     Corrected,
     DecisionsTimed,
+    DocumentAttached,
+    DocumentDetached,
     Event,
     GapFound,
     InputEnded,
     LanguageDetected,
+    MinutesTranslated,
     MinutesWritten,
     NotesTaken,
     PassageRevised,
@@ -119,6 +123,16 @@ class SessionState:
     pinned: Mapping[int, PassageRevised] = field(default_factory=dict[int, PassageRevised])
     """By segment, the reading that words were last corrected in, where it is a second one."""
     handovers: tuple[WatchHandedOver, ...] = ()
+    documents: tuple[DocumentAttached, ...] = ()
+    """Attached, and not taken back."""
+    documents_count: int = 0
+    """How many were ever attached."""
+    minutes_dated: int = 0
+    """Corrections of what was said, and documents, since the minutes were written."""
+    minutes_in: Mapping[str, Mapping[str, TranslatedSentence]] = field(
+        default_factory=dict[str, Mapping[str, TranslatedSentence]]
+    )
+    """By language, sentences of minutes by their source."""
 
     @property
     def text(self) -> str:
@@ -156,7 +170,7 @@ class _Growing:
         self._gaps = list(state.gaps)
         self._withheld = list(state.withheld)
         self._failures = list(state.failures)
-        self._notes = list(state.notes)
+        self._notes = {_covered(taken): taken for taken in state.notes}
         self._revisions = dict(state.second_pass.revisions if state.second_pass else {})
         self._corrections = list(state.corrections)
         self._pinned = dict(state.pinned)
@@ -173,7 +187,7 @@ class _Growing:
             gaps=tuple(self._gaps),
             withheld=tuple(self._withheld),
             failures=tuple(self._failures),
-            notes=tuple(self._notes),
+            notes=tuple(self._notes.values()),
             second_pass=second_pass,
             corrections=tuple(self._corrections),
             pinned=self._pinned,
@@ -207,7 +221,7 @@ class _Growing:
             case GapFound():
                 self._gaps.append(event)
             case NotesTaken():
-                self._notes.append(event)
+                self._notes[_covered(event)] = event
             case StageFailed():
                 self._failures.append(event)
             case SecondPassStarted():
@@ -218,6 +232,8 @@ class _Growing:
                     self._revisions[event.segment] = event
             case Corrected(target=target):
                 self._corrections.append(event)
+                if self._rest.minutes is not None and target.kind in ("words", "speaker"):
+                    self._rest = replace(self._rest, minutes_dated=self._rest.minutes_dated + 1)
                 if target.kind == "words" and target.reading and target.segment in self._revisions:
                     self._pinned[target.segment] = self._revisions[target.segment]
             case _:
@@ -242,7 +258,10 @@ def _apply_to_rest(
     | DecisionsTimed
     | AudioAnchored
     | WatchHandedOver
-    | ChapterSummarised,
+    | ChapterSummarised
+    | DocumentAttached
+    | DocumentDetached
+    | MinutesTranslated,
 ) -> SessionState:
     match event:
         case SessionStarted():
@@ -263,7 +282,11 @@ def _apply_to_rest(
             revised = second is not None and second.finished is not None
             count = state.minutes_count + 1
             return replace(
-                state, minutes=event.minutes, minutes_revised=revised, minutes_count=count
+                state,
+                minutes=event.minutes,
+                minutes_revised=revised,
+                minutes_count=count,
+                minutes_dated=0,
             )
         case SessionFinished():
             return replace(state, finished=event)
@@ -274,6 +297,15 @@ def _apply_to_rest(
             return replace(state, second_pass=reading, passes=state.passes + 1)
         case WatchHandedOver():
             return replace(state, handovers=(*state.handovers, event))
+        case DocumentAttached():
+            kept = (*state.documents, event)
+            return _with_documents(state, kept, state.documents_count + 1)
+        case DocumentDetached(number=number):
+            kept = tuple(one for one in state.documents if one.number != number)
+            return _with_documents(state, kept, state.documents_count)
+        case MinutesTranslated(language=language, sentences=sentences):
+            known = {**state.minutes_in.get(language, {}), **{one.source: one for one in sentences}}
+            return replace(state, minutes_in={**state.minutes_in, language: known})
         case (
             ClientAttached()
             | ClientDetached()
@@ -286,6 +318,18 @@ def _apply_to_rest(
             return state
         case _:
             assert_never(event)
+
+
+def _with_documents(
+    state: SessionState, documents: tuple[DocumentAttached, ...], count: int
+) -> SessionState:
+    dated = state.minutes_dated + (state.minutes is not None)
+    return replace(state, documents=documents, documents_count=count, minutes_dated=dated)
+
+
+def _covered(taken: NotesTaken) -> tuple[int, ...]:
+    """What notes are over; later ones over the same replace them."""
+    return taken.segments or (-1 - taken.index, taken.first_segment, taken.last_segment)
 
 
 def _apply_to_segment(

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
-from greffier_server.core.attached import Paragraph
+from greffier_server.core.document_events import Paragraph
 from greffier_server.documents import text_extractor
 from greffier_server.errors import BadRequest
 
@@ -53,8 +53,8 @@ async def extract(content: bytes) -> tuple[Paragraph, ...]:
         told = cast("dict[str, Any]", json.loads(answer))
         refused = str(told["refused"])
         found = tuple(
-            Paragraph(number, int(page), str(text))
-            for number, (page, text) in enumerate(told["paragraphs"], start=1)
+            Paragraph(number, int(page), str(text), str(role))
+            for number, (page, text, role) in enumerate(told["paragraphs"], start=1)
         )
     except (ValueError, KeyError, TypeError):  # the process fell
         refused, found = "unreadable", ()
@@ -82,21 +82,26 @@ async def _child(content: bytes) -> bytes:
         assert child.stdout is not None  # noqa: S101 - asked for above
         try:
             async with asyncio.timeout(_ANSWER_S):
-                return await _read(child.stdout)
+                answer = await _read(child.stdout)
+                if answer is not None:
+                    await child.wait()
+                return answer or b""
         except TimeoutError:
             raise DocumentUnreadable("the document could not be read in time") from None
         finally:
-            with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
-                child.kill()
-            await child.wait()
+            if child.returncode is None:
+                with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
+                    child.kill()
+                await child.wait()
 
 
-async def _read(out: asyncio.StreamReader) -> bytes:
+async def _read(out: asyncio.StreamReader) -> bytes | None:
+    """Return all of the answer; None = it is too long, and was not read to its end."""
     answer = bytearray()
     while piece := await out.read(1 << 16):
         answer += piece
         if len(answer) > _ANSWER_BYTES:
-            return b""
+            return None
     return bytes(answer)
 
 

@@ -14,11 +14,13 @@ from markupsafe import Markup, escape
 
 from greffier.plain import PlainError, from_plain
 from greffier.protocol import Minutes, MinutesItem
+from greffier_server.core.agenda_minutes import point_of
 from greffier_server.core.channels import speaker_names
 from greffier_server.core.coverage import coverage
 from greffier_server.core.figures import readable_text
 from greffier_server.core.losses import losses
 from greffier_server.core.minutes import spoken_segments
+from greffier_server.core.minutes_translation import MinutesTranslation
 from greffier_server.core.note_checks import Notes
 from greffier_server.core.radio_log import Transmission, radio_log
 from greffier_server.core.state import SessionState
@@ -44,6 +46,8 @@ class Material:
     """Wall clock, milliseconds since the epoch."""
     zone: ZoneInfo | None = None
     """Of dates and times; the machine's when absent."""
+    translation: MinutesTranslation | None = None
+    """Of the minutes, where they are wanted in another language than theirs."""
 
     @property
     def minutes(self) -> Minutes:
@@ -74,12 +78,12 @@ def values_for(
 ) -> dict[str, Any]:
     """Return what the template of `kind` is given; parts that it never shows are not computed."""
     state, minutes = material.state, material.minutes
-    teller = _Teller(state, words)
+    teller = _Teller(state, words, material.translation)
     duration_ms = _duration_ms(state)
     values: dict[str, Any] = {
         "w": words,
         "language": language,
-        "title": clean_line(minutes.title) or material.title,
+        "title": clean_line(teller.plain(minutes.title)) or material.title,
         "date": written_date(material.at(0), language),
         "began": material.at(0).strftime("%H:%M"),
         "ended": material.at(duration_ms).strftime("%H:%M"),
@@ -94,13 +98,17 @@ def values_for(
         "annex": teller.items(minutes.annex, facts=True),
         "chapters": [
             {
-                "title": clean_line(chapter.title),
+                "title": clean_line(teller.plain(chapter.title)),
                 "clock": clock(chapter.from_ms),
                 "summary": teller.items(chapter.summary),
             }
             for chapter in minutes.chapters
         ],
+        "agenda": [],
+        "other_topics": teller.items(minutes.topics),
     }
+    if minutes.agenda:
+        values |= _by_agenda(minutes, teller, words)
     if kind is Kind.DIGEST:
         values["stretches"] = _stretches(material, teller, every_minutes)
         values["every_minutes"] = every_minutes
@@ -119,6 +127,8 @@ def log_rows(material: Material) -> list[dict[str, Any]]:
     """Return the rows of the radio log, with the actions of the minutes that rest on them."""
     minutes = material.minutes
     told = [*minutes.actions, *minutes.decisions]
+    if material.translation is not None:
+        told = [material.translation.item(item) for item in told]
     return [
         {
             "number": line.number,
@@ -137,9 +147,21 @@ def log_rows(material: Material) -> list[dict[str, Any]]:
 class _Teller:
     """Turns items into values of templates."""
 
-    def __init__(self, state: SessionState, words: Words) -> None:
+    def __init__(
+        self, state: SessionState, words: Words, translation: MinutesTranslation | None = None
+    ) -> None:
         self._state = state
         self._words = words
+        self._translation = translation
+
+    def plain(self, text: str) -> str:
+        """A title in the language of the document."""
+        return text if self._translation is None else self._translation.text(text)
+
+    def start_s(self, segments: Sequence[int]) -> int | None:
+        """When the first of `segments` begins."""
+        starts = [self._state.segments[s].start_ms for s in segments if s in self._state.segments]
+        return min(starts) // 1000 if starts else None
 
     def items(self, items: Sequence[MinutesItem], *, facts: bool = False) -> list[dict[str, Any]]:
         return [self.item(item, fact=facts) for item in items]
@@ -148,8 +170,18 @@ class _Teller:
         """A fact of the record itself needs no citation; every other sentence does."""
         cites = sorted({key for key in item.cites if key in self._state.segments})
         starts = sorted({self._state.segments[key].start_ms // 1000 for key in cites})
+        source, doubted = item.text, False
+        if self._translation is not None:
+            doubted = self._translation.doubted(item)
+            item = self._translation.item(item)
         verified = item.verified and bool(cites)
         text: Markup = escape(clean_line(item.text))
+        if doubted:
+            words = self._words
+            told = words.doubtful.format(source=clean_line(source))
+            text += Markup(" <mark>[{}]</mark>").format(
+                told if item.text != source else words.untranslated
+            )
         if not verified and not (fact and item.verified):
             text += Markup(" <mark>[{}]</mark>").format(self._words.unverified)
         due = clean_line(item.due or "")
@@ -190,6 +222,35 @@ class _Teller:
             for segment in spoken_segments(self._state)
             if segment.id in cited
         ]
+
+
+def _by_agenda(minutes: Minutes, teller: _Teller, words: Words) -> dict[str, Any]:
+    """Sort what the minutes say by the points of the agenda; topics that belong to none are left.
+
+    Decisions, actions and questions stand under their point and in their own lists as well.
+    """
+    points = minutes.agenda
+    under: dict[int | None, list[MinutesItem]] = {}
+    for item in (*minutes.decisions, *minutes.actions, *minutes.questions, *minutes.topics):
+        under.setdefault(point_of(item.cites, points), []).append(item)
+    listed: list[dict[str, Any]] = []
+    for place, point in enumerate(points):
+        items = sorted(under.get(place, ()), key=lambda item: item.cites)
+        start_s = teller.start_s(point.segments)
+        page = words.document_page.format(page=point.page) if point.page else f"§ {point.paragraph}"
+        listed.append(
+            {
+                "number": clean_line(point.number),
+                "title": clean_line(point.title),
+                "document": clean_line(f"{point.name}, {page}"),
+                "addressed": start_s is not None,
+                "s": start_s or 0,
+                "clock": clock(1000 * (start_s or 0)),
+                "items": teller.items(items),
+            }
+        )
+    other = [item for item in under.get(None, ()) if item in minutes.topics]
+    return {"agenda": listed, "other_topics": teller.items(other)}
 
 
 def _translation(said: str, readable: str) -> str:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from greffier_server.core.languages import canonical
+from greffier_server.core.languages import name as language_name
 from greffier_server.core.minutes import main_language
+from greffier_server.core.minutes_translation import MinutesTranslation
 from greffier_server.core.state import SessionState
 from greffier_server.documents.cleaning import clean_line
 from greffier_server.documents.html import to_html
@@ -18,7 +21,7 @@ from greffier_server.documents.radio_csv import to_csv
 from greffier_server.documents.settings import DocumentSettings
 from greffier_server.documents.templating import TemplateFailed, render, template_folders
 from greffier_server.documents.typography import typeset
-from greffier_server.documents.words import Words, read_words
+from greffier_server.documents.words import Words, has_words, read_words
 from greffier_server.errors import BadRequest, SettingsInvalid
 
 __all__ = ["MAX_MARKING_CHARS", "Order", "Press"]
@@ -54,27 +57,34 @@ class Press:
         self._zone = ZoneInfo(settings.timezone) if settings.timezone else None
 
     def make(
-        self, order: Order, state: SessionState, *, tenant: str, title: str, began_at_ms: int
+        self,
+        order: Order,
+        state: SessionState,
+        *,
+        tenant: str,
+        title: str,
+        began_at_ms: int,
+        translation: MinutesTranslation | None = None,
     ) -> bytes:
-        """Return the document as a file.
+        """Return the document as a file; `translation` is of its minutes, into its language.
 
         Raises:
             BadRequest: there is no such document of this kind.
             SettingsInvalid: the tenant's template or words cannot be used.
         """
-        material = Material(state, clean_line(title), began_at_ms, self._zone)
+        material = Material(state, clean_line(title), began_at_ms, self._zone, translation)
         if order.form is DocumentFormat.CSV:
             if order.kind is not Kind.MAIN_COURANTE:
                 raise BadRequest("format=csv is for kind=main-courante")
-            language = self._language(order, state)
+            language = self._language(order, material)
             words = self._words(tenant, language)
             return to_csv(log_rows(material), words, language=language).encode()
-        return _draw(self.compose(order, material, tenant), order.form, self._settings.fonts_dir)
+        return self.draw(self.compose(order, material, tenant), order.form)
 
     def compose(self, order: Order, material: Material, tenant: str) -> Document:
         """Return the document, not yet drawn; errors as in `make`."""
-        language = self._language(order, material.state)
-        words = self._words(tenant, language)
+        language = self._language(order, material)
+        words = _with_notes(self._words(tenant, language), material.translation)
         values = values_for(
             order.kind,
             material,
@@ -83,17 +93,38 @@ class Press:
             every_minutes=order.every_minutes,
             sources=order.sources,
         )
+        title = values["title"] or _name(order.kind, words)
+        return self.lay_out(
+            order.kind.value, values, words, tenant=tenant, title=title, marking=order.marking
+        )
+
+    def lay_out(
+        self,
+        template: str,
+        values: dict[str, Any],
+        words: Words,
+        *,
+        tenant: str,
+        title: str,
+        marking: str,
+    ) -> Document:
+        """Return what a template makes of `values`, with the tenant's header and footer.
+
+        Raises:
+            SettingsInvalid: the tenant's template cannot be used.
+        """
+        language = str(values["language"])
         folders = template_folders(self._settings.templates_dir, tenant, language)
         try:
-            markup = render(order.kind, values, folders)
+            markup = render(template, values, folders)
         except TemplateFailed as failed:
             raise SettingsInvalid(str(failed)) from None
         own = self._settings
         document = Document(
-            title=values["title"] or _name(order.kind, words),
+            title=title,
             language=language,
             blocks=read_markup(markup),
-            marking=clean_line(order.marking)[:MAX_MARKING_CHARS]
+            marking=clean_line(marking)[:MAX_MARKING_CHARS]
             or clean_line(own.markings.get(tenant, "")),
             header=clean_line(own.headers.get(tenant, "")),
             footer=clean_line(own.footers.get(tenant, "")),
@@ -101,14 +132,33 @@ class Press:
         )
         return replace(typeset(document), marking=document.marking)
 
-    def _language(self, order: Order, state: SessionState) -> str:
+    def words(self, tenant: str, language: str) -> Words:
+        """Return the fixed words of a tenant's documents.
+
+        Raises:
+            SettingsInvalid: the tenant's file of words cannot be used.
+        """
+        return self._words(tenant, language)
+
+    def draw(self, document: Document, form: DocumentFormat) -> bytes:
+        """Return a document as a file."""
+        return _draw(document, form, self._settings.fonts_dir)
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of dates and times; None = the machine's."""
+        return self._zone
+
+    def _language(self, order: Order, material: Material) -> str:
+        state, translation = material.state, material.translation
         written = state.minutes.language if state.minutes is not None else ""
         spoken = written or main_language(state)
         asked = canonical(order.language) or order.language if order.language else spoken
-        if order.kind.needs_minutes and written and asked != written:
+        told = translation is not None and translation.target == asked
+        if order.kind.needs_minutes and written and asked != written and not told:
             raise BadRequest(
-                f"the minutes of this session are in {written}: ask for that language, or name "
-                "another one in minutes_language when a session starts"
+                f"the minutes of this session are in {written} and were not translated: ask for "
+                "that language, or name another one in minutes_language when a session starts"
             )
         return asked
 
@@ -132,6 +182,19 @@ def _name(kind: Kind, words: Words) -> str:
         Kind.EMAIL: words.email,
         Kind.TRANSCRIPT: words.transcript,
     }[kind]
+
+
+def _with_notes(words: Words, translation: MinutesTranslation | None) -> Words:
+    """Have the legend say that the document is translated, and what that means."""
+    if translation is None:
+        return words
+    source = language_name(translation.source, words.code)
+    notes = [words.legend, words.translated.format(source=source)]
+    if not translation.checked:
+        notes.append(words.partly_checked)
+    if not has_words(words, translation.target):
+        notes.append(words.english_words)
+    return replace(words, legend=" ".join(notes))
 
 
 def _draw(document: Document, form: DocumentFormat, fonts_dir: Path | None) -> bytes:

@@ -21,8 +21,6 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from greffier_server.documents.kinds import Kind
-
 __all__ = ["MAX_CHARS", "TemplateFailed", "render", "template_folders"]
 
 MAX_CHARS = 20_000_000
@@ -55,9 +53,9 @@ def template_folders(root: Path | None, tenant: str, language: str) -> tuple[Pat
 
 
 def render(
-    kind: Kind, values: Mapping[str, Any], folders: tuple[Path, ...], *, max_chars: int = MAX_CHARS
+    kind: str, values: Mapping[str, Any], folders: tuple[Path, ...], *, max_chars: int = MAX_CHARS
 ) -> str:
-    """Return what the template of `kind` makes of `values`.
+    """Return what the template of `kind` (a `Kind`, or another document's name) makes of `values`.
 
     Raises:
         TemplateFailed: it is not valid, asks for what there is not, or gives too much.
@@ -75,17 +73,17 @@ def render(
     pieces: list[str] = []
     left = max_chars
     try:
-        for piece in environment.get_template(f"{kind.value}.html").generate(**values):
+        for piece in environment.get_template(f"{kind}.html").generate(**values):
             left -= len(piece)
             if left < 0:
-                raise TemplateFailed(f"the template {kind.value}.html gives too much text")
+                raise TemplateFailed(f"the template {kind}.html gives too much text")
             pieces.append(piece)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         where = f" (line {line})" if isinstance(line, int) else ""
-        told = f"the template {kind.value}.html cannot be used{where}: {type(error).__name__}"
+        told = f"the template {kind}.html cannot be used{where}: {type(error).__name__}"
         raise TemplateFailed(told) from None
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-        told = f"the template {kind.value}.html cannot be used: {type(error).__name__}"
+        told = f"the template {kind}.html cannot be used: {type(error).__name__}"
         raise TemplateFailed(told) from None
     return "".join(pieces)

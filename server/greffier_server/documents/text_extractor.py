@@ -14,7 +14,7 @@ import resource
 import sys
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 __all__ = ["MAX_CHARS", "MAX_PAGES", "main"]
 
@@ -29,8 +29,8 @@ _MAX_UNPACKED_BYTES: Final = 64 << 20
 _MAX_MEMBERS: Final = 2_000
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
-_Placed = tuple[int, str]
-"""Page, from 1 (0 where there are none), and text."""
+_Placed = tuple[int, str, str]
+"""Page, from 1 (0 where there are none), text, and role (see `core.document_events.Paragraph`)."""
 
 
 class _Refused(Exception):
@@ -43,11 +43,11 @@ def main() -> int:
     refused, paragraphs = "", list[_Placed]()
     try:
         size = 0
-        for page, text in _paragraphs(sys.stdin.buffer):
+        for page, text, role in _paragraphs(sys.stdin.buffer):
             size += len(text)
             if size > MAX_CHARS:
                 raise _Refused("too_long")
-            paragraphs.append((page, text))
+            paragraphs.append((page, text, role))
         if not paragraphs:
             raise _Refused("no_text")
     except _Refused as refusal:
@@ -64,10 +64,10 @@ def _paragraphs(document: BinaryIO) -> Iterator[_Placed]:
     if b"%PDF-" in head:
         found = _pdf(document)
     elif head.startswith(b"PK\x03\x04"):
-        found = ((0, text) for text in _docx(document))
+        found = ((0, text, role) for text, role in _docx(document))
     else:
-        found = ((0, text) for text in _plain(document.read()))
-    for page, text in found:
+        found = ((0, text, role) for text, role in _plain(document.read()))
+    for page, text, role in found:
         clean = re.sub(r"\s+", " ", _CONTROL.sub("", text)).strip()
         while clean:
             piece = clean[:_MAX_PARAGRAPH_CHARS]
@@ -75,7 +75,7 @@ def _paragraphs(document: BinaryIO) -> Iterator[_Placed]:
                 piece = piece[: piece.rindex(" ")]
             clean = clean[len(piece) :].strip()
             if any(char.isalnum() for char in piece):
-                yield page, piece
+                yield page, piece, role
 
 
 def _pdf(document: BinaryIO) -> Iterator[_Placed]:
@@ -91,10 +91,10 @@ def _pdf(document: BinaryIO) -> Iterator[_Placed]:
         raise _Refused("too_many_pages")
     for number, page in enumerate(reader.pages, start=1):
         for text in _lines_joined(page.extract_text().splitlines()):
-            yield number, text
+            yield number, re.sub(r"^[•▪‣◦]\s*", "", text), "item" if _BULLET.match(text) else ""
 
 
-def _docx(document: BinaryIO) -> Iterator[str]:
+def _docx(document: BinaryIO) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(document) as archive:
         members = archive.infolist()
         if len(members) > _MAX_MEMBERS:
@@ -111,12 +111,22 @@ def _docx(document: BinaryIO) -> Iterator[str]:
         if isinstance(block, Table):
             for row in block.rows:
                 cells = dict.fromkeys(cell.text.strip() for cell in row.cells)
-                yield " | ".join(cell for cell in cells if cell)
+                yield " | ".join(cell for cell in cells if cell), ""
         else:
-            yield block.text
+            yield block.text, _role(block)
 
 
-def _plain(content: bytes) -> Iterator[str]:
+def _role(paragraph: Any) -> str:
+    """Of a Word paragraph: by its style, whatever the language of the program that wrote it."""
+    style = str(getattr(paragraph.style, "style_id", "") or "")
+    if re.match(r"(?:Heading|Titre|Title)", style):
+        return "heading"
+    properties = paragraph._p.pPr
+    listed = properties is not None and properties.numPr is not None
+    return "item" if listed or re.match(r"List", style) else ""
+
+
+def _plain(content: bytes) -> Iterator[tuple[str, str]]:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16")
     elif b"\x00" in content:
@@ -127,17 +137,20 @@ def _plain(content: bytes) -> Iterator[str]:
         except UnicodeDecodeError:
             text = content.decode("cp1252", "replace")  # what Windows writes in western Europe
     held: list[str] = []
+    role = ""
     for line in [*text.splitlines(), ""]:
         # A heading, an item of a list and a row of a table each stand for themselves.
         if held and (not line.strip() or re.match(r"\s*(?:[-*+•]|#+|\d+[.)]|\|)\s", line)):
-            yield " ".join(held)
-            held = []
+            yield " ".join(held), role
+            held, role = [], ""
         plain = re.sub(r"^\s*(?:#+|>+|[-*+•])\s+", "", line).strip()
+        if plain and not held and _BULLET.match(line.strip()):
+            role = "item"
         if plain:
             held.append(plain)
         if re.match(r"\s*#+\s", line):
-            yield " ".join(held)
-            held = []
+            yield " ".join(held), "heading"
+            held, role = [], ""
 
 
 def _lines_joined(lines: list[str]) -> Iterator[str]:
@@ -146,9 +159,10 @@ def _lines_joined(lines: list[str]) -> Iterator[str]:
     held = ""
     for line in lines:
         plain = line.strip()
-        if not plain:
+        if not plain or (held and _POINT.match(plain)):
             yield held
             held = ""
+        if not plain:
             continue
         if held.endswith("-") and held[-2:-1].isalpha() and plain[:1].islower():
             held = held[:-1] + plain
@@ -158,6 +172,11 @@ def _lines_joined(lines: list[str]) -> Iterator[str]:
             yield held
             held = ""
     yield held
+
+
+_BULLET: Final = re.compile(r"[-*+•▪‣◦]\s")
+_POINT: Final = re.compile(r"(?:[•▪‣◦]|\d{1,2}(?:\.\d{1,2})?[.)]|[IVX]{1,4}[.)])\s+[^\W\d_]")
+"""A point of a list begins with a line of its own."""
 
 
 def _limit() -> None:

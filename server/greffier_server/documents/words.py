@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-__all__ = ["ENGLISH", "FRENCH", "Words", "read_words", "words_of"]
+__all__ = ["ENGLISH", "FRENCH", "Words", "has_words", "read_words", "words_of"]
 
 _MAX_CHARS = 300
 
@@ -77,6 +77,19 @@ class Words:
     of: str
     missing_signs: str
     subject: str
+    agenda: str
+    not_addressed: str
+    other_topics: str
+    document_page: str
+    translated: str
+    partly_checked: str
+    english_words: str
+    doubtful: str
+    untranslated: str
+    synthesis: str
+    sessions: str
+    changed: str
+    was: str
 
 
 FRENCH = Words(
@@ -143,6 +156,21 @@ FRENCH = Words(
     missing_signs="{count} signes ne figurent dans aucune police disponible et sont remplacés "
     "par « ? ».",
     subject="Objet",
+    agenda="Ordre du jour",
+    not_addressed="Non abordé.",
+    other_topics="Hors ordre du jour",
+    document_page="p. {page}",
+    translated="Traduit phrase par phrase par un modèle de langue (langue d'origine : {source}), "
+    "nombres, dates, noms et négations contrôlés ; l'original fait foi.",
+    partly_checked="Dans cette langue, tout ne peut être contrôlé : aucune phrase n'y est donnée "
+    "pour vérifiée.",
+    english_words="Intitulés en anglais, faute de mots pour cette langue.",
+    doubtful="traduction douteuse, original : « {source} »",
+    untranslated="non traduit",
+    synthesis="Synthèse de plusieurs séances",
+    sessions="Séances",
+    changed="Décisions modifiées d'une séance à l'autre",
+    was="auparavant",
 )
 ENGLISH = Words(
     code="en",
@@ -206,12 +234,32 @@ ENGLISH = Words(
     of="of",
     missing_signs="{count} signs are in none of the fonts available and are replaced by “?”.",
     subject="Subject",
+    agenda="Agenda",
+    not_addressed="Not addressed.",
+    other_topics="Outside the agenda",
+    document_page="p. {page}",
+    translated="Translated sentence by sentence by a language model (original language: "
+    "{source}), numbers, dates, names and negations checked; the original prevails.",
+    partly_checked="Not everything can be checked in this language: no sentence is given as "
+    "verified.",
+    english_words="Headings in English, for want of words in this language.",
+    doubtful="doubtful translation, original: “{source}”",
+    untranslated="not translated",
+    synthesis="Several sessions in one report",
+    sessions="Sessions",
+    changed="Decisions that changed between sessions",
+    was="before",
 )
 
 
 def words_of(language: str) -> Words:
     """Return the words of `language`; English where we have none."""
     return FRENCH if language == "fr" else ENGLISH
+
+
+def has_words(words: Words, language: str) -> bool:
+    """Whether `words` are of `language`: ours, or those of a tenant's file."""
+    return words.code == language
 
 
 def read_words(language: str, folders: tuple[Path, ...]) -> Words:

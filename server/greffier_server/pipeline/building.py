@@ -16,7 +16,6 @@ from greffier_models.protocols import (
 from greffier_server.core.alignatt import AlignAttSettings
 from greffier_server.core.channels import channel_numbers
 from greffier_server.core.events import SessionStarted, SpeakersSettled
-from greffier_server.core.hotwords import choose_hotwords
 from greffier_server.core.policies import PolicySettings
 from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
@@ -41,6 +40,7 @@ from greffier_server.pipeline.session import Session, SessionLimits
 from greffier_server.pipeline.stages import Translating, downstream_stages
 from greffier_server.pipeline.timing import Opening, Timing
 from greffier_server.pipeline.transcribe import RecordingTranscriber, TranscribeSettings
+from greffier_server.pipeline.vocabulary import Vocabulary, VocabularyStage
 from greffier_server.storage.journal import AudioJournal, SessionJournal
 
 __all__ = ["Engines", "SessionBuilder", "SessionSettings"]
@@ -90,6 +90,7 @@ class _Heard:
     feed: AudioFeed
     from_ms: int
     on_progress: Callable[[], None]
+    vocabulary: Vocabulary
 
 
 class SessionBuilder:
@@ -148,12 +149,15 @@ class SessionBuilder:
 
         pace, numbers = Pace(self._engines.load), count(max(state.segments, default=0) + 1)
         opening = await self._opening(started, from_byte)
+        vocabulary = Vocabulary(started.glossary)
+        if state.documents_count:
+            vocabulary = await asyncio.to_thread(Vocabulary.of, started, log.records)
         feeds: list[AudioFeed] = []
         recognitions: list[Hearing] = []
         for start in starts:
             begin_ms = max(start_ms, min(start.from_ms, durable_ms))
             feeds.append(AudioFeed(begin_ms))
-            heard = _Heard((tenant, session_id), log, feeds[-1], begin_ms, progressed)
+            heard = _Heard((tenant, session_id), log, feeds[-1], begin_ms, progressed, vocabulary)
             if reading is not None:
                 segmenter = open_segmenter(started, start, numbers)
                 recognitions.append(self._recording(started, start, heard, segmenter, reading))
@@ -168,7 +172,7 @@ class SessionBuilder:
             decoder=ChannelDecoder(form, separate=started.channels == "separate"),
             feed=ChannelFeeds(feeds, start_ms=start_ms),
             recognition=Channels(recognitions, pace=pace, finished=state.recognised),
-            stages=self._stages(started, journal),
+            stages=[VocabularyStage(vocabulary), *self._stages(started, journal)],
             limits=self._settings.limits,
             resume_from_byte=from_byte,
             input_ended=state.ended.reason if state.ended else None,
@@ -214,6 +218,7 @@ class SessionBuilder:
             numbers=numbers,
             pace=pace,
             timing=partial(Timing, opening=opening),
+            vocabulary=heard.vocabulary,
             stream=heard.stream,
             on_progress=heard.on_progress,
             on_commit=self._on_commit,
@@ -274,7 +279,7 @@ class SessionBuilder:
             engine=str(self._engines.recognizer.identity),
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
-            hotwords=choose_hotwords(started.glossary),
+            hotwords=lambda: heard.vocabulary.hotwords,
             channel=start.channel,
             start_ms=heard.from_ms,
             on_progress=heard.on_progress,

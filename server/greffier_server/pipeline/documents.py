@@ -1,23 +1,23 @@
 """Documents summed up, with citations to their paragraphs, or translated, each by itself."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from greffier.protocol import Doubt, GlossaryTerm, MinutesItem
 from greffier_models.errors import EngineError, EngineTimeout
 from greffier_models.protocols import TextGenerator
-from greffier_models.types import GenerationOptions, GeneratorCapabilities, Prompt, TextPiece
+from greffier_models.types import GenerationOptions
 from greffier_server.core.answers import checked, parse_answer
 from greffier_server.core.attached import (
     STRETCH_TOKENS,
-    Paragraph,
     kept_sentences,
     stretches,
     summary_prompt,
     summary_schema,
 )
+from greffier_server.core.document_events import Paragraph
 from greffier_server.core.second_reading import (
     CLAIMS_A_READING,
     read_answer,
@@ -29,6 +29,7 @@ from greffier_server.core.second_reading import (
 from greffier_server.core.state import Segment
 from greffier_server.core.translation import TranslationTask, needs_translation
 from greffier_server.pipeline.answering import LanguageModelOff
+from greffier_server.pipeline.background import InBackground
 from greffier_server.pipeline.generation import Sleep, complete
 from greffier_server.pipeline.translator import Outcome, Translator
 
@@ -128,7 +129,7 @@ class DocumentReader:
         Raises:
             As `summarise`.
         """
-        generator = _InBackground(self._there())
+        generator = InBackground(self._there())
         translator = Translator(generator, sleep=self._sleep)
         done: list[TranslatedParagraph] = []
         down = False
@@ -206,28 +207,3 @@ async def _patience(seconds: float) -> AsyncGenerator[None]:
             yield
     except TimeoutError:
         raise EngineTimeout("the language model took too long; send less at once") from None
-
-
-class _InBackground:
-    """A generator whose every prompt waits behind those of live sessions."""
-
-    def __init__(self, generator: TextGenerator) -> None:
-        self._generator = generator
-
-    @property
-    def capabilities(self) -> GeneratorCapabilities:
-        """As the generator's own."""
-        return self._generator.capabilities
-
-    def generate(
-        self, prompt: Prompt, options: GenerationOptions
-    ) -> AbstractAsyncContextManager[AsyncIterator[TextPiece]]:
-        """Stream the continuation, at a low priority."""
-        return self._generator.generate(prompt, replace(options, priority=_PRIORITY))
-
-    async def count_tokens(self, text: str) -> int:
-        """As the generator's own."""
-        return await self._generator.count_tokens(text)
-
-    async def close(self) -> None:
-        """Leave the generator running: it is shared."""

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from greffier.protocol import CorrectionTarget
 from greffier_server.core.corrections import VERDICTS, present
-from greffier_server.core.events import Corrected, Recorded, WatchHandedOver
+from greffier_server.core.events import (
+    Corrected,
+    DocumentAttached,
+    DocumentDetached,
+    Event,
+    MinutesTranslated,
+    Recorded,
+    WatchHandedOver,
+)
 from greffier_server.core.records import GENESIS, record_hash
 from greffier_server.errors import BadRequest, ServerError, SessionBusy
 from greffier_server.pipeline.clock import Clock
@@ -17,10 +25,12 @@ from greffier_server.pipeline.shelf import Shelf, Shelved
 from greffier_server.storage.failures import LogConflict
 from greffier_server.storage.rows import Key
 
-__all__ = ["WRITES", "Change", "CorrectionConflict", "Editor", "NothingThere"]
+__all__ = ["WRITES", "Change", "CorrectionConflict", "Editor", "NothingThere", "one_line"]
 
-WRITES = frozenset({Corrected, WatchHandedOver})
-"""What editors append to a log."""
+WRITES = frozenset(
+    {Corrected, WatchHandedOver, DocumentAttached, DocumentDetached, MinutesTranslated}
+)
+"""What people append to a log, and what is made at their request."""
 _ATTEMPTS = 5
 _ELSEWHERE_POLL_S = 2.0
 """How often the corrections of another server are looked for."""
@@ -93,7 +103,7 @@ class Editor:
             SessionBusy: the session is live at another server.
             BadRequest: the text is too long, or changes nothing.
         """
-        new = _one_line(change.new)
+        new = one_line(change.new)
         who = _name(change.who)
         if len(new) > _MAX_CHARS:
             raise BadRequest(f"A correction has at most {_MAX_CHARS} characters.")
@@ -105,9 +115,9 @@ class Editor:
             if there is None:
                 raise NothingThere("There is nothing at this place to correct.")
             target, text = there
-            if _one_line(text) != _one_line(change.old):
+            if one_line(text) != one_line(change.old):
                 raise CorrectionConflict(text)
-            if _one_line(text) == new:
+            if one_line(text) == new:
                 raise BadRequest("The correction changes nothing.")
             return Corrected(who, target, text, new)
 
@@ -133,6 +143,14 @@ class Editor:
         )
         return await self._record(tenant, session, lambda _now: noted)
 
+    async def add(self, tenant: str, session: str, made: Callable[[Shelved], Event]) -> Recorded:
+        """Record what `made` (called in a thread) makes of the session as it stands.
+
+        Raises:
+            SessionNotFound, StorageFailed, SessionBusy: as in `correct`; and what `made` raises.
+        """
+        return await self._record(tenant, session, made)
+
     async def edits(
         self, tenant: str, session: str, *, after: int = 0, wait_s: float = 0.0
     ) -> Sequence[Recorded]:
@@ -155,7 +173,7 @@ class Editor:
                     await changed.wait()
 
     async def _record(
-        self, tenant: str, session: str, made: Callable[[Shelved], Corrected | WatchHandedOver]
+        self, tenant: str, session: str, made: Callable[[Shelved], Event]
     ) -> Recorded:
         key = (tenant, session)
         async with self._hands.lock(key):
@@ -167,16 +185,13 @@ class Editor:
                     return recorded
         raise SessionBusy("The session changes too fast; try again.")
 
-    async def _append(
-        self, key: Key, made: Callable[[Shelved], Corrected | WatchHandedOver]
-    ) -> Recorded:
+    async def _append(self, key: Key, made: Callable[[Shelved], Event]) -> Recorded:
         now = await self._shelf.state(*key)
         event = await asyncio.to_thread(made, now)
         logs = [log for find in self._open_logs if (log := find(*key)) is not None]
         if logs:
             at = await logs[0].append(event)
-            after = await self._shelf.state(*key)
-            return next(r for r in reversed(after.edits) if r.seq <= at and r.event == event)
+            return logs[0].records[at - 1]
         if now.row.state != "finished":
             raise SessionBusy("The session is live at another server: correct it there, or later.")
         record = Recorded(
@@ -194,14 +209,14 @@ class Editor:
         return record
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without line breaks, controls and lone surrogates: words are set in a line of text."""
     clean = "".join(char if char.isprintable() or char.isspace() else "" for char in text)
     return " ".join(clean.split())
 
 
 def _name(text: str) -> str:
-    name = _one_line(text)
+    name = one_line(text)
     if not name or len(name) > _MAX_NAME_CHARS:
         raise BadRequest(f"Say who you are, in at most {_MAX_NAME_CHARS} characters.")
     return name

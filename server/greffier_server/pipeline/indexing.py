@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from greffier_server.core.corrections import shown
 from greffier_server.core.events import (
     Corrected,
+    DocumentAttached,
+    DocumentDetached,
+    MinutesTranslated,
     MinutesWritten,
     Recorded,
     SecondPassFinished,
@@ -124,6 +127,8 @@ class Indexer:
                     self._whole[key] = None
                 case Corrected() | MinutesWritten() | SecondPassFinished():
                     self._whole[key] = None
+                case DocumentAttached() | DocumentDetached() | MinutesTranslated():
+                    pass  # also of finished sessions, which are no longer followed
                 case _:
                     if key not in self._following:
                         if len(self._following) >= _MOST_SESSIONS or key in self._whole:

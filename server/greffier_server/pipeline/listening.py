@@ -10,7 +10,6 @@ from greffier_models.types import EngineIdentity
 from greffier_server.capacity import this_processor
 from greffier_server.core.channels import channel_numbers, speaker_names
 from greffier_server.core.events import RecognitionBegun, SessionStarted
-from greffier_server.core.hotwords import choose_hotwords
 from greffier_server.core.policies import (
     POLICY_NAMES,
     PolicyName,
@@ -27,6 +26,7 @@ from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.pace import Pacing
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.timing import Timing
+from greffier_server.pipeline.vocabulary import Vocabulary
 
 __all__ = ["Ears", "Listening", "channel_starts", "open_segmenter", "taking_part"]
 
@@ -109,6 +109,7 @@ class Listening:
         numbers: Iterator[int],
         pace: Pacing,
         timing: Callable[..., Timing],
+        vocabulary: Vocabulary | None = None,
         stream: tuple[str, str] = ("", ""),
         on_progress: Callable[[], None] = lambda: None,
         on_commit: Callable[[int], None] = lambda lag_ms: None,
@@ -125,6 +126,7 @@ class Listening:
             numbers: of the segments to come.
             pace: shared by the channels.
             timing: makes the channel's `Timing` from its policy and number.
+            vocabulary: what is listened for; the session's own terms when absent.
             stream: tenant and session, for a fair share of the engine.
             on_progress: called whenever more audio has been looked at.
             on_commit: called with the lag of each committed batch of words.
@@ -148,7 +150,7 @@ class Listening:
             vad=ears.vad.open(),
             frame_ms=ears.vad.frame_ms,
             start_ms=begin_ms,
-            hotwords=choose_hotwords(started.glossary),
+            vocabulary=vocabulary or Vocabulary(started.glossary),
             channel=start.channel,
             pace=pace,
             timing=timing(policy, start.channel),

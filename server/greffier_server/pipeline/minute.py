@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from greffier.plain import PlainError, from_plain, to_plain
@@ -11,8 +11,12 @@ from greffier.protocol import Chapter
 from greffier_models.errors import EngineError, PromptTooLong
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import GenerationOptions
+from greffier_server.core.corrections import shown
 from greffier_server.core.events import (
     ChapterSummarised,
+    Corrected,
+    DocumentAttached,
+    DocumentDetached,
     Event,
     GapFound,
     InputEnded,
@@ -21,6 +25,7 @@ from greffier_server.core.events import (
     NotesTaken,
     RecognitionFinished,
     Recorded,
+    SecondPassFinished,
     SegmentClosed,
     SegmentOpened,
     SegmentTranslated,
@@ -36,13 +41,14 @@ from greffier_server.core.events import (
 from greffier_server.core.languages import canonical
 from greffier_server.core.minutes import main_language, spoken_segments, write_minutes
 from greffier_server.core.note_checks import Notes, check_notes, merge_notes
+from greffier_server.core.note_corrections import Changes, renamed
 from greffier_server.core.notes import NOTES_TOKENS, notes_prompt, notes_schema, parse_notes
 from greffier_server.core.state import Segment, SessionState, fold
 from greffier_server.pipeline.clerk import Clerk
 from greffier_server.pipeline.generation import Sleep
 from greffier_server.pipeline.log import EventLog
 
-__all__ = ["MinuteStage"]
+__all__ = ["MinuteStage", "as_shown"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +68,20 @@ _RECORDS_AHEAD = 128
 _STAGE = "minutes"
 
 
+def as_shown(records: Sequence[Recorded]) -> SessionState:
+    """Return a session as readers see it: the best reading, with what people have set right."""
+    return shown(fold(records))
+
+
 class MinuteStage:
     """Takes notes over every stretch of speech, and writes the minutes when recognition is over.
 
     Does nothing in a session that asked for no minutes. When the language model fails, the stretch
     is tried again at the end; what could not be summed up then is named in the annex, and where
     there are no notes at all no minutes are written and a failure says so.
+
+    Notes and minutes are of the text as people have corrected it; where they correct what has its
+    notes already, the stretch gets new ones at the end.
 
     Args:
         generator: the language model, shared between sessions.
@@ -92,6 +106,9 @@ class MinuteStage:
             RecognitionFinished,
             SpeakerRevised,
             SpeakersSettled,
+            Corrected,
+            DocumentAttached,
+            DocumentDetached,
         }
     )
     writes: frozenset[type[Event]] = frozenset(
@@ -105,7 +122,7 @@ class MinuteStage:
         language: str | None = None,
         after: type[Event] = RecognitionFinished,
         sleep: Sleep = asyncio.sleep,
-        read: Callable[[Sequence[Recorded]], SessionState] = fold,
+        read: Callable[[Sequence[Recorded]], SessionState] = as_shown,
     ) -> None:
         self._clerk = Clerk(generator, sleep)
         self._given_language = language
@@ -114,7 +131,7 @@ class MinuteStage:
         self._engine = str(generator.capabilities.identity)
         self._notes: list[tuple[NotesTaken, Notes]] = []
         self._chapters: list[Chapter] = []
-        self._chaptered = 0
+        self._chapter_sizes: list[int] = []
         self._held: dict[int, Segment] = {}
         self._noted: set[int] = set()
         self._tried: set[int] = set()
@@ -122,16 +139,14 @@ class MinuteStage:
 
     async def run(self, log: EventLog) -> None:
         """Follow the session to the end of its recognition; return when the minutes are written."""
-        written = False
+        written, known = False, 0
         async for record in log.past():
+            known = record.seq
             written = written or isinstance(record.event, MinutesWritten)
             if isinstance(record.event, StageFailed):
                 self._reported.add(record.event)
-            elif isinstance(record.event, NotesTaken):
-                self._recall(record.event)
-            elif isinstance(record.event, ChapterSummarised):
-                self._chapters.append(record.event.chapter)
-                self._chaptered += record.event.notes
+            else:
+                self._recall_any(record.event)
         if written:
             return
         state = SessionState()
@@ -141,7 +156,7 @@ class MinuteStage:
             state = fold([record], state)
             if isinstance(record.event, SessionStarted) and not record.event.minutes:
                 return
-            if isinstance(record.event, NotesTaken):
+            if isinstance(record.event, NotesTaken) and record.seq > known:
                 self._recall(record.event)
             if isinstance(record.event, SegmentClosed):
                 await self._take_due_notes(log, state)
@@ -161,6 +176,29 @@ class MinuteStage:
         """Write the minutes of a finished session anew, notes and all; they replace the others."""
         await self._finish(log)
 
+    async def redo(self, log: EventLog) -> None:
+        """Write them anew after corrections: notes whose text nobody has touched are kept."""
+        async for record in log.past():
+            if isinstance(record.event, SecondPassFinished):  # what comes before is of other words
+                self._notes, self._noted = [], set()
+                self._chapters, self._chapter_sizes = [], []
+            self._recall_any(record.event)
+        await self._finish(log)
+
+    def _recall_any(self, event: Event) -> None:
+        if isinstance(event, NotesTaken):
+            self._recall(event)
+        elif isinstance(event, ChapterSummarised):
+            self._keep_chapter(event)
+
+    def _keep_chapter(self, told: ChapterSummarised) -> None:
+        """Add a chapter, or put it in the place of one that was made before a correction."""
+        if told.index < len(self._chapters):
+            self._chapters[told.index] = told.chapter
+            return
+        self._chapters.append(told.chapter)
+        self._chapter_sizes.append(told.notes)
+
     def _recall(self, taken: NotesTaken) -> None:
         """Read notes of the log (our own come by here, too: they are known already)."""
         if any(known == taken for known, _ in self._notes):
@@ -172,8 +210,12 @@ class MinuteStage:
         self._remember(taken, notes, _segments_of(taken))
 
     def _remember(self, taken: NotesTaken, notes: Notes, segments: Sequence[int]) -> None:
-        self._notes.append((taken, notes))
         self._noted.update(segments)
+        for place, (known, _) in enumerate(self._notes):
+            if [*_segments_of(known)] == [*segments]:
+                self._notes[place] = (taken, notes)
+                return
+        self._notes.append((taken, notes))
 
     async def _take_due_notes(self, log: EventLog, state: SessionState) -> None:
         waiting = [
@@ -185,7 +227,7 @@ class MinuteStage:
         spoken_ms = sum(segment.end_ms - segment.start_ms for segment in due)
         if len(due) >= STRETCH_SEGMENTS or spoken_ms >= STRETCH_MS:
             self._tried.update(segment.id for segment in due)
-            newest = (await _newest(log, state)).segments
+            newest = shown(await _newest(log, state)).segments
             stretch = [newest[segment.id] for segment in due]
             language = self._language(state)
             await self._take_notes(log, stretch, language)
@@ -194,6 +236,7 @@ class MinuteStage:
     async def _finish(self, log: EventLog) -> None:
         state = await asyncio.to_thread(self._read, log.records)
         language = self._language(state)
+        await self._retake_corrected(log, state, language)
         for stretch in _stretches([s for s in spoken_segments(state) if s.id not in self._noted]):
             if not await self._take_notes(log, stretch, language):
                 break  # it was tried with patience: more stretches would only add to the wait
@@ -224,11 +267,34 @@ class MinuteStage:
         until_ms = max((segment.end_ms for segment in segments), default=0)
         await log.append(MinutesWritten(minutes), audio_to_ms=until_ms, engine=self._engine)
 
+    async def _retake_corrected(self, log: EventLog, state: SessionState, language: str) -> None:
+        """Take notes anew where people have set right what they are of; give people their names."""
+        changes = Changes()
+        async for record in log.past():
+            changes.take(record)
+        stale: list[int] = []
+        for place, (taken, notes) in enumerate(self._notes):
+            ids = _segments_of(taken)
+            if changes.touched(ids) and all(key in state.segments for key in ids):
+                stale.append(place)
+            elif given := changes.names_since(ids):
+                self._notes[place] = (taken, renamed(notes, given))
+        for place in stale:
+            ids = _segments_of(self._notes[place][0])
+            if not await self._take_notes(log, [state.segments[key] for key in ids], language):
+                break  # what is left is held against the corrected text all the same
+        first = 0
+        for index, size in enumerate(self._chapter_sizes):
+            if any(first <= place < first + size for place in stale):
+                part = self._notes[first : first + size]
+                await self._write_chapter(log, index, part, state.segments, language)
+            first += size
+
     async def _close_chapters(
         self, log: EventLog, language: str, *, to_the_end: bool = False
     ) -> None:
         """Sum up the stretches that make a chapter; at the end of a long session, the rest too."""
-        while waiting := self._notes[self._chaptered :]:
+        while waiting := self._notes[sum(self._chapter_sizes) :]:
             if len(waiting) <= CHAPTER_STRETCHES and not (to_the_end and self._chapters):
                 return
             part = waiting[:CHAPTER_STRETCHES]
@@ -238,18 +304,29 @@ class MinuteStage:
                 self._held.update(
                     (key, state.segments[key]) for key in ids if key in state.segments
                 )
-            segments = [self._held.pop(key) for key in ids if key in self._held]
-            notes = await asyncio.to_thread(merge_notes, [taken for _, taken in part], language)
-            chapter = await self._clerk.chapter(notes, segments, language, self._reporting(log))
-            told = ChapterSummarised(len(self._chapters), len(part), chapter)
-            self._chapters.append(chapter)
-            self._chaptered += len(part)
-            await log.append(
-                told,
-                audio_from_ms=chapter.from_ms,
-                audio_to_ms=chapter.to_ms,
-                engine=self._engine,
-            )
+            segments = {key: self._held.pop(key) for key in ids if key in self._held}
+            await self._write_chapter(log, len(self._chapters), part, segments, language)
+
+    async def _write_chapter(
+        self,
+        log: EventLog,
+        index: int,
+        part: Sequence[tuple[NotesTaken, Notes]],
+        segments: Mapping[int, Segment],
+        language: str,
+    ) -> None:
+        ids = [key for taken, _ in part for key in _segments_of(taken)]
+        there = [segments[key] for key in ids if key in segments]
+        notes = await asyncio.to_thread(merge_notes, [noted for _, noted in part], language)
+        chapter = await self._clerk.chapter(notes, there, language, self._reporting(log))
+        told = ChapterSummarised(index, len(part), chapter)
+        self._keep_chapter(told)
+        await log.append(
+            told,
+            audio_from_ms=chapter.from_ms,
+            audio_to_ms=chapter.to_ms,
+            engine=self._engine,
+        )
 
     async def _take_notes(self, log: EventLog, stretch: Sequence[Segment], language: str) -> bool:
         """Take notes over `stretch`; False when the model could not."""

@@ -30,6 +30,7 @@ from greffier_server.pipeline.feed import AudioFeed
 from greffier_server.pipeline.log import EventLog
 from greffier_server.pipeline.pace import Pace, Pacing
 from greffier_server.pipeline.timing import POISONED, UNANSWERED, Timing
+from greffier_server.pipeline.vocabulary import Vocabulary
 
 __all__ = ["Recognition"]
 
@@ -63,6 +64,7 @@ class Recognition:
         frame_ms: length of one frame of `vad`.
         start_ms: where the feed begins on the session's clock.
         hotwords: names and terms the recogniser should expect.
+        vocabulary: the same, where they may become more while the session runs.
         finished: recognition had finished before a restart; there is nothing left to do.
         channel: which of a session's channels this is; 0 = all of them, mixed down.
         pace: shared with the other channels of the session.
@@ -84,6 +86,7 @@ class Recognition:
         frame_ms: int,
         start_ms: int = 0,
         hotwords: tuple[str, ...] = (),
+        vocabulary: Vocabulary | None = None,
         finished: bool = False,
         channel: int = 0,
         pace: Pacing | None = None,
@@ -104,6 +107,7 @@ class Recognition:
         self._committed_ms = start_ms
         self._probabilities: list[float] = []
         self._hotwords = hotwords
+        self._vocabulary = vocabulary
         self._finished = finished
         self._stream = stream
         self._on_progress = on_progress
@@ -184,6 +188,8 @@ class Recognition:
             await self._record([SilencePassed(self._channel, self._silent_ms)])
 
     async def _answer_requests(self) -> None:
+        if self._vocabulary is not None:
+            self._hotwords = self._timing.hotwords(self._heard_ms, self._vocabulary)
         request = self._timing.request(self._heard_ms, self._pace.tempo_of(self))
         while request is not None:
             from_ms = max(request.from_ms, self._buffer.start_ms, self._aside_ms)

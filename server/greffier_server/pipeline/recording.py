@@ -37,7 +37,7 @@ class RecordingRecognition:
         engine: identity of the model, as events carry it.
         language: ISO 639-1; None = followed.
         expected: languages likely to be spoken, where the language is followed.
-        hotwords: names and terms the recogniser should expect.
+        hotwords: names and terms the recogniser should expect; asked for window by window.
         start_ms: where the feed begins on the session's clock.
         channel: of the audio, from 1; 0 = all mixed.
         on_progress: called whenever more audio has been looked at.
@@ -53,7 +53,7 @@ class RecordingRecognition:
         engine: str,
         language: str | None,
         expected: Sequence[str] = (),
-        hotwords: tuple[str, ...] = (),
+        hotwords: Callable[[], tuple[str, ...]] = tuple,
         start_ms: int = 0,
         channel: int = 0,
         on_progress: Callable[[], None] = lambda: None,

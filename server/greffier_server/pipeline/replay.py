@@ -27,6 +27,7 @@ from greffier_server.pipeline.pace import Paced, Tempo
 from greffier_server.pipeline.read_back import read_stretch
 from greffier_server.pipeline.recognise import Recognition
 from greffier_server.pipeline.timing import Timing
+from greffier_server.pipeline.vocabulary import Vocabulary
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["RecordedPace", "Rehearing", "Script"]
@@ -47,6 +48,9 @@ class Script:
     )
     given_up: Mapping[int, Set[tuple[int, ...]]] = field(
         default_factory=dict[int, Set[tuple[int, ...]]]
+    )
+    learned: Mapping[int, Sequence[tuple[int, ...]]] = field(
+        default_factory=dict[int, Sequence[tuple[int, ...]]]
     )
     numbers: Mapping[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
     enough: Mapping[int, int] | None = None
@@ -101,6 +105,7 @@ class Rehearing:
         journal: the session's audio.
         from_byte: the audio is heard from here on.
         script: what the clock decided.
+        vocabulary: the session's terms, and those of its documents.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Rehearing:
         journal: SessionJournal,
         from_byte: int,
         script: Script,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self._form = started.format
         self._journal = journal
@@ -138,7 +144,12 @@ class Rehearing:
                 begin_ms=begin_ms,
                 numbers=_numbers(script.numbers.get(number, ())),
                 pace=pace,
-                timing=partial(Timing, given_up=script.given_up.get(number, frozenset())),
+                timing=partial(
+                    Timing,
+                    given_up=script.given_up.get(number, frozenset()),
+                    learned=script.learned.get(number, ()),
+                ),
+                vocabulary=vocabulary,
                 on_progress=self._progressed.set,
             )
             self._channels.append(_Channel(number, recognition, sink))

@@ -16,6 +16,7 @@ from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import ReplayRefused
 from greffier_server.pipeline.listening import Ears, Listening, channel_starts, taking_part
 from greffier_server.pipeline.replay import Rehearing, Script
+from greffier_server.pipeline.vocabulary import Vocabulary
 from greffier_server.storage.journal import SessionJournal
 
 __all__ = ["SessionReplay"]
@@ -42,6 +43,7 @@ class SessionReplay:
             raise ReplayRefused(str(error)) from error
         if not self._epochs:
             raise ReplayRefused("Nothing was recognised in this session.")
+        self._vocabulary = Vocabulary.of(self._started, records)
         self._heard: dict[int, list[Recorded]] = {}
         for epoch in self._epochs:
             for channel, heard in epoch.heard.items():
@@ -83,6 +85,7 @@ class SessionReplay:
                 journal=self._journal,
                 from_byte=epoch.begun.from_byte,
                 script=_script(epoch),
+                vocabulary=self._vocabulary,
             )
             heard = await rehearing.run()
             lost += len(rehearing.lost)
@@ -111,7 +114,8 @@ class SessionReplay:
             ears=ears,
             journal=self._journal,
             from_byte=0,
-            script=Script(paced=await self._paced()),
+            script=Script(paced=await self._paced(), learned=self._learned()),
+            vocabulary=self._vocabulary,
         )
         heard = await rehearing.run()
         return self._replayed(
@@ -151,6 +155,14 @@ class SessionReplay:
     async def _state_before(self, epoch: Epoch) -> SessionState:
         return await asyncio.to_thread(fold, self._records[: epoch.before])
 
+    def _learned(self) -> dict[int, list[tuple[int, ...]]]:
+        """What terms were listened for in all stretches, one behind the other."""
+        learned: dict[int, list[tuple[int, ...]]] = {}
+        for epoch in self._epochs:
+            for channel, changes in epoch.learned.items():
+                learned.setdefault(channel, []).extend(changes)
+        return learned
+
     async def _paced(self) -> dict[int, list[tuple[int, ...]]]:
         """The tempo of all stretches, one behind the other; each began unhurried."""
         paced: dict[int, list[tuple[int, ...]]] = {}
@@ -170,6 +182,7 @@ def _script(epoch: Epoch) -> Script:
     return Script(
         paced=epoch.paced,
         given_up=epoch.given_up,
+        learned=epoch.learned,
         numbers={channel: epoch.numbers(channel) for channel in epoch.heard},
         enough=None
         if epoch.whole

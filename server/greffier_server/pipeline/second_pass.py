@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from greffier_models.protocols import TextGenerator, VoiceActivityDetector
-from greffier_server.core.corrections import shown
+from greffier_server.core.document_terms import session_glossary
 from greffier_server.core.events import (
     MinutesWritten,
     PassageRevised,
@@ -229,7 +229,9 @@ class SecondPass:
             poll_s=self._options.poll_s,
             language=None if started.language == "auto" else started.language,
             expected=self._options.expected_languages,
-            hotwords=tuple(term.term for term in started.glossary)[:_HOTWORDS],
+            hotwords=tuple(
+                term.term for term in session_glossary(started.glossary, state.documents)
+            )[:_HOTWORDS],
         )
         try:
             await reading.run()
@@ -267,7 +269,7 @@ class SecondPass:
             failed = StageFailed("minutes", "no_language_model", _ADVICE["no_language_model"])
             await log.append(failed)
             return
-        await MinuteStage(self._generator, read=_as_revised).rewrite(log)
+        await MinuteStage(self._generator).rewrite(log)
 
     async def _finished(self, tenant: str, session: str) -> SessionRow:
         row = await self._store.get(tenant, session)
@@ -291,10 +293,6 @@ def _compared(
     """Return what differs, and the sum of all."""
     revisions = align(segments, heard, lost=lost)
     return differences(segments, revisions), count(segments, revisions)
-
-
-def _as_revised(records: Sequence[Recorded]) -> SessionState:
-    return shown(fold(records))
 
 
 def _last(records: Sequence[Recorded], kind: type[SecondPassFinished | MinutesWritten]) -> int:

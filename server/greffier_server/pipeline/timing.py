@@ -5,6 +5,7 @@ whether the engine answers at all. Both are recorded with the first event that r
 same append. All else is a function of the audio and of `RecognitionBegun`.
 """
 
+from collections import deque
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from greffier_server.core.events import DecisionsTimed, Event, RecognitionBegun,
 from greffier_server.core.ladder import LEVELS
 from greffier_server.core.policy import DecodeRequest, IdentifyRequest, StreamingPolicy
 from greffier_server.pipeline.pace import Tempo
+from greffier_server.pipeline.vocabulary import Vocabulary
 
 __all__ = ["POISONED", "UNANSWERED", "Opening", "Timing"]
 
@@ -45,6 +47,7 @@ class Timing:
         channel: from 1; 0 = all of them, mixed down.
         opening: shared with the other channels of the session.
         given_up: in a replay: as recorded in `DecisionsTimed`.
+        learned: likewise; None = this is no replay.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Timing:
         *,
         opening: Opening | None = None,
         given_up: Set[tuple[int, ...]] = frozenset(),
+        learned: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self._policy = policy
         self._channel = channel
@@ -64,6 +68,22 @@ class Timing:
         self._asked = 0
         self._paced: list[tuple[int, ...]] = []
         self._given_up: list[tuple[int, ...]] = []
+        self._to_learn = None if learned is None else deque(learned)
+        self._learned: list[tuple[int, ...]] = []
+        self._learned_ms = -1
+        self._known = 0
+
+    def hotwords(self, heard_ms: int, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """What is listened for when so much was heard: terms may come while a session runs."""
+        if self._to_learn is not None:
+            while self._to_learn and self._to_learn[0][0] <= heard_ms:
+                self._known = self._to_learn.popleft()[1]
+        # Decodes at the same time all have the same terms, so that the time tells which had which.
+        elif vocabulary.seq != self._known and heard_ms > self._learned_ms:
+            self._known = vocabulary.seq
+            self._learned.append((heard_ms, self._known))
+        self._learned_ms = heard_ms
+        return vocabulary.as_of(self._known)
 
     def request(self, heard_ms: int, tempo: Tempo) -> DecodeRequest | IdentifyRequest | None:
         """What the policy asks for first when it has heard so much, hurried as `tempo` says.
@@ -105,8 +125,9 @@ class Timing:
             if isinstance(event, WordsCommitted) and paced:
                 recorded[place] = replace(event, paced=paced)
                 paced = ()
-        if paced or given_up:
-            recorded.insert(0, DecisionsTimed(self._channel, paced, given_up))
+        learned, self._learned = tuple(self._learned), []
+        if paced or given_up or learned:
+            recorded.insert(0, DecisionsTimed(self._channel, paced, given_up, learned))
         return [*self._opening.take(), *recorded]
 
     def _hurry(self, tempo: Tempo) -> None:

@@ -111,7 +111,7 @@ class RecordingTranscriber:
         *,
         language: str | None = None,
         expected: Sequence[str] = (),
-        hotwords: tuple[str, ...] = (),
+        hotwords: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
         progress: Callable[[int], None] = lambda heard_ms: None,
         start_ms: int = 0,
     ) -> AsyncGenerator[Passage, None]:
@@ -124,7 +124,8 @@ class RecordingTranscriber:
             audio: blocks of 16 kHz mono, read as far ahead as the windows in flight reach.
             language: ISO 639-1; None = followed from turn to turn.
             expected: languages likely to be spoken, where the language is followed.
-            hotwords: names and terms the recogniser should expect.
+            hotwords: names and terms the recogniser should expect; what is asked for, anew for
+                each window, where they may become more meanwhile.
             progress: told the milliseconds of the recording that are done.
             start_ms: where the audio begins on the recording's clock.
         """
@@ -152,7 +153,8 @@ class RecordingTranscriber:
                         ended = True
                         break
                     window, buffer = item
-                    decode = self._read(window, buffer, hotwords)
+                    known = hotwords() if callable(hotwords) else hotwords
+                    decode = self._read(window, buffer, known)
                     flying.append(asyncio.create_task(decode, name="transcribe-window"))
                     flown.append(window)
                 if not flying:

@@ -9,7 +9,10 @@ from greffier.protocol import Doubt, GlossaryTerm
 from greffier_models.errors import EngineError
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import Word
+from greffier_server.core.document_terms import session_glossary
 from greffier_server.core.events import (
+    DocumentAttached,
+    DocumentDetached,
     Event,
     RecognitionFinished,
     SegmentClosed,
@@ -90,14 +93,21 @@ class TranslateStage:
     Args:
         generator: the language model, shared between sessions.
         language: target, a code of `greffier_server.core.languages`.
-        glossary: terms of the session.
+        glossary: terms of the session; those of documents that are attached to it come behind.
         policy: when to translate, and what to commit.
         languages: that the model knows; empty = not known, and every one is tried.
         sleep: waits between retries.
     """
 
     reads: frozenset[type[Event]] = frozenset(
-        {SegmentOpened, WordsCommitted, SegmentClosed, RecognitionFinished}
+        {
+            SegmentOpened,
+            WordsCommitted,
+            SegmentClosed,
+            RecognitionFinished,
+            DocumentAttached,
+            DocumentDetached,
+        }
     )
     writes: frozenset[type[Event]] = frozenset({SegmentTranslated, TranslationRevised, StageFailed})
 
@@ -113,7 +123,9 @@ class TranslateStage:
     ) -> None:
         self.name = f"translate-{language}"
         self._language = canonical(language) or language
+        self._own_terms = glossary
         self._glossary = glossary
+        self._documents: dict[int, DocumentAttached] = {}
         self._policy = policy or SentenceCommit()
         self._known = languages
         self._translator = Translator(generator, sleep=sleep)
@@ -148,8 +160,17 @@ class TranslateStage:
                         await self._go_on(log, segment)
                 case RecognitionFinished():
                     return
+                case DocumentAttached() | DocumentDetached():
+                    self._learn(event)
                 case _:
                     pass
+
+    def _learn(self, event: DocumentAttached | DocumentDetached) -> None:
+        if isinstance(event, DocumentAttached):
+            self._documents[event.number] = event
+        else:
+            self._documents.pop(event.number, None)
+        self._glossary = session_glossary(self._own_terms, [*self._documents.values()])
 
     async def _history(self, log: EventLog) -> dict[int, list[SegmentTranslated]]:
         """Return what an earlier run has translated, and note what it has reported."""

@@ -7,7 +7,8 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from greffier.protocol import Doubt, MinutesItem
-from greffier_server.core.attached import Paragraph, document_language, withheld
+from greffier_server.core.attached import document_language, withheld
+from greffier_server.core.document_events import Paragraph
 from greffier_server.documents.extraction import MAX_DOCUMENT_BYTES, DocumentTooLong, extract
 from greffier_server.errors import UnknownLanguage
 from greffier_server.pipeline.documents import DocumentReader, TranslatedParagraph
@@ -15,14 +16,13 @@ from greffier_server.services import Services
 from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.http import Tenant
 from greffier_server.transport.kept import SameSite
+from greffier_server.transport.model_use import places_of, while_there
 from greffier_server.transport.questions import (
     MODEL_REFUSALS,
     asked_language,
-    places_of,
-    while_there,
 )
 
-__all__ = ["DocumentBody", "add_document_routes"]
+__all__ = ["DOCUMENT_BODY", "DocumentBody", "PlaceBody", "add_document_routes", "read_document"]
 
 _MAX_WORK_CHARS: Final = 60_000
 """Of text in one request: a model on two cores needs some minutes for it."""
@@ -32,7 +32,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     422: {"model": ErrorBody, "description": "No text can be taken out of the document."},
 }
 _routes = APIRouter(prefix="/v1", tags=["documents"], responses=_REFUSALS)
-_BODY: Final[dict[str, Any]] = {
+DOCUMENT_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -131,7 +131,7 @@ def add_document_routes(app: FastAPI) -> None:
     "/documents",
     summary="Sum up or translate a document",
     dependencies=[SameSite],
-    openapi_extra=_BODY,
+    openapi_extra=DOCUMENT_BODY,
 )
 async def post_document(
     request: Request,
@@ -147,7 +147,7 @@ async def post_document(
 ) -> DocumentBody:
     """The body is a PDF, DOCX, Markdown or text file; nothing of it is kept."""
     wanted, given = asked_language(language), asked_language(source)
-    content = await _read(request)
+    content = await read_document(request)
     services = cast("Services", request.app.state.services)
     places = places_of(request)
 
@@ -203,7 +203,12 @@ async def _made(
     )
 
 
-async def _read(request: Request) -> bytes:
+async def read_document(request: Request) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        DocumentTooLong: it is larger than documents may be.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from typing import Annotated, cast
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +12,15 @@ from starlette.responses import JSONResponse
 
 from greffier.protocol import CorrectionKind, CorrectionTarget
 from greffier_server.core.events import Corrected, Recorded
-from greffier_server.core.training import pairs, proposals
+from greffier_server.core.state import SessionState
+from greffier_server.core.training import (
+    ProposalKind,
+    minutes_pairs,
+    pairs,
+    proposals,
+    speaker_pairs,
+    translation_pairs,
+)
 from greffier_server.pipeline.editing import Change, CorrectionConflict
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite
 from greffier_server.transport.parameters import Parts, SessionId, Tenant
@@ -105,16 +115,28 @@ class ProposalBody(_Body):
 
     term: str
     heard: str
-    """What was recognised in its place."""
+    """What stood in its place; empty of a speaker's name."""
     language: str
     count: int
     sessions: tuple[str, ...]
+    kind: ProposalKind = "words"
+    """What was set right."""
 
 
 class ProposalList(_Body):
     """Terms that editors put in, the most frequent first."""
 
     proposals: tuple[ProposalBody, ...]
+
+
+class TrainingKind(StrEnum):
+    """What training pairs are of."""
+
+    WORDS = "words"
+    TRANSLATION = "translation"
+    SPEAKER = "speaker"
+    MINUTES = "minutes"
+    ALL = "all"
 
 
 def add_correction_routes(app: FastAPI) -> None:
@@ -186,28 +208,19 @@ async def get_corrections(
     response_class=Response,
     responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
-async def get_training(tenant: Tenant, kept: Kept, session: SessionId) -> Response:
-    """Each corrected segment with its audio stretch, one JSON object a line."""
+async def get_training(
+    tenant: Tenant,
+    kept: Kept,
+    session: SessionId,
+    kind: Annotated[
+        TrainingKind, Query(description="Of what: ``words`` come with their audio stretch.")
+    ] = TrainingKind.WORDS,
+) -> Response:
+    """What stood there and what an editor put in its place, one JSON object a line."""
     now = await kept.shelf.state(tenant, session)
-    lines = [
-        json.dumps(
-            {
-                "session": session,
-                "segment": pair.segment,
-                "audio": f"/v1/sessions/{session}/audio"
-                f"?from_ms={pair.start_ms}&to_ms={pair.end_ms}",
-                "start_ms": pair.start_ms,
-                "end_ms": pair.end_ms,
-                "language": pair.language,
-                "recognised": pair.recognised,
-                "corrected": pair.corrected,
-            },
-            ensure_ascii=False,
-        )
-        for pair in await asyncio.to_thread(pairs, now.state)
-    ]
+    rows = await asyncio.to_thread(_training, session, now.state, kind)
     return Response(
-        "".join(f"{line}\n" for line in lines),
+        "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows),
         media_type="application/x-ndjson",
         headers={"Content-Disposition": f'attachment; filename="{session}-training.jsonl"'},
     )
@@ -222,8 +235,11 @@ async def get_proposals(
         str | None,
         Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Of this session alone."),
     ] = None,
+    kind: Annotated[
+        TrainingKind, Query(description="From which corrections; ``words``: what was misheard.")
+    ] = TrainingKind.WORDS,
 ) -> ProposalList:
-    """What editors put where something else was heard, in one session or in the newest ones."""
+    """What editors put in the place of something else, in one session or in the newest ones."""
     names = [session] if session is not None else []
     if session is None:
         rows = await parts.store.list(tenant, limit=_PROPOSAL_SESSIONS)
@@ -239,7 +255,31 @@ async def get_proposals(
                 language=one.language,
                 count=one.count,
                 sessions=one.sessions,
+                kind=one.kind,
             )
             for one in listed
+            if kind is TrainingKind.ALL or kind.value == one.kind
         )
     )
+
+
+def _training(session: str, state: SessionState, kind: TrainingKind) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    every = kind is TrainingKind.ALL
+    if every or kind is TrainingKind.WORDS:
+        rows += [{"kind": "words", **asdict(pair)} for pair in pairs(state)]
+    if every or kind is TrainingKind.TRANSLATION:
+        rows += [{"kind": "translation", **asdict(pair)} for pair in translation_pairs(state)]
+    if every or kind is TrainingKind.SPEAKER:
+        rows += [{"kind": "speaker", **asdict(pair)} for pair in speaker_pairs(state)]
+    if every or kind is TrainingKind.MINUTES:
+        rows += [{"kind": "minutes", **asdict(pair)} for pair in minutes_pairs(state)]
+    return [{"session": session, **_audio(session, row), **row} for row in rows]
+
+
+def _audio(session: str, row: dict[str, Any]) -> dict[str, str]:
+    """Where the stretch can be heard, of a row that has one."""
+    if not row.get("end_ms"):
+        return {}
+    stretch = f"from_ms={row['start_ms']}&to_ms={row['end_ms']}"
+    return {"audio": f"/v1/sessions/{session}/audio?{stretch}"}

@@ -30,6 +30,7 @@ from greffier_server.transport.exports import (
     Asked,
     document_answer,
     minutes_as_json,
+    minutes_translation,
     to_be_asked,
 )
 from greffier_server.transport.frames import closing
@@ -221,7 +222,9 @@ async def get_minutes(
         )
     if order is not None:
         return await document_answer(request, order, row, state)
-    return JSONResponse(await asyncio.to_thread(lambda: minutes_as_json(shown(state))))
+    seen = await asyncio.to_thread(shown, state)
+    translation = await minutes_translation(request, row, seen, asked.language)
+    return JSONResponse(await asyncio.to_thread(minutes_as_json, seen, translation))
 
 
 @_texts.post("/second-pass", status_code=202, summary="Read the recording again")

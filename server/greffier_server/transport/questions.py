@@ -1,8 +1,6 @@
 """HTTP: questions to a session, or to all of a tenant's sessions, answered with citations."""
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,18 +14,16 @@ from greffier_server.services import Services
 from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.http import SessionId, Tenant
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite
+from greffier_server.transport.model_use import places_of, while_there
 
 __all__ = [
     "MODEL_REFUSALS",
     "AnswerBody",
+    "CitationBody",
     "QuestionBody",
     "add_question_routes",
     "asked_language",
-    "places_of",
-    "while_there",
 ]
-
-T = TypeVar("T")
 
 MODEL_REFUSALS: dict[int | str, dict[str, Any]] = {
     **REFUSALS,
@@ -121,11 +117,6 @@ def add_question_routes(app: FastAPI) -> None:
     app.include_router(_routes)
 
 
-def places_of(request: Request) -> OneAtATime:
-    """Return who is at the model now."""
-    return cast("OneAtATime", request.app.state.model_places)
-
-
 def asked_language(code: str | None) -> str | None:
     """Return the known code for what was asked.
 
@@ -138,24 +129,6 @@ def asked_language(code: str | None) -> str | None:
     if known is None:
         raise UnknownLanguage("language is not a language code this server knows")
     return known
-
-
-async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """Return what `work` gives; None, and `work` stopped, when the client goes away first."""
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_gone(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return await working if working.done() else None
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _answering(request: Request, kept: Kept) -> Answering:

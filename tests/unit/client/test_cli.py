@@ -259,6 +259,15 @@ def test_two_results_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "a.txt would be written twice" in result.output
 
 
+def test_documents_go_with_a_recording(calls: list[dict[str, Any]], tmp_path: Path) -> None:
+    recording, agenda = files(tmp_path, "a.wav", "odj.md")
+    assert run("transcribe", recording, "--attach", agenda).exit_code == 0
+    assert calls[-1]["attach"] == (Path(agenda),)
+    assert run("transcribe", recording).exit_code == 0
+    assert "attach" not in calls[-1]
+    assert run("transcribe", recording, "--attach", "no-such.md").exit_code == 2
+
+
 @pytest.mark.usefixtures("calls")
 def test_a_damaged_file_does_not_stop_the_others(tmp_path: Path) -> None:
     result = run("transcribe", *files(tmp_path, "bad.wav", "b.wav"))

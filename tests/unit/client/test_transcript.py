@@ -89,6 +89,7 @@ def test_the_object_of_a_recording() -> None:
             "figures": [],
             "annex": [],
             "chapters": [],
+            "agenda": [],
         },
         "gaps": [],
     }

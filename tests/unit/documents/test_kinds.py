@@ -121,7 +121,7 @@ def test_a_digest_is_cut_by_time_and_needs_no_minutes() -> None:
         *events,
         NotesTaken(0, 1, 1, json.dumps(to_plain(first)), (1,)),
         NotesTaken(1, 2, 2, json.dumps(to_plain(second)), (2,)),
-        NotesTaken(2, 2, 2, "{broken", (2,)),
+        NotesTaken(2, 3, 3, "{broken", (3,)),
     )
     text = made(state, DocumentFormat.TXT, Kind.DIGEST, every_minutes=1).decode()
     assert "0:00–1:00" in text

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from greffier.commands.attach import attach_option
 from greffier.commands.options import (
     channels_options,
     language_option,
@@ -39,6 +40,7 @@ def build(say: Messages) -> click.Command:
     @profile_option(say)
     @title_option(say)
     @save_option(say)
+    @attach_option(say)
     @spool_options(say)
     @click.option("--device", metavar="NAME", help=say("help.device"))
     def listen(
@@ -52,6 +54,7 @@ def build(say: Messages) -> click.Command:
         profile: str | None,
         title: str,
         save: Path | None,
+        attach: tuple[Path, ...],
         spool: Path | None,
         spool_limit: int,
         device: str | None,
@@ -69,6 +72,7 @@ def build(say: Messages) -> click.Command:
             profile_of(profile),
             spool,
             spool_limit,
+            attach,
         )
         number = int(device) if device is not None and device.isdecimal() else device
         asyncio.run(_listen(request, number, say))

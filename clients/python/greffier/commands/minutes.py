@@ -45,6 +45,7 @@ def build(say: Messages) -> click.Command:
     @click.option("--marking", metavar="TEXT", help=say("help.marking"))
     @click.option("--every", metavar="MINUTES", type=click.IntRange(1, 240), help=say("help.every"))
     @click.option("--sources", is_flag=True, help=say("help.sources"))
+    @click.option("--redo", is_flag=True, help=say("help.redo"))
     @output_file_option(say)
     def minutes(
         session: str,
@@ -57,9 +58,14 @@ def build(say: Messages) -> click.Command:
         every: int | None,
         *,
         sources: bool,
+        redo: bool,
         output: Path | None,
     ) -> None:
         archive = Archive(server, token)
+        if redo:
+            asyncio.run(archive.redo_minutes(session))
+            click.echo(say("minutes.queued"), err=True)
+            return
         shaped = sources or any(given is not None for given in (kind, language, marking, every))
         if form == "text" and shaped:
             form = "txt"  # what is shown on a terminal by itself is the minutes alone

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from greffier.client import connect
+from greffier.commands.attach import attach_to
 from greffier.exchange import exchange, interruptible
 from greffier.messages import Messages
 from greffier.protocol import AudioFormat, AudioProfile, ChannelUse
@@ -35,6 +36,7 @@ class LiveRequest:
     profile: AudioProfile | None = None
     spool: Path | None = None
     spool_limit_mb: int = 2_048
+    attach: tuple[Path, ...] = ()
 
 
 async def run_live(
@@ -73,6 +75,9 @@ async def run_live(
             spool=request.spool,
             spool_limit_bytes=request.spool_limit_mb << 20,
         ) as session:
+            await attach_to(
+                session.id, request.attach, server=request.server, token=request.token, say=say
+            )
 
             def end_input() -> None:
                 view.finishing()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from greffier.commands.attach import attach_option
 from greffier.commands.options import (
     channels_options,
     language_option,
@@ -49,6 +50,7 @@ def build(say: Messages) -> click.Command:
         help=say("help.rate"),
     )
     @save_option(say)
+    @attach_option(say)
     @spool_options(say)
     def stream(
         file: str,
@@ -64,6 +66,7 @@ def build(say: Messages) -> click.Command:
         fast: bool,
         rate: int,
         save: Path | None,
+        attach: tuple[Path, ...],
         spool: Path | None,
         spool_limit: int,
     ) -> None:
@@ -81,6 +84,7 @@ def build(say: Messages) -> click.Command:
             profile_of(profile),
             spool,
             spool_limit,
+            attach,
         )
         asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
 

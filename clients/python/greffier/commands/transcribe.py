@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from greffier.commands.attach import attach_option, attach_to
 from greffier.commands.options import (
     channels_options,
     language_option,
@@ -45,6 +46,7 @@ class _Request:
     channels: ChannelUse
     speakers: tuple[str, ...]
     profile: AudioProfile | None
+    attach: tuple[Path, ...] = ()
 
 
 def build(say: Messages) -> click.Command:
@@ -74,6 +76,7 @@ def build(say: Messages) -> click.Command:
     )
     @translate_option(say)
     @minutes_option(say, default=False)
+    @attach_option(say)
     @click.option(
         "--output", "-o", metavar="PATH", type=click.Path(path_type=Path), help=say("help.output")
     )
@@ -88,6 +91,7 @@ def build(say: Messages) -> click.Command:
         form: str,
         translate: tuple[str, ...],
         minutes: bool,
+        attach: tuple[Path, ...],
         output: Path | None,
     ) -> None:
         several = len(files) > 1 or bool(translate) or minutes
@@ -104,6 +108,7 @@ def build(say: Messages) -> click.Command:
             channels,
             speakers,
             profile_of(profile),
+            attach,
         )
         local = None
         if server is None:
@@ -114,7 +119,7 @@ def build(say: Messages) -> click.Command:
         failed = False
         for path, target in zip(files, targets, strict=True):
             try:
-                recording = _run(path, request, local)
+                recording = _run(path, request, local, say)
             except FileUnreadable as error:  # the other files may be sound
                 click.echo(f"{say('error')}: {error.message}", err=True)
                 failed = True
@@ -141,11 +146,22 @@ def _targets(
     return list(targets)
 
 
-def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> TranscribedObject:
+def _run(
+    path: Path, request: _Request, local: LocalTranscriber | None, say: Messages
+) -> TranscribedObject:
     with click.progressbar(length=_STEPS, label=path.name, file=sys.stderr) as bar:
 
         def progress(share: float) -> None:
             bar.update(max(0, min(_STEPS, round(share * _STEPS)) - bar.pos))
+
+        async def opened(session: str) -> None:
+            await attach_to(
+                session,
+                request.attach,
+                server=request.server or "",
+                token=request.token,
+                say=say,
+            )
 
         async def run() -> TranscribedObject:
             if local is not None:
@@ -154,6 +170,8 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
                     own = partial(own, channels=request.channels, speakers=request.speakers)
                 if request.profile is not None:
                     own = partial(own, profile=request.profile)
+                if request.attach:
+                    own = partial(own, attach=request.attach)
                 return await own(
                     str(path),
                     language=request.language,
@@ -172,6 +190,7 @@ def _run(path: Path, request: _Request, local: LocalTranscriber | None) -> Trans
                 channels=request.channels,
                 speakers=request.speakers,
                 profile=request.profile,
+                opened=opened,
             )
 
         return asyncio.run(run())
