@@ -1,6 +1,7 @@
 """Store and forward: audio that waits on disk, over links that fail, to a real desk."""
 
 import asyncio
+import base64
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import greffier
 from greffier.backoff import RetryPolicy
+from greffier.cli import main
 from greffier.errors import AudioKept, ServerRefused, SpoolUnusable
 from greffier.protocol import Continuation, Finished, ServerMessage, Start
 from greffier.spool import Recording, recordings_in
@@ -293,3 +296,27 @@ async def test_a_server_that_has_more_than_the_disk_kept(tmp_path: Path) -> None
         (only,) = await server.sessions()
         assert server.audio(only) == AUDIO[: 3 * SECOND]
         assert await kept_in(tmp_path) == []
+
+
+async def test_an_encrypted_recording_is_sent_by_who_has_the_key(tmp_path: Path) -> None:
+    spool, key = tmp_path / "spool", tmp_path / "field.key"
+    key.write_text(base64.b64encode(bytes(range(32))).decode())
+    secret = greffier.SpoolSecret.from_file(key)
+    options = ["forward", str(spool)]
+    async with served_desk() as server, Link(server.port, state="refusing") as link:
+        async with spooling(link.url, spool, spool_secret=secret, title="Patrouille") as session:
+            await capture(session, AUDIO)
+        files = [path for path in spool.rglob("*") if path.is_file()]
+        assert not any(AUDIO[9:40] in file.read_bytes() for file in files)
+        assert not any(b"Patrouille" in file.read_bytes() for file in files)
+        link.become("up")
+        refused = await asyncio.to_thread(CliRunner().invoke, main, options)
+        assert refused.exit_code
+        assert "encrypted" in refused.output
+        sent = await asyncio.to_thread(
+            CliRunner().invoke, main, [*options, "--spool-key", str(key), "--pace", "100"]
+        )
+        assert sent.exit_code == 0, sent.output
+        (only,) = await server.sessions()
+        assert server.audio(only) == AUDIO
+        assert await kept_in(spool) == []
