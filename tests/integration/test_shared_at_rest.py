@@ -474,7 +474,9 @@ async def test_another_server_hears_verifies_replays_bundles_and_deletes(
     key = await asyncio.to_thread(open_signing_key, tmp_path, None)
     async with AsyncExitStack() as stack:
         store, journal = await open_to_read(second, stack)
-        made = await open_bundle(store, journal, "default", session, key=key, now_ms=1_764_930_000_000)
+        made = await open_bundle(
+            store, journal, "default", session, key=key, now_ms=1_764_930_000_000
+        )
         archive.write_bytes(b"".join([piece async for piece in made.pieces()]))
         records = [record async for record in store.events("default", session)]
         assert [r.event.cause for r in records if isinstance(r.event, GapFound)] == [

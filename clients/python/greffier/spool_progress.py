@@ -58,12 +58,17 @@ def read_progress(
     seal: SpoolSeal | None = None
     try:
         value: object = json.loads(text)
-        if isinstance(value, dict) and _SEALED in value:
-            seal, opened = _opened(cast("dict[str, Any]", value), secret)
+        note = _note(value)
+        if _SEALED in note:
+            seal, opened = _opened(note, secret)
             value = json.loads(opened)
         return from_plain(Progress, value), seal
     except (PlainError, ValueError) as error:
         raise SpoolUnusable(f"{folder / STATE} cannot be read") from error
+
+
+def _note(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _opened(value: dict[str, Any], secret: SpoolSecret | None) -> tuple[SpoolSeal, bytes]:

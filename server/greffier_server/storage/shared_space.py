@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
+from sqlalchemy import ColumnElement, Executable, ScalarSelect, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from greffier_server.errors import ServerError
@@ -130,25 +130,20 @@ class SharedSpace:
         self._taken, self._backlog = taken, backlog
 
     async def _count(self, connection: AsyncConnection) -> Mapping[str, _Taken]:
-        hot = (
-            select(audio_recordings.c.tenant, func.sum(_END - _BEGIN))
-            .where(audio_recordings.c.sealed < _SHIPPED)
-            .group_by(audio_recordings.c.tenant)
+        recordings, tenant = audio_recordings, audio_recordings.c.tenant
+        hot = select(tenant, func.sum(_END - _BEGIN).label("count")).where(
+            recordings.c.sealed < _SHIPPED
         )
-        cold = (
-            select(audio_objects.c.tenant, func.sum(audio_objects.c.size_bytes))
-            .where(audio_objects.c.state == "stored")
-            .group_by(audio_objects.c.tenant)
-        )
-        recordings = select(audio_recordings.c.tenant, func.count()).group_by(
-            audio_recordings.c.tenant
-        )
-        in_blocks = await _by_tenant(connection, hot)
-        in_objects = await _by_tenant(connection, cold)
-        sessions = await _by_tenant(connection, recordings)
+        cold = select(
+            audio_objects.c.tenant, func.sum(audio_objects.c.size_bytes).label("count")
+        ).where(audio_objects.c.state == "stored")
+        in_blocks = await _numbers(connection, hot.group_by(tenant))
+        in_objects = await _numbers(connection, cold.group_by(audio_objects.c.tenant))
+        counted = select(tenant, func.count().label("count")).group_by(tenant)
+        sessions = await _numbers(connection, counted)
         return {
-            tenant: _Taken(count, in_blocks.get(tenant, 0) + in_objects.get(tenant, 0))
-            for tenant, count in sessions.items()
+            name: _Taken(count, in_blocks.get(name, 0) + in_objects.get(name, 0))
+            for name, count in sessions.items()
         }
 
     async def _look_for_waiting(self, connection: AsyncConnection) -> Backlog:
@@ -157,23 +152,26 @@ class SharedSpace:
             return Backlog()
         complete = audio_recordings.c.sealed == 1
         found = await connection.execute(
-            select(complete, _END - _BEGIN, NOW_MS - _due_ms(segment)).where(
+            select(
+                complete.label("complete"),
+                (_END - _BEGIN).label("count"),
+                (NOW_MS - _due_ms(segment)).label("since_ms"),
+            ).where(
                 audio_recordings.c.sealed < _SHIPPED,
                 or_(complete & (_END > _BEGIN), segment <= _END - _BEGIN),
             )
         )
         waiting, oldest_ms = 0, 0
-        for whole, count, since_ms in found.tuples():
-            waiting += int(count) if whole else int(count) // segment * segment
-            oldest_ms = max(oldest_ms, int(since_ms or 0))
+        for row in found.mappings():
+            count = int(row["count"])
+            waiting += count if row["complete"] else count // segment * segment
+            oldest_ms = max(oldest_ms, int(row["since_ms"] or 0))
         return Backlog(waiting, oldest_ms / 1000)
 
 
-async def _by_tenant(
-    connection: AsyncConnection, query: Select[tuple[str, int]]
-) -> Mapping[str, int]:
-    rows = (await connection.execute(query)).tuples()
-    return {str(tenant): int(count or 0) for tenant, count in rows}
+async def _numbers(connection: AsyncConnection, query: Executable) -> Mapping[str, int]:
+    rows = (await connection.execute(query)).mappings()
+    return {str(row["tenant"]): int(row["count"] or 0) for row in rows}
 
 
 def _of_recording() -> ColumnElement[bool]:
