@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import wave
 import zlib
 from collections.abc import AsyncGenerator, Generator
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from greffier.protocol import Start
 from greffier_server.app import create_app
@@ -20,9 +22,11 @@ from greffier_server.bundle.signing import open_signing_key
 from greffier_server.bundle.verify import check_bundle
 from greffier_server.bundle.writing import open_bundle
 from greffier_server.core.events import GapFound, SessionFinished
+from greffier_server.doctor import check_backlog
 from greffier_server.replay_session import Instead, replay_session
 from greffier_server.services import Services
 from greffier_server.settings import Settings
+from greffier_server.space_command import space as space_command
 from greffier_server.storage.block_writer import block_checksum
 from greffier_server.storage.database_shelf import DatabaseShelf
 from greffier_server.storage.failures import (
@@ -314,9 +318,11 @@ async def test_what_was_in_the_clear_is_sealed_when_it_moves(postgres: str, s3: 
 
 
 async def test_what_waits_for_object_storage_is_counted_until_it_has_moved(
-    postgres: str, s3: S3Server
+    postgres: str, s3: S3Server, tmp_path: Path
 ) -> None:
     url = await new_database(postgres)
+    settings = settings_of(tmp_path, url, s3)
+    env = {"GREFFIER_DATABASE_URL": url, "GREFFIER_SHARED__AUDIO": "true"}
     bucket = await asyncio.to_thread(open_bucket, s3.place())
     async with (
         keys_of(url) as keys,
@@ -337,10 +343,18 @@ async def test_what_waits_for_object_storage_is_counted_until_it_has_moved(
             await space.survey()
             assert space.backlog.waiting_bytes == 2 * SEGMENT
             assert 90 <= space.backlog.oldest_s < 120
+            check = await asyncio.to_thread(check_backlog, settings)
+            assert check.passed
+            assert "0.1 MB wait for object storage, the oldest for 9" in check.detail
+            await execute(url, "UPDATE audio_blocks SET at_ms = at_ms - 900000")
+            assert not (await asyncio.to_thread(check_backlog, settings)).passed
             await recording.seal()
             await space.survey()
             assert space.backlog.waiting_bytes == recording.durable_bytes
             assert space.of(TENANT).audio_bytes == recording.durable_bytes
+            told = await asyncio.to_thread(CliRunner().invoke, space_command, ["--json"], None, env)
+            (taken,) = json.loads(told.output)
+            assert (taken["tenant"], taken["audio_bytes"]) == (TENANT, recording.durable_bytes)
         finally:
             s3.start()
         await ship(a.journal)
