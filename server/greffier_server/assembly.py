@@ -35,6 +35,7 @@ from greffier_server.services import Services
 from greffier_server.settings import Settings
 from greffier_server.storage.compaction import Compaction
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.keys import passing_keys
 from greffier_server.storage.links import SqlLinks
 from greffier_server.storage.memory import MemoryStore
 from greffier_server.storage.writer import StoreWriter
@@ -68,7 +69,7 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
             settings, stack, wait_s=settings.limits.drain_s + settings.limits.handover_s
         )
         store, journal = storage.store, storage.journal
-        space = storage.disk.space if storage.disk is not None else None
+        space = storage.space
         key = await asyncio.to_thread(
             open_signing_key, settings.data_dir, settings.integrity.signing_key
         )
@@ -124,11 +125,16 @@ async def build(settings: Settings) -> AsyncGenerator[Services, None]:
         retention = Retention(store, journal, clock=SystemClock())
         sweeping = asyncio.create_task(retention.run(), name="retention")
         stack.push_async_callback(end_task, sweeping)
-        if storage.disk is not None and space is not None:
+        if space is not None:
             metrics.audio_bytes.set_function(lambda: space.total_bytes)
-            if settings.storage.compress:
-                packing = asyncio.create_task(Compaction(storage.disk).run(), name="packing")
-                stack.push_async_callback(end_task, packing)
+        if storage.shared is not None:
+            shared_space = storage.shared.space
+            metrics.watch_backlog(lambda: shared_space.backlog)
+            surveying = asyncio.create_task(shared_space.run(), name="shared-space")
+            stack.push_async_callback(end_task, surveying)
+        if storage.disk is not None and settings.storage.compress:
+            packing = asyncio.create_task(Compaction(storage.disk).run(), name="packing")
+            stack.push_async_callback(end_task, packing)
         metrics.sessions_active.set_function(lambda: desk.live_count)
         if storage.renew_s is not None:  # to the end of closing: the lease is needed until then
             care = OwnershipCare(desk, storage.ownership, every_s=storage.renew_s)
@@ -196,7 +202,7 @@ async def measured_server(
         WeightsError: a model is missing or damaged.
     """
     loaded = await build_engines(settings, stack)
-    journal = DiskJournal(folder)
+    journal = DiskJournal(folder, keys=passing_keys())
     stack.push_async_callback(journal.close)
     store = MemoryStore()
     desk = Desk(

@@ -23,6 +23,7 @@ from greffier_models.errors import EngineError
 from greffier_server.capacity import decode_cost_s, read_capacity, this_processor
 from greffier_server.errors import ServerError
 from greffier_server.settings import Settings
+from greffier_server.storage.backlog import Backlog
 
 __all__ = ["Check", "diagnose"]
 
@@ -30,6 +31,8 @@ _MIN_PYTHON: Final = (3, 11)
 _MIN_FREE_BYTES: Final = 1 << 30
 _MIN_MEMORY_BYTES: Final = 2 << 30
 _CONNECT_TIMEOUT_S: Final = 3.0
+_OLD_BACKLOG_S: Final = 900.0
+"""Audio that waits longer for object storage than any upload takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ def diagnose(settings: Settings, *, quick: bool = False) -> list[Check]:
         ("data directory", True, lambda: check_data_dir(settings)),
         ("database", True, lambda: check_database(settings)),
         ("object storage", True, lambda: check_objects(settings)),
+        ("shared audio", False, lambda: check_backlog(settings)),
     ]
     return [_run(name, required, check) for name, required, check in checks]
 
@@ -287,6 +291,40 @@ def check_objects(settings: Settings) -> Check:
     except ServerError as error:
         return Check(name, False, f"bucket {place.bucket}", error.message)
     return Check(name, True, f"bucket {place.bucket} answers")
+
+
+def check_backlog(settings: Settings) -> Check:
+    """Audio that servers share reaches the object storage."""
+    name = "shared audio"
+    if not (settings.on_postgresql and settings.shared.audio):
+        return Check(name, True, "none: audio lies with each server", required=False)
+    if settings.objects.url is None:
+        return Check(name, True, "in the database alone", required=False)
+    waiting = asyncio.run(_backlog(settings))
+    detail = f"{waiting.waiting_bytes / 1e6:,.1f} MB wait for object storage"
+    if waiting.waiting_bytes:
+        detail += f", the oldest for {waiting.oldest_s:,.0f} s"
+    return Check(
+        name,
+        waiting.oldest_s < _OLD_BACKLOG_S,
+        detail,
+        "see in a server's log why audio stays in the database; nothing is lost meanwhile",
+        required=False,
+    )
+
+
+async def _backlog(settings: Settings) -> Backlog:
+    from greffier_server.storage.engines import engine_for
+    from greffier_server.storage.shared_space import SharedSpace
+
+    engine = await engine_for(settings.database.get_secret_value())
+    try:
+        space = SharedSpace(engine, segment_bytes=settings.objects.segment_bytes)
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            await space.survey()
+        return space.backlog
+    finally:
+        await engine.dispose()
 
 
 async def _query(url: str) -> None:

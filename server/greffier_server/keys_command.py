@@ -70,14 +70,15 @@ def init(*, file: Path) -> None:
 @_plain_errors
 def list_keys(*, config: Path | None, data_dir: Path | None) -> None:
     """Show which tenants have keys, since when, and whether the master key opens them."""
-    from greffier_server.key_ring import master_key
-    from greffier_server.storage.keys import KeyRing
+    from greffier_server.key_ring import key_shelf, keys_are_shared, master_key
 
     settings = _settings(config, data_dir)
     master = master_key(settings)
-    ring = KeyRing(settings.keys_path, master)
-    click.echo(f"master {master.id}  {settings.keys_path}")
-    for wrapped in ring.all_wrapped():
+    place = "in the database" if keys_are_shared(settings) else settings.keys_path
+    click.echo(f"master {master.id}  {place}")
+    with key_shelf(settings) as shelf:
+        found = list(shelf.every())
+    for wrapped in found:
         made = datetime.fromtimestamp(wrapped.created_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         try:
             wrapped.unwrap(master)
@@ -95,17 +96,19 @@ def list_keys(*, config: Path | None, data_dir: Path | None) -> None:
 def rotate(*, new_file: Path, config: Path | None, data_dir: Path | None) -> None:
     """Wrap every tenant's key under the master key in NEW_FILE, which is made when it is missing.
 
-    Stop the server first. What is encrypted stays as it is. Cut short, run it again: it goes on.
-    Then set encryption.master_key_file to NEW_FILE and start the server.
+    Stop the server first; all of them, where several share a database. What is encrypted stays as
+    it is. Cut short, run it again: it goes on. Then set encryption.master_key_file to NEW_FILE and
+    start the server.
     """
-    from greffier_server.key_ring import master_key
+    from greffier_server.key_ring import key_shelf, master_key
     from greffier_server.storage.keys import KeyRing, read_master_key
 
     settings = _settings(config, data_dir)
-    ring = KeyRing(settings.keys_path, master_key(settings))
-    if not new_file.exists():
-        _new_master(new_file)
-    count = ring.rotate(read_master_key(new_file.read_text("ascii", errors="replace")))
+    with key_shelf(settings) as shelf:
+        ring = KeyRing(shelf, master_key(settings))
+        if not new_file.exists():
+            _new_master(new_file)
+        count = ring.rotate(read_master_key(new_file.read_text("ascii", errors="replace")))
     click.echo(f"{count} keys were wrapped anew. Set encryption.master_key_file to {new_file}.")
 
 
@@ -118,23 +121,47 @@ def rotate(*, new_file: Path, config: Path | None, data_dir: Path | None) -> Non
 def destroy(*, tenant: str, config: Path | None, data_dir: Path | None, yes: bool) -> None:
     """Destroy the keys of TENANT: its encrypted audio and words can never be read again.
 
-    Copies of the keys folder have to be destroyed by whoever made them.
+    Copies of the keys folder, or of the database that keeps them, have to be destroyed by whoever
+    made them.
     """
+    from greffier_server.key_ring import key_shelf
     from greffier_server.storage.keys import KeyRing, MasterKey
 
     settings = _settings(config, data_dir)
-    # What is destroyed need not be opened: the master key may be gone already.
-    ring = KeyRing(settings.keys_path, MasterKey(b""))
     if not yes:
         typed = click.prompt(
             f"All that is encrypted of {tenant} will be lost for good. Type the name to go on"
         )
         if typed != tenant:
             raise click.Abort
-    count = ring.destroy(tenant)
+    with key_shelf(settings) as shelf:
+        # What is destroyed need not be opened: the master key may be gone already.
+        count = KeyRing(shelf, MasterKey(b"")).destroy(tenant)
     if not count:
         raise SettingsInvalid("The tenant has no key here; nothing was destroyed.")
     click.echo(f"{count} keys of {tenant} are destroyed.")
+
+
+@keys.command()
+@_config
+@_data_dir
+@_plain_errors
+def share(*, config: Path | None, data_dir: Path | None) -> None:
+    """Copy this server's keys folder into the database, once, for servers that share their audio.
+
+    For data that was encrypted before shared.audio was set. Delete the folder when the servers run.
+    """
+    from greffier_server.key_ring import key_shelf, keys_are_shared, master_key
+    from greffier_server.storage.key_shelf import FolderShelf
+    from greffier_server.storage.keys import KeyRing
+
+    settings = _settings(config, data_dir)
+    if not keys_are_shared(settings):
+        raise SettingsInvalid("The keys lie in a folder: servers do not share their audio.")
+    with key_shelf(settings) as shelf:
+        ring = KeyRing(shelf, master_key(settings))
+        count = ring.adopt(FolderShelf(settings.data_dir / "keys"))
+    click.echo(f"{count} keys were copied into the database.")
 
 
 def _settings(config: Path | None, data_dir: Path | None) -> Settings:

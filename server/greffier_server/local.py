@@ -33,6 +33,7 @@ from greffier_server.pipeline.transcribe import TranscribeSettings
 from greffier_server.settings import Settings
 from greffier_server.settings_sources import load_settings
 from greffier_server.storage.disk import DiskJournal
+from greffier_server.storage.keys import passing_keys
 from greffier_server.storage.memory import MemoryStore
 
 __all__ = ["transcribe_file"]
@@ -108,7 +109,7 @@ async def _transcribe(
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="greffier-"))
         loaded = await build_engines(settings, stack)
-        journal = DiskJournal(Path(folder))
+        journal = DiskJournal(Path(folder), keys=passing_keys())
         stack.push_async_callback(journal.close)
         store = MemoryStore()
         desk = Desk(

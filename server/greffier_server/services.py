@@ -14,7 +14,7 @@ from greffier_server.pipeline.ports import SessionDesk
 from greffier_server.storage.glossaries import Glossaries
 from greffier_server.storage.journal import AudioJournal
 from greffier_server.storage.links import LinkStore, MemoryLinks
-from greffier_server.storage.space import SpaceLedger
+from greffier_server.storage.space import Space
 from greffier_server.storage.store import SessionStore
 from greffier_server.telemetry import Metrics
 
@@ -99,7 +99,7 @@ class Services:
     """Audio of every session; None = none can be heard again."""
     second_pass: SecondReader | None = None
     """None: this process makes no second passes."""
-    space: SpaceLedger | None = None
+    space: Space | None = None
     """What the audio of tenants takes; None = it is not counted."""
     signing_key: SigningKey | None = None
     """Signs bundles; None = this process makes none."""

@@ -5,12 +5,16 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from greffier_server.errors import ServerError
 from greffier_server.settings import Settings
 from greffier_server.settings_sources import load_settings
+
+if TYPE_CHECKING:
+    from greffier_server.storage.space import Quota
 
 __all__ = ["space"]
 
@@ -28,7 +32,8 @@ __all__ = ["space"]
 def space(*, config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """Show the space that each tenant's audio takes, and its quota.
 
-    Reads the data directory; a running server is not disturbed.
+    Reads the data directory, or the database where servers share their audio; a running server is
+    not disturbed.
     """
     try:
         settings = load_settings(flags={"data_dir": data_dir}, config=config)
@@ -56,12 +61,27 @@ async def _report(settings: Settings) -> list[dict[str, object]]:
     from greffier_server.storage.space import quota_of
 
     quota = quota_of(settings.storage.quota_bytes, settings.storage.named_quota_bytes)
+    if settings.on_postgresql and settings.shared.audio:
+        return await _shared_report(settings, quota)
     journal = DiskJournal(settings.data_dir / "audio", quota=quota)
     try:
         await journal.take_stock()
         return [asdict(taken) for taken in journal.space.all()]
     finally:
         await journal.close()
+
+
+async def _shared_report(settings: Settings, quota: "Quota") -> list[dict[str, object]]:
+    from greffier_server.storage.engines import engine_for
+    from greffier_server.storage.shared_space import SharedSpace
+
+    engine = await engine_for(settings.database.get_secret_value())
+    try:
+        space = SharedSpace(engine, segment_bytes=None, quota=quota)
+        await space.survey()
+        return [asdict(taken) for taken in space.all()]
+    finally:
+        await engine.dispose()
 
 
 def _megabytes(count: object) -> str:

@@ -7,7 +7,7 @@ their message unless it is one of our own errors, whose messages are free of con
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
@@ -25,6 +25,7 @@ from greffier_server.core.events import (
 )
 from greffier_server.errors import ServerError
 from greffier_server.settings import LogSettings
+from greffier_server.storage.backlog import Backlog
 
 __all__ = ["Metrics", "bind_session", "bind_stage", "configure_logging"]
 
@@ -103,6 +104,16 @@ class Metrics:
         self.audio_bytes = Gauge(
             "greffier_audio_bytes", "Space that audio takes on disk.", registry=registry
         )
+        self.audio_unshipped_bytes = Gauge(
+            "greffier_audio_unshipped_bytes",
+            "Shared audio that waits for object storage, of all servers.",
+            registry=registry,
+        )
+        self.audio_unshipped_seconds = Gauge(
+            "greffier_audio_unshipped_seconds",
+            "How long the oldest of it has waited.",
+            registry=registry,
+        )
         self.withheld = Counter(
             "greffier_withheld", "Passages not printed.", ["reason"], registry=registry
         )
@@ -147,6 +158,11 @@ class Metrics:
         self.engines_down.set_function(
             lambda: sum(device.condition.state == "down" for device in devices)
         )
+
+    def watch_backlog(self, backlog: Callable[[], Backlog]) -> None:
+        """Show what waits for object storage."""
+        self.audio_unshipped_bytes.set_function(lambda: backlog().waiting_bytes)
+        self.audio_unshipped_seconds.set_function(lambda: backlog().oldest_s)
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

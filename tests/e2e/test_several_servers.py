@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 
 import greffier
 from greffier_server.child import ChildServer
+from greffier_server.storage.keys import new_master_key
 from greffier_server.storage.sole_use import SoleUse
 from tests.support.desk import as_bytes
 from tests.support.postgres import PostgresServer, new_database, running_postgres
@@ -43,6 +44,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 LEASE_S = 2
 PACE = 4.0
 COMMITS_BEFORE = 3
+SEALED = {
+    "GREFFIER_ENCRYPTION__ENABLED": "true",
+    "GREFFIER_ENCRYPTION__MASTER_KEY": new_master_key(),
+}
 SPEECH = recording_of([(40, 260)] * 60, stops=range(9, 60, 10), end_ms=500)
 SECOND = 32_000
 """Bytes."""
@@ -97,7 +102,8 @@ def two_servers(
 @pytest.fixture
 def pair(tmp_path: Path, postgres: PostgresServer, s3: S3Server) -> Iterator[Pair]:
     """Servers that may come to harm."""
-    with two_servers(tmp_path, postgres, s3, GREFFIER_RECOGNITION__ENGINE="fake") as both:
+    fake = {"GREFFIER_RECOGNITION__ENGINE": "fake"}
+    with two_servers(tmp_path, postgres, s3, **fake, **SEALED) as both:
         yield both
 
 

@@ -42,6 +42,7 @@ async def test_a_new_session_is_its_makers(postgres: str) -> None:
         assert await a.leases.unowned(limit=10) == []
         assert await b.leases.unowned(limit=10) == []
         assert not await b.leases.claim(*KEY)
+        assert await a.leases.others()
         await a.store.append(meeting()[:2])
         with pytest.raises(SessionMoved):
             await b.store.append(meeting()[2:3])
@@ -63,6 +64,7 @@ async def test_what_a_closed_node_left_is_anybodys_at_once(postgres: str) -> Non
         async with node(url, "a", lease_s=60) as a:
             await a.store.create(row())
             assert not await b.leases.claim(*KEY)
+        assert not await b.leases.others()
         assert await b.leases.claim(*KEY)
 
 

@@ -1,6 +1,7 @@
 """Store and forward: audio that waits on disk, over links that fail, to a real desk."""
 
 import asyncio
+import base64
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 import greffier
 from greffier.backoff import RetryPolicy
+from greffier.cli import build
 from greffier.errors import AudioKept, ServerRefused, SpoolUnusable
 from greffier.protocol import Continuation, Finished, ServerMessage, Start
 from greffier.spool import Recording, recordings_in
@@ -293,3 +296,36 @@ async def test_a_server_that_has_more_than_the_disk_kept(tmp_path: Path) -> None
         (only,) = await server.sessions()
         assert server.audio(only) == AUDIO[: 3 * SECOND]
         assert await kept_in(tmp_path) == []
+
+
+async def test_an_encrypted_recording_is_sent_by_who_has_the_key(tmp_path: Path) -> None:
+    spool, key = tmp_path / "spool", tmp_path / "field.key"
+    options = ["forward", str(spool)]
+
+    def secret_of(path: Path) -> greffier.SpoolSecret:
+        path.write_text(base64.b64encode(bytes(range(32))).decode())
+        return greffier.SpoolSecret.from_file(path)
+
+    def run(*more: str) -> Result:
+        return CliRunner().invoke(build("en"), [*options, *more])
+
+    def on_disk() -> bytes:
+        return b"".join(path.read_bytes() for path in spool.rglob("*") if path.is_file())
+
+    secret = await asyncio.to_thread(secret_of, key)
+    async with served_desk() as server, Link(server.port, state="refusing") as link:
+        async with spooling(link.url, spool, spool_secret=secret, title="Patrouille") as session:
+            await capture(session, AUDIO)
+        kept = await asyncio.to_thread(on_disk)
+        assert len(kept) > len(AUDIO)
+        assert AUDIO[9:40] not in kept
+        assert b"Patrouille" not in kept
+        link.become("up")
+        refused = await asyncio.to_thread(run)
+        assert refused.exit_code
+        assert "encrypted" in refused.output
+        sent = await asyncio.to_thread(run, "--spool-key", str(key), "--pace", "100")
+        assert sent.exit_code == 0, sent.output
+        (only,) = await server.sessions()
+        assert server.audio(only) == AUDIO
+        assert await kept_in(spool) == []

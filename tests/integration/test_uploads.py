@@ -3,12 +3,11 @@
 import asyncio
 import io
 import os
-import tempfile
 import wave
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import pytest
@@ -23,6 +22,7 @@ from greffier_server.transport import uploads
 from greffier_server.transport.auth import Gate
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.refusals import ServerStopping
+from greffier_server.transport.sealed_file import SealedFile
 from greffier_server.transport.stopping import Connections
 from greffier_server.transport.upload_errors import (
     RecordingTooLarge,
@@ -51,11 +51,12 @@ def wav(recording: Recording = SPOKEN, *, channels: int = 1) -> bytes:
     return out.getvalue()
 
 
-def stored(content: bytes) -> BinaryIO:
-    """A real file."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked
+def stored(content: bytes) -> SealedFile:
+    """As the server keeps it."""
+    file = SealedFile()
     file.write(content)
-    return file  # type: ignore[return-value]
+    file.finish()
+    return file
 
 
 @dataclass

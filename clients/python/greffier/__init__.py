@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Translation,
         Withheld,
     )
+    from greffier.spool_seal import SpoolSecret
     from greffier.spooled import SpooledSession
     from greffier.transcript import Transcript
 
@@ -88,6 +89,7 @@ __all__ = [
     "ServerRefused",
     "SourceFailed",
     "Speaker",
+    "SpoolSecret",
     "SpoolUnusable",
     "SpooledSession",
     "Transcript",
@@ -140,6 +142,7 @@ _HOMES = {
         "Translation",
         "Withheld",
     ),
+    "greffier.spool_seal": ("SpoolSecret",),
     "greffier.spooled": ("SpooledSession",),
     "greffier.transcript": ("Transcript",),
 }

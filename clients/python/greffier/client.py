@@ -32,6 +32,7 @@ from greffier.protocol import (
     Watch,
 )
 from greffier.spool import DEFAULT_LIMIT_BYTES, Recording
+from greffier.spool_seal import SpoolSecret
 from greffier.spooled import SpooledSession
 from greffier.wire import Dropped
 
@@ -62,6 +63,7 @@ async def connect(
     spool: Path | None = None,
     spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
     spool_pace: float = 4.0,
+    spool_secret: SpoolSecret | None = None,
     ssl: tls.SSLContext | None = None,
 ) -> AsyncGenerator[LiveSession | SpooledSession, None]:
     """Open a session to speak into; use with ``async with``.
@@ -96,6 +98,7 @@ async def connect(
             disk only, for hours if need be, and even when the server was never reached.
         spool_limit_bytes: what the folder takes; beyond it audio is left out, and becomes a gap.
         spool_pace: what was kept is sent at most so many times faster than real time.
+        spool_secret: what is kept is encrypted with it (extra ``spool-encryption``).
         ssl: TLS settings, such as a private certificate authority.
 
     Raises:
@@ -105,6 +108,7 @@ async def connect(
         ServerRefused: the server will not open the session.
         ProtocolViolation: it is not a Greffier server.
         SpoolUnusable: `spool` cannot be written.
+        ExtraMissing: `spool_secret` is given, and `cryptography` is not installed.
     """
     start = Start(
         format=format,
@@ -123,7 +127,12 @@ async def connect(
     session: LiveSession | SpooledSession
     if spool is not None:
         recording = await asyncio.to_thread(
-            Recording.create, spool, server=_first(url), start=start, limit_bytes=spool_limit_bytes
+            Recording.create,
+            spool,
+            server=_first(url),
+            start=start,
+            limit_bytes=spool_limit_bytes,
+            secret=spool_secret,
         )
         session = SpooledSession(
             recording,
@@ -158,6 +167,7 @@ async def forward(
     on_reconnect: Callable[[Reconnection], None] | None = None,
     anew: bool = False,
     pace: float = 4.0,
+    spool_secret: SpoolSecret | None = None,
     ssl: tls.SSLContext | None = None,
 ) -> AsyncGenerator[SpooledSession, None]:
     """Send what is left of a recording that another process kept; use with ``async with``.
@@ -172,12 +182,14 @@ async def forward(
         on_reconnect: as in `connect`.
         anew: as a new session, when the server no longer knows the one that was begun.
         pace: as `spool_pace` of `connect`.
+        spool_secret: what it was encrypted with.
         ssl: as in `connect`.
 
     Raises:
-        SpoolUnusable: it is in use, or cannot be read.
+        SpoolUnusable: it is in use, or cannot be read, or `spool_secret` does not open it.
+        ExtraMissing: it is encrypted, and `cryptography` is not installed.
     """
-    held = await asyncio.to_thread(Recording.open, recording)
+    held = await asyncio.to_thread(Recording.open, recording, secret=spool_secret)
     try:
         await asyncio.to_thread(held.end)
         if anew:

@@ -205,6 +205,21 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Megabytes that the spool may take; audio beyond is left out, as a gap.",
         "Mégaoctets permis dans ce dossier ; au-delà, le son est omis et devient une lacune.",
     ),
+    "help.spool-key": (
+        "Encrypt what is kept with the key in this file: 32 random bytes in base64.",
+        "Chiffrer ce qui est gardé avec la clé de ce fichier : 32 octets aléatoires en base64.",
+    ),
+    "help.spool-passphrase": (
+        "Encrypt what is kept with a passphrase; it is asked for, or read from "
+        "GREFFIER_SPOOL_PASSPHRASE.",
+        "Chiffrer ce qui est gardé avec une phrase secrète, demandée ou lue dans "
+        "GREFFIER_SPOOL_PASSPHRASE.",
+    ),
+    "prompt.passphrase": ("Passphrase", "Phrase secrète"),
+    "error.two-secrets": (
+        "give --spool-key or a passphrase, not both",
+        "donnez --spool-key ou une phrase secrète, pas les deux",
+    ),
     "help.pace": (
         "At most so many times faster than real time.",
         "Au plus tant de fois plus vite que le temps réel.",

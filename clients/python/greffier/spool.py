@@ -7,6 +7,9 @@ What a write returned for survives the end of this process at once, and a power 
 `SYNC_S`: the files are synced at most that often, when one is full, and at the end. Audio that
 finds no room, or that the disk does not take, is counted and left out: the capture goes on, and the
 server records a gap there. Nothing is deleted but what the server has acknowledged.
+
+A recording can be encrypted as a whole, note and audio (`greffier.spool_seal`); names of its files
+and their sizes tell when it was made and how long it is.
 """
 
 import secrets
@@ -30,6 +33,7 @@ from greffier.spool_progress import (
     take_lock,
     write_progress,
 )
+from greffier.spool_seal import SpoolSeal, SpoolSecret
 from greffier.spool_segments import Block, SegmentFile, read_block, scan, segments_in
 
 __all__ = ["DEFAULT_LIMIT_BYTES", "Recording", "Stretch", "recordings_in"]
@@ -58,8 +62,15 @@ class Recording:
     """
 
     def __init__(
-        self, folder: Path, progress: Progress, *, lock: BinaryIO, limit_bytes: int
+        self,
+        folder: Path,
+        progress: Progress,
+        *,
+        lock: BinaryIO,
+        limit_bytes: int,
+        seal: SpoolSeal | None = None,
     ) -> None:
+        self._seal = seal
         self.folder = folder
         self.progress = progress
         self.lost_samples = 0
@@ -79,13 +90,21 @@ class Recording:
 
     @classmethod
     def create(
-        cls, spool: Path, *, server: str, start: Start, limit_bytes: int = DEFAULT_LIMIT_BYTES
+        cls,
+        spool: Path,
+        *,
+        server: str,
+        start: Start,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        secret: SpoolSecret | None = None,
     ) -> "Recording":
-        """Begin a recording in a folder of its own under `spool`.
+        """Begin a recording in a folder of its own under `spool`, encrypted with `secret`.
 
         Raises:
             SpoolUnusable: the folder cannot be written.
+            ExtraMissing: `cryptography` is not installed.
         """
+        seal = None if secret is None else secret.new_seal()
         now = datetime.now(UTC)
         folder = spool / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         try:
@@ -93,7 +112,7 @@ class Recording:
             folder.mkdir(mode=0o700)  # audio, and the token of its session
             lock = take_lock(folder)
             progress = Progress(server, start, now.isoformat(timespec="seconds"))
-            recording = cls(folder, progress, lock=lock, limit_bytes=limit_bytes)
+            recording = cls(folder, progress, lock=lock, limit_bytes=limit_bytes, seal=seal)
             recording.save()
             sync_folder(spool)
         except OSError as error:
@@ -101,17 +120,24 @@ class Recording:
         return recording
 
     @classmethod
-    def open(cls, folder: Path, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> "Recording":
+    def open(
+        cls,
+        folder: Path,
+        *,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        secret: SpoolSecret | None = None,
+    ) -> "Recording":
         """Go on with a recording that another process left.
 
         Raises:
-            SpoolUnusable: it is in use, or cannot be read.
+            SpoolUnusable: it is in use, or cannot be read, or `secret` does not open it.
+            ExtraMissing: it is encrypted, and `cryptography` is not installed.
         """
         try:
             lock = take_lock(folder)
             try:
-                progress = read_progress(folder)
-                recording = cls(folder, progress, lock=lock, limit_bytes=limit_bytes)
+                progress, seal = read_progress(folder, secret)
+                recording = cls(folder, progress, lock=lock, limit_bytes=limit_bytes, seal=seal)
                 recording._load()
             except BaseException:
                 lock.close()
@@ -171,7 +197,7 @@ class Recording:
                 block = next((b for b in self._blocks if b.end_sample > from_sample), None)
             if block is None:
                 return None
-            audio = read_block(block)
+            audio = read_block(block, self._seal)
             if audio is not None:
                 break
             with self._guard:
@@ -257,7 +283,7 @@ class Recording:
         """
         with self._guard:
             self._saved_at = time.monotonic()
-            write_progress(self.folder, self.progress)
+            write_progress(self.folder, self.progress, self._seal)
 
     def close(self) -> None:
         """Let go of the recording; one that is complete is deleted. Can be called twice."""
@@ -289,7 +315,8 @@ class Recording:
 
     def _load(self) -> None:
         for path in segments_in(self.folder):
-            self._blocks.extend(scan(path, frame_bytes=self._frame_bytes))
+            sealed = self._seal is not None
+            self._blocks.extend(scan(path, frame_bytes=self._frame_bytes, sealed=sealed))
             self._bytes += path.stat().st_size
         kept = self._blocks[-1].end_sample if self._blocks else 0
         self._end_sample = max(kept, self.progress.acknowledged, self.progress.end_sample or 0)
@@ -302,7 +329,10 @@ class Recording:
                 self._close_file()
             if self._file is None:
                 self._file = SegmentFile(
-                    self.folder, first_sample=first, frame_bytes=self._frame_bytes
+                    self.folder,
+                    first_sample=first,
+                    frame_bytes=self._frame_bytes,
+                    seal=self._seal,
                 )
                 sync_folder(self.folder)
             before = self._file.size

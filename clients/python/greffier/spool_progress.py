@@ -5,16 +5,19 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 from greffier.errors import SpoolUnusable
 from greffier.plain import PlainError, from_plain, to_plain
 from greffier.protocol import Start
+from greffier.spool_seal import SpoolSeal, SpoolSecret
 
 __all__ = ["STATE", "Progress", "read_progress", "sync_folder", "take_lock", "write_progress"]
 
 STATE: Final = "recording.json"
 _LOCK: Final = "lock"
+_SEALED: Final = "sealed"
+"""Field of an encrypted note that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +44,49 @@ class Progress:
     """Sessions of the parts before."""
 
 
-def read_progress(folder: Path) -> Progress:
-    """Read how far the recording in `folder` is.
+def read_progress(
+    folder: Path, secret: SpoolSecret | None = None
+) -> tuple[Progress, SpoolSeal | None]:
+    """Read how far the recording in `folder` is, and how it is encrypted (None: it is not).
 
     Raises:
-        SpoolUnusable: the note is damaged.
+        SpoolUnusable: the note is damaged, or encrypted, and `secret` does not open it.
+        ExtraMissing: it is encrypted, and `cryptography` is not installed.
         OSError: it cannot be read.
     """
     text = (folder / STATE).read_text(encoding="utf-8")
+    seal: SpoolSeal | None = None
     try:
         value: object = json.loads(text)
-        return from_plain(Progress, value)
+        note = _note(value)
+        if _SEALED in note:
+            seal, opened = _opened(note, secret)
+            value = json.loads(opened)
+        return from_plain(Progress, value), seal
     except (PlainError, ValueError) as error:
         raise SpoolUnusable(f"{folder / STATE} cannot be read") from error
 
 
-def write_progress(folder: Path, progress: Progress) -> None:
+def _note(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _opened(value: dict[str, Any], secret: SpoolSecret | None) -> tuple[SpoolSeal, bytes]:
+    if secret is None:
+        raise SpoolUnusable("the recording is encrypted: give its key (--spool-key) or passphrase")
+    seal = secret.seal_of(value)
+    return seal, seal.open_note(value[_SEALED])
+
+
+def write_progress(folder: Path, progress: Progress, seal: SpoolSeal | None = None) -> None:
     """Note how far the recording in `folder` is, durably; only its owner may read it.
 
     Raises:
         OSError: it cannot be written.
     """
     text = json.dumps(to_plain(progress), ensure_ascii=False, indent=1)
+    if seal is not None:
+        text = json.dumps({**seal.head, _SEALED: seal.seal_note(text.encode())}, indent=1)
     new = folder / f"{STATE}.new"
     with open(new, "w", encoding="utf-8", opener=_private) as file:
         file.write(text)

@@ -24,6 +24,7 @@ from greffier.protocol import (
     ServerMessage,
 )
 from greffier.spool import DEFAULT_LIMIT_BYTES
+from greffier.spool_seal import SpoolSecret
 from greffier.spooled import SpooledSession
 
 __all__ = ["Session", "connect", "watch"]
@@ -87,6 +88,7 @@ def connect(
     spool: Path | None = None,
     spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
     spool_pace: float = 4.0,
+    spool_secret: SpoolSecret | None = None,
     ssl: tls.SSLContext | None = None,
 ) -> Generator[Session, None, None]:
     """Open a session to speak into; arguments and errors are those of `greffier.connect`.
@@ -113,6 +115,7 @@ def connect(
         spool=spool,
         spool_limit_bytes=spool_limit_bytes,
         spool_pace=spool_pace,
+        spool_secret=spool_secret,
         ssl=ssl,
     )
     with _LoopThread() as loop:

@@ -24,7 +24,7 @@ from greffier_server.core.state import SessionState, fold
 from greffier_server.errors import SessionNotFound, SessionUnfinished, StorageFailed
 from greffier_server.pipeline.damage import record_damage
 from greffier_server.pipeline.read_back import locate_audio, silence
-from greffier_server.storage.journal import AudioJournal, SessionJournal
+from greffier_server.storage.journal import AudioJournal, SearchedJournal, SessionJournal
 from greffier_server.storage.store import SessionRow, SessionStore
 from greffier_server.transport.frames import closing
 
@@ -192,6 +192,8 @@ async def open_bundle(
     if journal is not None and await journal.size_bytes(tenant, session):
         recording = await journal.open(tenant, session)
         await recording.seal()  # it is already; so that it is not held open for this reader
+        if isinstance(recording, SearchedJournal):
+            await asyncio.to_thread(recording.search)
         if await record_damage(store, recording, row):  # else the bundle would not be intact
             row = await store.get(tenant, session) or row
     return Bundle(store, row, journal=recording, key=key, made_at_ms=now_ms)

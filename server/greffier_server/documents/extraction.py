@@ -1,12 +1,14 @@
-"""The text of a document that was sent, taken out by a process of its own (`text_extractor`)."""
+"""The text of a document that was sent, taken out by a process of its own (`text_extractor`).
+
+The document goes to it through a pipe: no disk ever holds it.
+"""
 
 import asyncio
 import json
 import os
 import sys
-import tempfile
 from contextlib import suppress
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, cast
 
 from greffier_server.core.document_events import Paragraph
 from greffier_server.documents import text_extractor
@@ -69,30 +71,35 @@ async def extract(content: bytes) -> tuple[Paragraph, ...]:
 
 
 async def _child(content: bytes) -> bytes:
-    with await asyncio.to_thread(_file, content) as document:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            text_extractor.__name__,
-            stdin=document.fileno(),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # it may repeat what the document holds
-            env=_environment(),
-        )
-        assert child.stdout is not None  # noqa: S101 - asked for above
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                answer = await _read(child.stdout)
-                if answer is not None:
-                    await child.wait()
-                return answer or b""
-        except TimeoutError:
-            raise DocumentUnreadable("the document could not be read in time") from None
-        finally:
-            if child.returncode is None:
-                with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
-                    child.kill()
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        text_extractor.__name__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # it may repeat what the document holds
+        env=_environment(),
+    )
+    assert child.stdin is not None  # noqa: S101 - asked for above
+    assert child.stdout is not None  # noqa: S101
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            with suppress(BrokenPipeError, ConnectionResetError):  # it fell: no answer comes
+                child.stdin.write(content)
+                await child.stdin.drain()
+            child.stdin.close()
+            answer = await _read(child.stdout)
+            if answer is not None:
                 await child.wait()
+            return answer or b""
+    except TimeoutError:
+        raise DocumentUnreadable("the document could not be read in time") from None
+    finally:
+        child.stdin.close()
+        if child.returncode is None:
+            with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
+                child.kill()
+            await child.wait()
 
 
 async def _read(out: asyncio.StreamReader) -> bytes | None:
@@ -103,14 +110,6 @@ async def _read(out: asyncio.StreamReader) -> bytes | None:
         if len(answer) > _ANSWER_BYTES:
             return None
     return bytes(answer)
-
-
-def _file(content: bytes) -> BinaryIO:
-    document = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
-    document.write(content)
-    document.flush()
-    os.lseek(document.fileno(), 0, os.SEEK_SET)
-    return document
 
 
 def _environment() -> dict[str, str]:

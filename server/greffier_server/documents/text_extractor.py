@@ -2,12 +2,13 @@
 
 ``python -m greffier_server.documents.text_extractor < document``
 
-It reads the document from standard input, which is a file, and writes one JSON object: the
+It reads the document whole from standard input and writes one JSON object: the
 paragraphs with their pages, or why there are none. Readers of PDF and Word meet hostile input here
 (archives that unpack to gigabytes, references in circles): limits of the kernel hold the process,
 and nothing that a document names is opened.
 """
 
+import io
 import json
 import re
 import resource
@@ -43,7 +44,7 @@ def main() -> int:
     refused, paragraphs = "", list[_Placed]()
     try:
         size = 0
-        for page, text, role in _paragraphs(sys.stdin.buffer):
+        for page, text, role in _paragraphs(io.BytesIO(sys.stdin.buffer.read())):
             size += len(text)
             if size > MAX_CHARS:
                 raise _Refused("too_long")

@@ -40,6 +40,7 @@ from greffier_server.pipeline.session_tokens import (
     new_token,
 )
 from greffier_server.pipeline.stranded import Stranded
+from greffier_server.pipeline.takeover import Takeover
 from greffier_server.storage.failures import SessionMoved, moved
 from greffier_server.storage.glossaries import Glossaries, MemoryGlossaries
 from greffier_server.storage.journal import AudioJournal
@@ -54,6 +55,8 @@ _log = logging.getLogger(__name__)
 _MAX_SKIP_S = 3_600
 _REST_S = 30.0
 """A session that could not go on is not taken again for so long."""
+_LOOKED_AT = 100
+"""Sessions that nobody has, of which a few are taken: some may rest, or be left to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,11 @@ class Desk:
         self._opening = 0
         self._closed = False
         self._stranded = Stranded(self._bring_back)
+        self._takeover = Takeover(
+            self._ownership,
+            is_full=lambda: self._refusal() is not None,
+            clock=lambda: asyncio.get_running_loop().time(),
+        )
 
     @property
     def live_count(self) -> int:
@@ -136,10 +144,13 @@ class Desk:
             self._opening -= 1
 
     def _check_room(self) -> None:
-        taken = occupancy(self._live.values(), opening=self._opening)
-        reason = refusal(Room(self._settings.max_sessions), taken)
+        reason = self._refusal()
         if reason is not None:
             raise ServerBusy(reason)
+
+    def _refusal(self) -> str | None:
+        taken = occupancy(self._live.values(), opening=self._opening)
+        return refusal(Room(self._settings.max_sessions), taken)
 
     async def _open(self, tenant: str, start: Start) -> tuple[SpeakingSession, str]:
         now_ms = self._clock.now_ms()
@@ -240,13 +251,15 @@ class Desk:
         await self._ownership.release(tenant, session)
 
     async def recover(self, *, limit: int = 1000) -> int:
-        """Go on with sessions that nobody has; return how many.
+        """Go on with sessions that nobody has, as far as there is room; return how many.
 
         One that cannot go on does not keep the others; it is tried again after a while.
         """
         count = 0
-        for row in await self._ownership.unowned(limit=limit):
-            if self._closed or self._hands.rests((row.tenant, row.session)):
+        turn = await self._takeover.turn()
+        for row in await self._ownership.unowned(limit=max(limit, _LOOKED_AT)):
+            key = (row.tenant, row.session)
+            if self._closed or self._hands.rests(key) or count >= limit or not turn.takes(key):
                 continue
             try:
                 count += await self._take(row) is not None
@@ -298,6 +311,8 @@ class Desk:
             raise ServerBusy("The server is stopping; try again in a moment.")
         if not self._ownership.shared:
             return await self._take(row)
+        if not await self._takeover.admits((row.tenant, row.session)):
+            raise ServerBusy("This server is full, and there are others; try again, or there.")
         if await self._claim_from_owner(row):
             return await self._take(row)
         now = await self._store.get(row.tenant, row.session)
@@ -369,6 +384,7 @@ class Desk:
 
     def _launch(self, session: Session, token_hash: str) -> None:
         key = (session.tenant, session.id)
+        self._takeover.forget(key)
         task = asyncio.create_task(self._live_through(session), name=f"session {session.id}")
         self._live[key] = LiveSession(session, token_hash, task)
 

@@ -13,9 +13,12 @@ from sqlalchemy import RowMapping, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from greffier_server.errors import ServerError, SessionClosed, SessionNotFound, StorageFailed
-from greffier_server.storage.failures import StorageUnavailable, moved
+from greffier_server.storage.cipher import AudioCipher
+from greffier_server.storage.failures import StorageUnavailable, disk_failure, moved
+from greffier_server.storage.leases import NOW_MS
 from greffier_server.storage.rows import Key
 from greffier_server.storage.segments import MAX_BLOCK, salt_of
+from greffier_server.storage.shared_blocks import sealed_block
 from greffier_server.storage.sql_errors import ConnectionLost, translated
 from greffier_server.storage.tables import audio_blocks, audio_recordings, sessions
 
@@ -26,9 +29,12 @@ _log = logging.getLogger(__name__)
 _RETRY_S = 0.5
 _LARGEST_BATCH = 16 * 1024 * 1024
 
+_Row = dict[str, object]
+_Refused = dict["Tail", ServerError]
+
 
 def block_checksum(tenant: str, session: str, from_byte: int, body: bytes) -> int:
-    """Return the checksum of a block; in another place it would be another one."""
+    """Return the checksum of a block as it is stored; in another place it would be another one."""
     return zlib.crc32(body, salt_of(tenant, session, from_byte))
 
 
@@ -40,10 +46,20 @@ class Tail:
         epoch: under which this node owns it; None = it may not write.
         durable: bytes that are stored.
         sealed: the session is complete.
+        cipher: of the session; in the clear when absent.
     """
 
-    def __init__(self, key: Key, *, epoch: int | None, durable: int, sealed: bool) -> None:
+    def __init__(
+        self,
+        key: Key,
+        *,
+        epoch: int | None,
+        durable: int,
+        sealed: bool,
+        cipher: AudioCipher | None = None,
+    ) -> None:
         self.key = key
+        self.cipher = cipher or AudioCipher(None, tenant=key[0], session=key[1])
         self.epoch = epoch
         self.durable = durable
         self.sealed = sealed
@@ -169,7 +185,9 @@ class BlockWriter:
         if not audio:
             return
         try:
-            refused = await self._store_patiently(audio)
+            rows, refused = await _encoded(audio)
+            if rows:
+                refused |= await self._store_patiently(rows)
         except Exception as failure:  # noqa: BLE001 - handed to the callers
             failed = failure if isinstance(failure, ServerError) else _defect(failure)
             refused = dict.fromkeys(audio, failed)
@@ -187,7 +205,7 @@ class BlockWriter:
             for entry in entries:
                 entry.settle(error)
 
-    async def _store_patiently(self, audio: dict[Tail, bytes]) -> dict[Tail, ServerError]:
+    async def _store_patiently(self, audio: dict[Tail, list[_Row]]) -> _Refused:
         over = self._clock() + self._patience_s
         while True:
             try:
@@ -202,23 +220,21 @@ class BlockWriter:
                 _log.warning("audio waits for the database")
                 await asyncio.sleep(_RETRY_S)
 
-    async def _store(
-        self, connection: AsyncConnection, audio: dict[Tail, bytes]
-    ) -> dict[Tail, ServerError]:
+    async def _store(self, connection: AsyncConnection, audio: dict[Tail, list[_Row]]) -> _Refused:
         """Store what may be stored; return why the rest may not."""
         rows = await locked_rows(connection, sorted(tail.key for tail in audio))
-        refused: dict[Tail, ServerError] = {}
-        added: list[dict[str, object]] = []
-        for tail, octets in audio.items():
+        refused: _Refused = {}
+        added: list[_Row] = []
+        for tail, blocks in audio.items():
             error = refusal(tail, rows.get(tail.key), self._node)
             if error is not None:
                 refused[tail] = error
                 continue
             if tail.uncertain:
                 await truncate(connection, tail)
-            added.extend(_blocks(tail, octets))
+            added.extend(blocks)
         if added:
-            await connection.execute(insert(audio_blocks), added)
+            await connection.execute(insert(audio_blocks).values(at_ms=NOW_MS), added)
         return refused
 
 
@@ -268,20 +284,44 @@ async def locked_rows(connection: AsyncConnection, keys: Sequence[Key]) -> dict[
     return {(str(row["tenant"]), str(row["session"])): row for row in found}
 
 
-def _blocks(tail: Tail, audio: bytes) -> list[dict[str, object]]:
+async def _encoded(audio: dict[Tail, bytes]) -> tuple[dict[Tail, list[_Row]], _Refused]:
+    """Return the rows of each tail's audio, sealed where there are keys, and what cannot be."""
+    if any(tail.cipher.wanted for tail in audio):
+        return await asyncio.to_thread(_rows, audio)  # keys are read, and 16 MiB take a while
+    return _rows(audio)
+
+
+def _rows(audio: dict[Tail, bytes]) -> tuple[dict[Tail, list[_Row]], _Refused]:
+    rows: dict[Tail, list[_Row]] = {}
+    refused: _Refused = {}
+    for tail, octets in audio.items():
+        try:
+            rows[tail] = _blocks(tail, octets)
+        except ServerError as error:
+            refused[tail] = error
+        except OSError as error:
+            refused[tail] = disk_failure(error)
+    return rows, refused
+
+
+def _blocks(tail: Tail, audio: bytes) -> list[_Row]:
     tenant, session = tail.key
-    rows: list[dict[str, object]] = []
+    key = tail.cipher.current()
+    rows: list[_Row] = []
     for at in range(0, len(audio), MAX_BLOCK):
         body = audio[at : at + MAX_BLOCK]
-        from_byte = tail.durable + at
+        from_byte, to_byte = tail.durable + at, tail.durable + at + len(body)
+        if key is not None:
+            body = sealed_block(tail.cipher, key, body, tail.key, from_byte=from_byte)
         rows.append(
             {
                 "tenant": tenant,
                 "session": session,
                 "from_byte": from_byte,
-                "to_byte": from_byte + len(body),
+                "to_byte": to_byte,
                 "checksum": block_checksum(tenant, session, from_byte, body),
                 "body": body,
+                "key": None if key is None else key.id.hex(),
             }
         )
     return rows

@@ -5,11 +5,7 @@ synced together. With nothing queued the thread sleeps.
 """
 
 import asyncio
-import os
-import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -25,6 +21,7 @@ from greffier_server.storage.failures import (
 )
 from greffier_server.storage.filesystem import FileSystem, LocalFileSystem
 from greffier_server.storage.keys import KeyRing
+from greffier_server.storage.low_priority import patient_thread
 from greffier_server.storage.packing import Packing
 from greffier_server.storage.places import RECORDED, ClosedPart, folder_of, remove_audio
 from greffier_server.storage.recording import Recording
@@ -67,7 +64,7 @@ class DiskJournal:
         self._files = files or LocalFileSystem()
         self._budget = ByteBudget(queue_bytes)
         self._thread = SyncThread()
-        self._slow = ThreadPoolExecutor(1, "journal-packing", initializer=_give_way)
+        self._slow = patient_thread("journal-packing")
         self._open: dict[Path, DiskRecording] = {}
         self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
@@ -298,13 +295,3 @@ class DiskJournal:
                     folder_of(self._root, tenant, session)
                     found.append((tenant, session))
         return found
-
-
-def _give_way() -> None:
-    """Let this thread run when nothing else wants the processor (Linux: a thread has its own)."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-
-
-_LOWEST_PRIORITY = 19

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-__all__ = ["AudioJournal", "HoledJournal", "SessionJournal"]
+__all__ = ["AudioJournal", "HoledJournal", "SearchedJournal", "SessionJournal"]
 
 
 class SessionJournal(Protocol):
@@ -42,7 +42,16 @@ class HoledJournal(Protocol):
 
     @property
     def holes(self) -> Sequence[tuple[int, int]]:
-        """Stretches (from, to) in bytes that were damaged when it was opened."""
+        """Stretches (from, to) in bytes that were damaged when it was opened, or read since."""
+        ...
+
+
+@runtime_checkable
+class SearchedJournal(HoledJournal, Protocol):
+    """One that reads nothing when it is opened: audio far away is damaged where it is met."""
+
+    def search(self) -> None:
+        """Read all of it, so that `holes` are all there are (blocking)."""
         ...
 
 

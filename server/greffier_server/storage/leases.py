@@ -205,6 +205,13 @@ class Leases:
         here: Callable[[Key], bool] = self._holdings.concerns
         return [row for row in rows if not here((row.tenant, row.session))][:limit]
 
+    async def others(self) -> bool:
+        """Whether another node lives, and can read the audio."""
+        if not self._portable:
+            return False
+        async with self._transaction() as connection:
+            return await _another(connection, self._holdings.node)
+
     async def close(self) -> None:
         """End the lease; what is still owned is anybody's from now on."""
         try:

@@ -19,10 +19,13 @@ __all__ = ["Bucket", "ObjectMissing", "ObjectStore", "Place", "open_bucket"]
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 _ATTEMPTS = 3
+_PIECE_BYTES = 1024 * 1024
+_MOST_BYTES = 256 * 1024 * 1024
+"""Twice the largest segment: what somebody else put there must not fill the memory."""
 
 
 class ObjectMissing(Exception):
-    """There is no object of this name."""
+    """There is no object of this name that could be ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Bucket:
         with _translated():
             answer = self._client.get_object(Bucket=self._bucket, Key=name)
             with cast("_Body", answer["Body"]) as body:
-                return body.read()
+                return _read(body)
 
     def delete(self, name: str) -> None:
         """Delete an object; no error when there is none."""
@@ -155,6 +158,16 @@ def open_bucket(place: Place) -> Bucket:
     return Bucket(client, place.bucket)
 
 
+def _read(body: "_Body") -> bytes:
+    """Read to the end, where botocore compares the length with what was promised."""
+    content = bytearray()
+    while piece := body.read(_PIECE_BYTES):
+        content += piece
+        if len(content) > _MOST_BYTES:
+            raise ObjectMissing("it is none of ours: larger than any")
+    return bytes(content)
+
+
 @contextmanager
 def _translated() -> Generator[None, None, None]:
     """Raise ObjectMissing or StorageUnavailable for what goes wrong inside."""
@@ -190,7 +203,7 @@ _ADVICE = {
 
 
 class _Body(Protocol):
-    def read(self) -> bytes: ...
+    def read(self, amount: int) -> bytes: ...
     def __enter__(self) -> "_Body": ...
     def __exit__(self, *ended: object) -> None: ...
 

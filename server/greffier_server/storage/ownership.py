@@ -53,6 +53,10 @@ class Ownership(Protocol):
         """Unfinished sessions that `claim` would take, oldest first; not those owned here."""
         ...
 
+    async def others(self) -> bool:
+        """Whether other servers live that could take a session."""
+        ...
+
     async def renew(self) -> Turn:
         """Prolong this server's lease."""
         ...
@@ -86,6 +90,10 @@ class OnlyServer:
         """Return what the last stop left unfinished, all of it."""
         del limit
         return await self._store.unfinished()
+
+    async def others(self) -> bool:
+        """There are none."""
+        return False
 
     async def renew(self) -> Turn:
         """Nothing runs out."""

@@ -12,39 +12,20 @@ folder for as long as they take, and no longer.
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from greffier_server.storage import codecs
 from greffier_server.storage.cipher import AudioCipher
-from greffier_server.storage.contents import BlockWriter, SegmentReader
+from greffier_server.storage.contents import SegmentReader
 from greffier_server.storage.filesystem import FileSystem, OpenFile, write_whole
 from greffier_server.storage.keys import KeyRing
+from greffier_server.storage.packed import Run, Span, packed, runs_of
 from greffier_server.storage.places import PACKED, ClosedPart
-from greffier_server.storage.segments import (
-    COMPACT,
-    ENCRYPTED,
-    MAX_BLOCK,
-    NO_KEY,
-    SEALED,
-    encode_coded_header,
-)
 
 __all__ = ["Packing"]
 
 _log = logging.getLogger(__name__)
 
 _UNFINISHED = ".part"
-_SAMPLES = 3
-"""Blocks on which the codings are tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Audio in its place."""
-
-    offset: int
-    audio: bytes
 
 
 class Packing:
@@ -68,9 +49,10 @@ class Packing:
         keys: KeyRing | None = None,
     ) -> None:
         self._files = files
-        self._tenant = tenant
-        self._session = session
         self._part = part
+        self._span = Span(
+            tenant, session, part.number, part.first_byte, part.end_byte, seals=part.seals
+        )
         self._cipher = AudioCipher(keys, tenant=tenant, session=session)
         self._reader = SegmentReader(tenant, session, self._cipher)
         self._unfinished = part.path.with_suffix(_UNFINISHED)
@@ -96,7 +78,7 @@ class Packing:
             raise RuntimeError("nothing was begun")
         runs = list(self._runs(self._part.path))
         try:
-            write_whole(file, self._encoded(runs))
+            write_whole(file, packed(runs, self._span, self._cipher, self._cipher.current()))
             file.sync()
         finally:
             self._file = None
@@ -130,54 +112,6 @@ class Packing:
         with suppress(OSError):
             self._files.unlink(self._unfinished)
 
-    def _encoded(self, runs: list[_Run]) -> bytes:
-        part, key = self._part, self._cipher.current()
-        flags = COMPACT | (SEALED if part.seals else 0) | (ENCRYPTED if key is not None else 0)
-        encoded = bytearray(
-            encode_coded_header(
-                self._tenant,
-                self._session,
-                part.first_byte,
-                flags=flags,
-                end_byte=part.end_byte,
-                key_id=NO_KEY if key is None else key.id,
-            )
-        )
-        writer = BlockWriter(self._tenant, self._session, part.number, self._cipher)
-        step = max(1, len(runs) // _SAMPLES)
-        codec = codecs.best_codec([run.audio for run in runs[::step][:_SAMPLES]])
-        # Any one block attests all of them: nothing here can be a torn end.
-        for run in runs:
-            encoded += writer.coded(
-                run.audio, codec, offset=run.offset, synced=part.end_byte, key=key
-            )
-        if part.seals:
-            encoded += writer.coded(
-                b"", codecs.RAW, offset=part.end_byte, synced=part.end_byte, key=key
-            )
-        return bytes(encoded)
-
-    def _runs(self, path: Path) -> Iterator[_Run]:
-        """Yield the audio that counts, joined and cut where its offset is a multiple of a block."""
-        content, at = self._files.read(path), self._part.first_byte
-        segment = self._reader.scan(self._part.number, content)
-        held, start = bytearray(), at
-        for block in segment.blocks:
-            if block.offset < at or block.end > self._part.end_byte or block.seals:
-                continue
-            audio = self._reader.audio(content, block, segment, self._part.number)
-            if audio is None:
-                continue
-            if block.offset > at and held:
-                yield _Run(start, bytes(held))
-                held.clear()
-            if not held:
-                start = block.offset
-            held += audio
-            at = block.end
-            while (room := MAX_BLOCK - start % MAX_BLOCK) <= len(held):
-                yield _Run(start, bytes(held[:room]))
-                del held[:room]
-                start += room
-        if held:
-            yield _Run(start, bytes(held))
+    def _runs(self, path: Path) -> Iterator[Run]:
+        """Yield the audio that counts."""
+        yield from runs_of(self._files.read(path), self._span, self._reader)

@@ -5,6 +5,7 @@ an object, where there is object storage; reading joins both.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Self, TypeVar
@@ -16,19 +17,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from greffier_server.errors import SessionNotFound, StorageFailed
 from greffier_server.storage.block_writer import BlockWriter, Tail, locked_rows, refusal, truncate
 from greffier_server.storage.budget import ByteBudget
+from greffier_server.storage.cipher import AudioCipher
 from greffier_server.storage.engines import engine_for
-from greffier_server.storage.failures import StorageUnavailable
+from greffier_server.storage.failures import StorageUnavailable, disk_failure
 from greffier_server.storage.holdings import Holdings
+from greffier_server.storage.keys import KeyRing
 from greffier_server.storage.objects import ObjectStore
+from greffier_server.storage.parts import missing
 from greffier_server.storage.rows import Key
+from greffier_server.storage.shared_blocks import Piece, opened
 from greffier_server.storage.shared_reading import Found, ObjectCache, find_audio
+from greffier_server.storage.shared_space import SharedSpace
 from greffier_server.storage.shipping import Shipper
+from greffier_server.storage.space import Quota
 from greffier_server.storage.sql_errors import ConstraintRefused, translated
 from greffier_server.storage.tables import audio_blocks, audio_objects, audio_recordings
 
 __all__ = ["SharedJournal", "SharedRecording"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _READ_TIMEOUT_S = 60.0
 
@@ -41,6 +50,7 @@ class SharedRecording:
         self._journal = journal
         self._pending = 0
         self._next_segment = shipped + journal.segment_bytes
+        self._holes: list[tuple[int, int]] = []
 
     @property
     def accepted_bytes(self) -> int:
@@ -56,6 +66,11 @@ class SharedRecording:
     def sealed(self) -> bool:
         """The session is complete: no audio can be added."""
         return self._tail.sealed
+
+    @property
+    def holes(self) -> Sequence[tuple[int, int]]:
+        """Stretches (from, to) that were found to be damaged so far; costs nothing to ask."""
+        return tuple(self._holes)
 
     @property
     def key(self) -> Key:
@@ -76,10 +91,17 @@ class SharedRecording:
         Raises:
             SessionMoved: another server has the session; nothing is kept.
             SessionClosed: the session is sealed.
+            QuotaExceeded: the tenant has no space left; nothing of this call is kept.
             StorageFailed: the database is away or full; nothing of this call is kept, nor of
                 calls for the same session that were made before this one was answered.
         """
-        await self._journal.budget.take(len(audio))
+        tenant = self._tail.key[0]
+        self._journal.space.reserve(tenant, len(audio))
+        try:
+            await self._journal.budget.take(len(audio))
+        except BaseException:
+            self._journal.space.free(tenant, len(audio))
+            raise
         self._pending += len(audio)
         waiting = asyncio.ensure_future(self._journal.writer.append(self._tail, audio))
         waiting.add_done_callback(lambda done: self._appended(done, len(audio)))
@@ -88,8 +110,8 @@ class SharedRecording:
     def _appended(self, done: "asyncio.Future[int]", count: int) -> None:
         self._pending -= count
         self._journal.budget.give_back(count)
-        if not done.cancelled():
-            done.exception()  # its caller has it, or was cancelled
+        refused = done.cancelled() or done.exception() is not None  # its caller has it
+        self._journal.space.free(self._tail.key[0], count, stored=not refused)
         if self._tail.durable >= self._next_segment:
             self._next_segment = self._tail.durable + self._journal.segment_bytes
             self._journal.ship(self._tail)
@@ -117,6 +139,7 @@ class SharedRecording:
         """Durable audio in blocks, each with its offset (blocking; call it in a thread).
 
         Raises:
+            EncryptionKeyMissing, EncryptionKeyWrong: it cannot be opened.
             StorageFailed: the database or the object storage does not answer.
         """
         durable = self._tail.durable
@@ -124,23 +147,29 @@ class SharedRecording:
         at = from_byte
         while at < end:
             found = self._journal.find(self._tail.key, at, end)
-            for offset, body in self._journal.pieces(self._tail.key, found):
+            pieces = self._journal.pieces(self._tail.key, found, self._tail.cipher)
+            self._note_holes(found, pieces, durable=durable)
+            for offset, body in pieces:
                 begin, stop = max(offset, at), min(offset + len(body), end)
                 if begin < stop:
                     yield begin, body[begin - offset : stop - offset]
             at = max(found.to_byte, at + 1)
 
+    def search(self) -> None:
+        """Read all of it, so that `holes` are all there are (blocking)."""
+        for _ in self.blocks(0):
+            pass
+
     def damage(self) -> list[tuple[int, int]]:
         """Stretches (from, to) of durable audio that cannot be read (blocking)."""
-        lost: list[tuple[int, int]] = []
-        at = 0
-        for offset, body in self.blocks(0):
-            if offset > at:
-                lost.append((at, offset))
-            at = offset + len(body)
-        if at < self._tail.durable:
-            lost.append((at, self._tail.durable))
-        return lost
+        return missing(self.blocks(0), self._tail.durable)
+
+    def _note_holes(self, found: Found, pieces: Sequence[Piece], *, durable: int) -> None:
+        at, upto = found.from_byte, min(found.to_byte, durable)
+        for offset, body in (*pieces, (upto, b"")):
+            if at < offset <= upto and (at, offset) not in self._holes:
+                self._holes.append((at, offset))
+            at = max(at, offset + len(body))
 
 
 class SharedJournal:
@@ -155,6 +184,9 @@ class SharedJournal:
         queue_bytes: most audio waiting for the database, of all sessions; more callers wait.
         gather_s: how long audio gathers for one transaction.
         patience_s: a database that is away is waited for so long.
+        keys: of tenants; None = audio is not sealed.
+        compress: objects are packed without loss.
+        quota: space that each tenant's audio may take.
     """
 
     def __init__(
@@ -168,7 +200,11 @@ class SharedJournal:
         queue_bytes: int = 32 * 1024 * 1024,
         gather_s: float = 0.05,
         patience_s: float = 10.0,
+        keys: KeyRing | None = None,
+        compress: bool = False,
+        quota: Quota = lambda _: None,
     ) -> None:
+        self._keys = keys
         self._engine = engine
         self._holdings = holdings
         self._loop = asyncio.get_running_loop()
@@ -181,9 +217,19 @@ class SharedJournal:
         self._cache: ObjectCache | None = None
         self.shipper: Shipper | None = None
         self._shipping: asyncio.Task[None] | None = None
+        self.space = SharedSpace(
+            engine, segment_bytes=None if objects is None else segment_bytes, quota=quota
+        )
         if objects is not None:
             self._cache = ObjectCache(objects)
-            self.shipper = Shipper(engine, objects, prefix=prefix, segment_bytes=segment_bytes)
+            self.shipper = Shipper(
+                engine,
+                objects,
+                prefix=prefix,
+                segment_bytes=segment_bytes,
+                keys=keys,
+                compress=compress,
+            )
 
     @classmethod
     async def open_at(cls, url: str, holdings: Holdings, **options: Any) -> Self:
@@ -208,6 +254,7 @@ class SharedJournal:
 
         Raises:
             SessionNotFound: there is no such session.
+            QuotaExceeded: the session is new, and its tenant has no space left.
             StorageFailed: the database cannot be used.
         """
         if self._closed:
@@ -223,7 +270,11 @@ class SharedJournal:
         if known is not None:
             return known
         durable, shipped, sealed = await self._measure(key)
-        tail = Tail(key, epoch=epoch, durable=durable, sealed=sealed)
+        if not durable and epoch is not None:
+            self.space.reserve(tenant, 1)
+            self.space.free(tenant, 1)
+        cipher = AudioCipher(self._keys, tenant=tenant, session=session)
+        tail = Tail(key, epoch=epoch, durable=durable, sealed=sealed, cipher=cipher)
         recording = SharedRecording(tail, self, shipped=shipped)
         if epoch is not None:
             self._open[key] = recording
@@ -350,6 +401,8 @@ class SharedJournal:
         if self._shipping is not None:
             self._shipping.cancel()
             await asyncio.gather(self._shipping, return_exceptions=True)
+        if self.shipper is not None:
+            await self.shipper.close()
         self._open.clear()
         await self._engine.dispose()
         if self._objects is not None:
@@ -361,15 +414,24 @@ class SharedJournal:
         """Find what is stored at byte `at` (blocking; not on the event loop)."""
         return self._ask(lambda: find_audio(self._engine, key, at, end))
 
-    def pieces(self, key: Key, found: Found) -> Sequence[tuple[int, bytes]]:
-        """Return the true bytes of what was found (blocking)."""
+    def pieces(self, key: Key, found: Found, cipher: AudioCipher) -> Sequence[Piece]:
+        """Return the true audio of what was found (blocking)."""
+        try:
+            return self._pieces(key, found, cipher)
+        except OSError as error:
+            raise disk_failure(error) from error
+
+    def _pieces(self, key: Key, found: Found, cipher: AudioCipher) -> Sequence[Piece]:
         if found.name is None:
-            return found.blocks
+            pieces = list(opened(found.blocks, cipher, key))
+            if len(pieces) < len(found.blocks):
+                _log.error("sealed blocks of audio are damaged", extra={"session": key[1]})
+            return pieces
         if self._cache is None:
             raise StorageUnavailable(
                 "A part of the session's audio is in object storage. Name it in the settings."
             )
-        return self._cache.pieces(key, found.name)
+        return self._cache.pieces(key, found.name, cipher)
 
     def _ask(self, query: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run `query` on the journal's event loop, from another thread."""

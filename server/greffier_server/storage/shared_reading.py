@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,37 +11,39 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from greffier_server.storage.block_writer import block_checksum
+from greffier_server.storage.cipher import AudioCipher
 from greffier_server.storage.objects import ObjectMissing, ObjectStore
 from greffier_server.storage.rows import Key
-from greffier_server.storage.segments import scan
+from greffier_server.storage.shared_blocks import Piece, StoredBlock, stored_block
+from greffier_server.storage.shared_objects import decode_object
 from greffier_server.storage.sql_errors import translated
 from greffier_server.storage.tables import audio_blocks, audio_objects
 
-__all__ = ["Found", "ObjectCache", "Piece", "find_audio"]
+__all__ = ["Found", "ObjectCache", "find_audio"]
 
 _log = logging.getLogger(__name__)
 
 _BLOCKS_AT_ONCE = 64
-
-Piece = tuple[int, bytes]
-"""Offset in the session's audio, and true bytes."""
+_OPEN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What is stored at an offset: an object by name, or blocks."""
 
+    from_byte: int
     to_byte: int
-    """All before it is in what was found, or lost."""
+    """All between is in what was found, or lost."""
     name: str | None = None
-    blocks: Sequence[Piece] = ()
+    blocks: Sequence[StoredBlock] = ()
+    """With true checksums."""
 
 
 async def find_audio(engine: AsyncEngine, key: Key, at: int, end: int) -> Found:
     """Find what is stored at byte `at`, in one look: a block may be moving into an object."""
     tenant, session = key
     objects = (
-        select(audio_objects.c.name, audio_objects.c.to_byte)
+        select(audio_objects.c.name, audio_objects.c.from_byte, audio_objects.c.to_byte)
         .where(
             audio_objects.c.tenant == tenant,
             audio_objects.c.session == session,
@@ -56,6 +59,7 @@ async def find_audio(engine: AsyncEngine, key: Key, at: int, end: int) -> Found:
             audio_blocks.c.to_byte,
             audio_blocks.c.checksum,
             audio_blocks.c.body,
+            audio_blocks.c.key,
         )
         .where(
             audio_blocks.c.tenant == tenant,
@@ -71,19 +75,19 @@ async def find_audio(engine: AsyncEngine, key: Key, at: int, end: int) -> Found:
             connection = await plain.execution_options(isolation_level="REPEATABLE READ")
             found = (await connection.execute(objects)).first()
             if found is not None:
-                return Found(int(found.to_byte), name=str(found.name))
-            rows = (await connection.execute(blocks)).all()
+                return Found(int(found.from_byte), int(found.to_byte), name=str(found.name))
+            rows = (await connection.execute(blocks)).mappings().all()
     if not rows:
-        return Found(end)
+        return Found(at, end)
     true = [
-        (int(row.from_byte), bytes(row.body))
+        stored_block(row)
         for row in rows
-        if block_checksum(tenant, session, int(row.from_byte), row.body) == row.checksum
-        and len(row.body) == row.to_byte - row.from_byte
+        if block_checksum(tenant, session, int(row["from_byte"]), row["body"]) == row["checksum"]
     ]
     if len(true) < len(rows):
         _log.error("blocks of audio are damaged in the database", extra={"session": session})
-    return Found(int(rows[-1].to_byte), blocks=true)
+    begin = min(at, int(rows[0]["from_byte"]))
+    return Found(begin, int(rows[-1]["to_byte"]), blocks=true)
 
 
 class ObjectCache:
@@ -98,42 +102,54 @@ class ObjectCache:
         self._objects = objects
         self._size = size
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Sequence[Piece]] = OrderedDict()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._opened: dict[str, tuple[float, Sequence[Piece]]] = {}
 
-    def pieces(self, key: Key, name: str) -> Sequence[Piece]:
-        """Return the true blocks of an object in order (blocking).
+    def pieces(self, key: Key, name: str, cipher: AudioCipher) -> Sequence[Piece]:
+        """Return the true audio of an object in order (blocking).
+
+        Objects are kept as they are stored; what is opened of them for a second at most, since
+        its key may be destroyed meanwhile.
 
         Raises:
-            StorageUnavailable: the storage does not answer.
+            EncryptionKeyMissing, EncryptionKeyWrong: it cannot be opened at all.
+            StorageFailed, OSError: the storage does not answer, or the keys cannot be read.
         """
+        with self._lock:
+            opened_s, known = self._opened.get(name, (float("-inf"), ()))
+        if time.monotonic() - opened_s < _OPEN_S:
+            return known
+        pieces, bad = decode_object(self._content(key, name), key, cipher)
+        if bad:
+            _log.error("an object with audio is damaged", extra={"session": key[1]})
+        now_s = time.monotonic()
+        with self._lock:
+            fresh = [each for each in self._opened.items() if now_s - each[1][0] < _OPEN_S]
+            self._opened = dict(fresh[-self._size + 1 :]) | {name: (now_s, pieces)}
+        return pieces
+
+    def _content(self, key: Key, name: str) -> bytes:
         with self._lock:
             known = self._kept.get(name)
             if known is not None:
                 self._kept.move_to_end(name)
                 return known
-        pieces = self._read(key, name)
+        content = self._read(key, name)
         with self._lock:
-            self._kept[name] = pieces
+            self._kept[name] = content
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
-        return pieces
+        return content
 
     def forget(self) -> None:
         """Drop everything: something was deleted."""
         with self._lock:
             self._kept.clear()
+            self._opened.clear()
 
-    def _read(self, key: Key, name: str) -> Sequence[Piece]:
-        tenant, session = key
+    def _read(self, key: Key, name: str) -> bytes:
         try:
-            content = self._objects.get(name)
+            return self._objects.get(name)
         except ObjectMissing:
-            _log.error("an object with audio is missing", extra={"session": session})
-            return ()
-        segment = scan(content, tenant=tenant, session=session, number=0)
-        if segment.bad_bytes:
-            _log.error("an object with audio is damaged", extra={"session": session})
-        view = memoryview(content)
-        return [
-            (block.offset, bytes(view[block.audio_at : block.end_at])) for block in segment.blocks
-        ]
+            _log.error("an object with audio is missing", extra={"session": key[1]})
+            return b""

@@ -16,16 +16,21 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Insert, RowMapping, delete, func, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from greffier_server.errors import ServerError
 from greffier_server.storage.block_writer import block_checksum
-from greffier_server.storage.failures import StorageUnavailable
+from greffier_server.storage.cipher import AudioCipher
+from greffier_server.storage.failures import StorageUnavailable, disk_failure
+from greffier_server.storage.keys import KeyRing
 from greffier_server.storage.leases import NOW_MS
+from greffier_server.storage.low_priority import patient_thread
 from greffier_server.storage.objects import ObjectMissing, ObjectStore
+from greffier_server.storage.packed import Span
 from greffier_server.storage.rows import Key
-from greffier_server.storage.segments import encode_block, encode_header, salt_of
+from greffier_server.storage.shared_blocks import NUMBER, StoredBlock, stored_block
+from greffier_server.storage.shared_objects import encode_object
 from greffier_server.storage.sql_errors import translated
 from greffier_server.storage.tables import audio_blocks, audio_objects, audio_recordings
 
@@ -39,6 +44,9 @@ _ABANDONED_MS = 600_000
 """Longer than any upload lasts: what was noted and not stored by then never will be."""
 _PAGE = 50
 
+_Stretch = tuple[Key, int, int]
+"""Session, first byte, byte behind the last one."""
+
 
 class Shipper:
     """Ships what it is told of (`due`), and what sealed recordings have left behind.
@@ -49,6 +57,8 @@ class Shipper:
         prefix: of every object's name.
         segment_bytes: audio in one object.
         retry_s: between two looks at what could not be shipped.
+        keys: of tenants; None = what lies in the clear stays so.
+        compress: code the audio in the way that saves most.
     """
 
     def __init__(
@@ -59,6 +69,8 @@ class Shipper:
         prefix: str = "",
         segment_bytes: int = 8 * 1024 * 1024,
         retry_s: float = 10.0,
+        keys: KeyRing | None = None,
+        compress: bool = False,
     ) -> None:
         self._engine = engine
         self._objects = objects
@@ -66,8 +78,11 @@ class Shipper:
         self._segment_bytes = segment_bytes
         self._retry_s = retry_s
         self._due: dict[Key, Callable[[], int]] = {}
-        self._noted: dict[str, str] = {}
+        self._noted: dict[_Stretch, str] = {}
         self._woken = asyncio.Event()
+        self._keys = keys
+        self._compress = compress
+        self._encoding = patient_thread("audio-objects")
 
     @property
     def segment_bytes(self) -> int:
@@ -83,6 +98,10 @@ class Shipper:
         """
         self._due[key] = certain
         self._woken.set()
+
+    async def close(self) -> None:
+        """End the thread that makes objects; `run` has ended."""
+        await asyncio.to_thread(self._encoding.shutdown)
 
     def wake(self) -> None:
         """A recording was sealed."""
@@ -117,12 +136,17 @@ class Shipper:
                 failed = error
             else:
                 self._due.pop(key, None)
+        for key in await self._left_behind():
+            if isinstance(failed, StorageUnavailable):  # nobody can ship now
+                break
+            try:
+                while await self._ship(key, up_to=None):
+                    pass
+                await self._mark_shipped(key)
+            except ServerError as error:
+                failed = error
         if failed is not None:
             raise failed
-        for key in await self._left_behind():
-            while await self._ship(key, up_to=None):
-                pass
-            await self._mark_shipped(key)
         await self.sweep()
 
     async def _ship(self, key: Key, *, up_to: int | None) -> bool:
@@ -136,42 +160,61 @@ class Shipper:
         if not blocks:
             return False
         from_byte, to_byte = int(blocks[0]["from_byte"]), int(blocks[-1]["to_byte"])
-        content = await asyncio.to_thread(_encode, key, blocks)
+        content = await self._encoded(key, blocks)
         digest = hashlib.sha256(content).hexdigest()
-        stretch = audio_objects.insert().values(
-            tenant=key[0],
-            session=key[1],
-            from_byte=from_byte,
-            to_byte=to_byte,
-            size_bytes=len(content),
-            digest=digest,
-            state="writing",
-            since_ms=NOW_MS,
-        )
-        name = await self._note(f"{key[0]}/{key[1]}/{from_byte:015d}", digest, stretch)
+        which = (key, from_byte, to_byte)
+        name = await self._note(which, size_bytes=len(content), digest=digest)
         await asyncio.to_thread(self._upload, name, content, digest)
         stored = await self._declare(key, name, blocks)
-        self._noted.pop(digest, None)
+        self._noted.pop(which, None)
         if stored:
             return True
         await self._discard(name)  # deleted, or another server was faster
         return False
 
-    async def _note(self, path: str, digest: str, stretch: Insert) -> str:
-        """Note an object before it exists, once however often its upload is tried; name it."""
-        name = self._noted.get(digest)
+    async def _encoded(self, key: Key, rows: Sequence[RowMapping]) -> bytes:
+        span = Span(*key, NUMBER, int(rows[0]["from_byte"]), int(rows[-1]["to_byte"]))
+        cipher = AudioCipher(self._keys, tenant=key[0], session=key[1])
+
+        def encode() -> bytes:
+            return encode_object(
+                key, _true_blocks(key, rows), cipher, span=span, compress=self._compress
+            )
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._encoding, encode)
+        except OSError as error:
+            raise disk_failure(error) from error
+
+    async def _note(self, which: _Stretch, *, size_bytes: int, digest: str) -> str:
+        """Note an object before it exists, once however often its upload is tried; name it.
+
+        A stretch that is sealed anew is another object, of the same audio, under the same name.
+        """
+        (tenant, session), from_byte, to_byte = which
+        now = {"size_bytes": size_bytes, "digest": digest, "since_ms": NOW_MS}
+        name = self._noted.get(which)
         with translated():
             async with self._engine.begin() as connection:
                 if name is not None:
                     known = (audio_objects.c.name == name) & (audio_objects.c.state == "writing")
                     renewed = await connection.execute(
-                        update(audio_objects).where(known).values(since_ms=NOW_MS)
+                        update(audio_objects).where(known).values(now)
                     )
                     if renewed.rowcount == 1:
                         return name
+                path = f"{tenant}/{session}/{from_byte:015d}"
                 name = f"{self._prefix}{path}-{secrets.token_hex(4)}.gja"
-                await connection.execute(stretch.values(name=name))
-        self._noted[digest] = name
+                row = {
+                    "name": name,
+                    "tenant": tenant,
+                    "session": session,
+                    "from_byte": from_byte,
+                    "to_byte": to_byte,
+                    "state": "writing",
+                }
+                await connection.execute(insert(audio_objects).values(row | now))
+        self._noted[which] = name
         return name
 
     async def _stretch(self, key: Key, up_to: int | None) -> Sequence[RowMapping]:
@@ -182,6 +225,7 @@ class Shipper:
                 audio_blocks.c.to_byte,
                 audio_blocks.c.checksum,
                 audio_blocks.c.body,
+                audio_blocks.c.key,
             )
             .where(audio_blocks.c.tenant == key[0], audio_blocks.c.session == key[1])
             .order_by(audio_blocks.c.from_byte)
@@ -194,8 +238,8 @@ class Shipper:
             async with self._engine.connect() as connection, connection.begin():
                 stream = await connection.stream(query.execution_options(yield_per=_PAGE))
                 async for row in stream.mappings():
-                    if taken and row["from_byte"] != taken[-1]["to_byte"]:
-                        return taken  # never across a hole
+                    if taken and _parted(taken[-1], row):
+                        return taken
                     taken.append(row)
                     size += len(row["body"])
                     if size >= self._segment_bytes:
@@ -330,22 +374,13 @@ class Shipper:
         return len(names)
 
 
-def _encode(key: Key, blocks: Sequence[RowMapping]) -> bytes:
-    """Return the object: a journal segment, so that its blocks keep their checksums."""
-    tenant, session = key
-    salt = salt_of(tenant, session, 0)
-    parts = [encode_header(tenant, session, int(blocks[0]["from_byte"]))]
-    parts.extend(
-        encode_block(
-            bytes(row["body"]),
-            offset=int(row["from_byte"]),
-            synced=int(row["from_byte"]),
-            salt=salt,
-        )
-        for row in blocks
-        if _is_true(key, row)
-    )
-    return b"".join(parts)
+def _parted(before: RowMapping, row: RowMapping) -> bool:
+    """No object goes across a hole, or has two keys."""
+    return bool(row["from_byte"] != before["to_byte"] or row["key"] != before["key"])
+
+
+def _true_blocks(key: Key, rows: Sequence[RowMapping]) -> list[StoredBlock]:
+    return [stored_block(row) for row in rows if _is_true(key, row)]
 
 
 def _is_true(key: Key, row: RowMapping) -> bool:

@@ -6,10 +6,11 @@ them wrong. Used on one event loop.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from greffier_server.storage.failures import QuotaExceeded
 
-__all__ = ["Quota", "SpaceLedger", "TenantSpace", "quota_of"]
+__all__ = ["Quota", "Space", "SpaceLedger", "TenantSpace", "quota_exceeded", "quota_of"]
 
 Quota = Callable[[str], int | None]
 """Bytes a tenant's audio may take; None = no end."""
@@ -24,6 +25,31 @@ class TenantSpace:
     """With audio."""
     audio_bytes: int
     quota_bytes: int | None
+
+
+class Space(Protocol):
+    """What the audio of tenants takes, as it can be asked for."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Of all tenants."""
+        ...
+
+    def of(self, tenant: str) -> TenantSpace:
+        """What one tenant takes."""
+        ...
+
+    def all(self) -> Sequence[TenantSpace]:
+        """What each tenant takes, by name."""
+        ...
+
+
+def quota_exceeded() -> QuotaExceeded:
+    """Return the error for a tenant that may not take more."""
+    return QuotaExceeded(
+        "The audio of this tenant takes all the space it may take. What was acknowledged "
+        "is kept. Delete sessions, or ask the operator for more space."
+    )
 
 
 def quota_of(everyone: int | None, named: Mapping[str, int]) -> Quota:
@@ -72,10 +98,7 @@ class SpaceLedger:
         quota = self._quota(tenant)
         waiting = self._pending.get(tenant, 0)
         if quota is not None and self._sums.get(tenant, 0) + waiting + count > quota:
-            raise QuotaExceeded(
-                "The audio of this tenant takes all the space it may take. What was acknowledged "
-                "is kept. Delete sessions, or ask the operator for more space."
-            )
+            raise quota_exceeded()
         self._pending[tenant] = waiting + count
 
     def free(self, tenant: str, count: int) -> None:

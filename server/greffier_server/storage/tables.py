@@ -29,6 +29,7 @@ __all__ = [
     "search_passages",
     "search_progress",
     "sessions",
+    "tenant_keys",
     "usage_days",
     "viewer_links",
     "web_secrets",
@@ -136,6 +137,8 @@ audio_blocks = Table(
     Column("to_byte", BigInteger, nullable=False),
     Column("checksum", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("key", Text),  # id of the tenant's key; NULL: in the clear
+    Column("at_ms", BigInteger),  # when it was stored, by the database's clock
     PrimaryKeyConstraint("tenant", "session", "from_byte", name="pk_audio_blocks"),
     ForeignKeyConstraint(
         ["tenant", "session"],
@@ -308,4 +311,13 @@ dead_letters = Table(
         name="fk_dead_letters_session",
         ondelete="CASCADE",
     ),
+)
+
+tenant_keys = Table(  # of servers that share their audio; else they lie in a folder
+    "tenant_keys",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("id", Text, nullable=False),  # hexadecimal
+    Column("body", Text, nullable=False),  # as a file of the folder holds it: wrapped
+    PrimaryKeyConstraint("tenant", "id", name="pk_tenant_keys"),
 )

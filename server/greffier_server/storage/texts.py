@@ -131,6 +131,7 @@ class EncryptedTexts:
             tenant
             for tenant in set(tenants)
             if (known := self._known.get(tenant)) is None
+            or not known.by_id  # another server may have made one
             or now_s - known.at_s > _FRESH_S
             or (writing and known.current is None)
         ]

@@ -1,18 +1,23 @@
 """The program that decodes one recording that a stranger sent; run as a process of its own.
 
-``python -m greffier_server.transport.recording_decoder SEPARATE MAX_MS < recording``
+``python -m greffier_server.transport.recording_decoder SEPARATE MAX_MS KEY < recording``
 
-It reads the recording from standard input, which is a file, and writes one line of JSON (the format
+It reads the recording from standard input, which is a `SealedFile` whose key comes from the pipe
+with the descriptor KEY, and writes one line of JSON (the format
 of what follows, or why nothing follows), then PCM. A decoder of fifty formats meets hostile input
 here: a crash ends this process alone, limits of the kernel hold it, and nothing that a recording
 names (playlists, other files, addresses) is opened.
 """
 
+import io
 import json
+import os
 import resource
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from greffier_server.transport.sealed_file import KEY_BYTES, SealedReader
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -37,6 +42,7 @@ _CPU_S: Final = 60
 _CPU_SHARE: Final = 50
 """Of the longest recording: each of these decoders is many times faster than real time."""
 _MAX_CHANNELS: Final = 8
+_BUFFER_BYTES: Final = 65_536
 
 
 class _Refused(Exception):
@@ -51,11 +57,15 @@ def main(arguments: list[str]) -> int:
     """Decode standard input to standard output; return the exit status."""
     separate, max_ms = arguments[0] == "1", int(arguments[1])
     _limit(max_ms)
+    key_at = int(arguments[2])
+    key = os.read(key_at, KEY_BYTES)
+    os.close(key_at)
+    recording = io.BufferedReader(SealedReader(sys.stdin.fileno(), key), _BUFFER_BYTES)
     out = sys.stdout.buffer
     begun = False
     left = max_ms * RATE // 1000
     try:
-        for channels, pcm in _decode(sys.stdin.buffer, separate=separate, max_ms=max_ms):
+        for channels, pcm in _decode(recording, separate=separate, max_ms=max_ms):
             if not begun:
                 begun = True
                 _head(out, channels=channels)
@@ -74,7 +84,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _decode(recording: BinaryIO, *, separate: bool, max_ms: int) -> Iterator[tuple[int, bytes]]:
+def _decode(
+    recording: "io.BufferedReader[SealedReader]", *, separate: bool, max_ms: int
+) -> Iterator[tuple[int, bytes]]:
     """Yield the number of channels and a piece of PCM."""
     import av  # after the limits: what follows is not ours
     from av.error import FFmpegError

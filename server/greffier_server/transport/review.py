@@ -113,8 +113,14 @@ async def get_audio(
         "Content-Disposition": f'inline; filename="{session}-{from_ms}-{to_ms}.wav"',
         "Content-Length": str(_HEADER.size + 2 * (end - first)),
     }
-    pieces = _wave(journal, form, first_piece, first, end)
-    return StreamingResponse(pieces, media_type="audio/wav", headers=headers)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async for piece in _wave(journal, form, first_piece, first, end):
+            yield piece
+        if row.state == "finished":  # what was found damaged by reading it
+            await record_damage(parts.store, journal, row)
+
+    return StreamingResponse(pieces(), media_type="audio/wav", headers=headers)
 
 
 async def _wave(

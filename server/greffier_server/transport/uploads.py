@@ -1,25 +1,27 @@
 """Whole recordings sent over HTTP: each becomes a session, read in whole windows.
 
-What arrives is kept in a temporary file without a name until it is transcribed, so that memory
-holds little of it and a crash leaves nothing behind; `recording_decoder` decodes it in a process of
-its own. The session is like any other: journal, events, translations and limits are the same.
+What arrives is kept in a temporary file until it is transcribed, so that memory holds little of it;
+the file has no name and is encrypted under a key of its own (`sealed_file`), so that nothing is
+left behind, not even on the disk's blocks. `recording_decoder` decodes it in a process of its own,
+which is given the key through a pipe. The session is like any other: journal, events, translations
+and limits are the same.
 """
 
 import asyncio
 import json
 import os
 import sys
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from greffier.protocol import AudioFormat, Finished, ServerMessage, Start, Started
 from greffier_server.errors import ServerBusy
 from greffier_server.transport import recording_decoder
 from greffier_server.transport.frames import closing
 from greffier_server.transport.guest import Doorway, Guest, welcome
+from greffier_server.transport.sealed_file import SealedFile
 from greffier_server.transport.upload_errors import (
     RecordingTooLarge,
     RecordingTooLong,
@@ -115,24 +117,24 @@ class Uploads:
             yield piece
 
     @asynccontextmanager
-    async def stored(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[BinaryIO, None]:
+    async def stored(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[SealedFile, None]:
         """Store a body that is nothing but the recording, for as long as the block lasts.
 
         Raises:
             RecordingTooLarge, RecordingTooSlow: as in `bounded`.
         """
-        file = await asyncio.to_thread(tempfile.TemporaryFile)
+        file = await asyncio.to_thread(SealedFile)
         try:
             async with closing(self.bounded(stream)) as pieces:
                 async for piece in pieces:
                     await asyncio.to_thread(file.write, piece)
-            await asyncio.to_thread(file.flush)
-            yield cast("BinaryIO", file)
+            await asyncio.to_thread(file.seek, 0)
+            yield file
         finally:
             await asyncio.to_thread(file.close)
 
     async def transcribe(
-        self, tenant: str, recording: BinaryIO, start: Start, *, protocol: str, raw: bool = False
+        self, tenant: str, recording: SealedFile, start: Start, *, protocol: str, raw: bool = False
     ) -> AsyncGenerator[ServerMessage, None]:
         """Transcribe a recording as a session; yield its native messages.
 
@@ -142,7 +144,7 @@ class Uploads:
 
         Args:
             tenant: who pays.
-            recording: a real file (it has a descriptor), wherever it stands.
+            recording: whole, wherever it stands.
             start: as the native protocol would ask; its format is what the recording says, and is
                 read only where the recording is `raw`.
             protocol: name for the log.
@@ -177,7 +179,7 @@ class Uploads:
         return round(self._doorway.limits.max_session_hours * _HOUR_MS)
 
     @asynccontextmanager
-    async def _raw(self, recording: BinaryIO, start: Start) -> AsyncGenerator[_Decoded, None]:
+    async def _raw(self, recording: SealedFile, start: Start) -> AsyncGenerator[_Decoded, None]:
         async def pieces() -> AsyncGenerator[bytes, None]:
             left = start.format.rate * start.format.frame_bytes * self._max_ms // 1000
             frame_bytes = start.format.frame_bytes
@@ -193,20 +195,25 @@ class Uploads:
             yield _Decoded(start.format, opened)
 
     @asynccontextmanager
-    async def _decoded(self, recording: BinaryIO, start: Start) -> AsyncGenerator[_Decoded, None]:
-        descriptor = await asyncio.to_thread(_rewound, recording)
+    async def _decoded(self, recording: SealedFile, start: Start) -> AsyncGenerator[_Decoded, None]:
         separate = start.channels == "separate"
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            recording_decoder.__name__,
-            "1" if separate else "0",
-            str(self._max_ms),
-            stdin=descriptor,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # it may repeat what the recording holds
-            env=_environment(),
-        )
+        key = await asyncio.to_thread(_piped, recording.key)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                recording_decoder.__name__,
+                "1" if separate else "0",
+                str(self._max_ms),
+                str(key),
+                stdin=await asyncio.to_thread(recording.fileno),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # it may repeat what the recording holds
+                pass_fds=(key,),
+                env=_environment(),
+            )
+        finally:
+            os.close(key)
         assert child.stdout is not None  # noqa: S101 - asked for above
         try:
             head = await _answer(child.stdout.readline())
@@ -261,12 +268,14 @@ class Uploads:
         return RecordingTooLong(f"a recording lasts at most {hours:g} hours; send it in parts")
 
 
-def _rewound(recording: BinaryIO) -> int:
-    """Return the descriptor of a file, at its beginning for another process too."""
-    recording.flush()
-    descriptor = recording.fileno()
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+def _piped(key: bytes) -> int:
+    """Return the descriptor of a pipe with the key in it: a command line is for all to read."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, key)
+    finally:
+        os.close(writing)
+    return reading
 
 
 async def _push(pieces: AsyncIterator[bytes], guest: Guest) -> None:

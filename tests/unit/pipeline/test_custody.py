@@ -13,7 +13,7 @@ from greffier_server.errors import ServerBusy, SessionBusy, StorageFailed
 from greffier_server.pipeline.building import Engines
 from greffier_server.pipeline.clock import ManualClock
 from greffier_server.pipeline.custody import OwnershipCare
-from greffier_server.pipeline.desk import Desk
+from greffier_server.pipeline.desk import Desk, DeskSettings
 from greffier_server.pipeline.hands import Hands
 from greffier_server.storage.failures import SessionMoved, moved
 from greffier_server.storage.memory import MemoryStore
@@ -50,6 +50,7 @@ class MemoryOwnership:
         self._name = name
         self.lost: list[Key] = []
         self.down = False
+        self.alone = False
 
     async def claim(self, tenant: str, session: str) -> bool:
         owner = self._registry.owners.setdefault((tenant, session), self._name)
@@ -68,6 +69,9 @@ class MemoryOwnership:
     async def unowned(self, *, limit: int) -> Sequence[SessionRow]:
         rows = await self._registry.store.unfinished()
         return [r for r in rows if (r.tenant, r.session) not in self._registry.owners][:limit]
+
+    async def others(self) -> bool:
+        return not self.alone
 
     async def renew(self) -> Turn:
         if self.down:
@@ -95,7 +99,7 @@ class Fence:
 
 @asynccontextmanager
 async def desks(
-    *names: str,
+    *names: str, max_sessions: int = 16
 ) -> AsyncGenerator[tuple[Registry, list[Desk], list[MemoryOwnership]]]:
     registry, disk = Registry(MemoryStore()), Disk()
     made: list[Desk] = []
@@ -109,6 +113,7 @@ async def desks(
                 engines=Engines(Listener(), FakeVad()),
                 clock=ManualClock(),
                 ownership=ownership,
+                settings=DeskSettings(max_sessions=max_sessions),
             )
             care = asyncio.create_task(OwnershipCare(desk, ownership, every_s=0.5).run())
             stack.push_async_callback(ended, care)
@@ -219,3 +224,63 @@ def test_what_could_not_go_on_rests_for_a_while() -> None:
     now = 31.0
     assert not hands.rests(("t", "s"))
     assert hands.lock(("t", "s")) is not hands.lock(("t", "other"))
+
+
+async def test_a_full_server_leaves_sessions_to_one_with_places() -> None:
+    async with desks("a", "b", "c", max_sessions=3) as (registry, (a, b, c), _):
+        for _ in range(3):
+            await opened(b)
+        for _ in range(3):
+            await opened(a)
+        await a.close()
+        await until(lambda: len(registry.owners) == 6)
+        assert (b.live_count, c.live_count) == (3, 3)
+
+
+async def test_sessions_that_nobody_has_places_for_are_taken_one_at_a_time() -> None:
+    async with desks("a", "b", max_sessions=3) as (registry, (a, b), (_, owning)):
+        for _ in range(3):
+            await opened(b)
+        left = [await opened(a) for _ in range(3)]
+        await a.close()
+        await asyncio.sleep(4)
+        assert b.live_count == 3  # somebody else may have places
+        await asyncio.sleep(1.7)
+        assert b.live_count < 6
+        await asyncio.sleep(3)
+        assert b.live_count == 6
+        assert {registry.owners[TENANT, session] for session, _ in left} == {"b"}
+        owning.alone = True
+        with pytest.raises(ServerBusy):  # new ones are still refused
+            await b.open(TENANT, Start(language="fr", minutes=False))
+
+
+async def test_a_lone_server_waits_for_nobody_and_keeps_a_pace() -> None:
+    async with desks("a", "b", max_sessions=2) as (_, (a, b), (_, owning)):
+        owning.alone = True
+        await opened(b)
+        for _ in range(2):
+            await opened(a)
+        await opened(b)
+        await a.close()
+        await asyncio.sleep(0.6)
+        assert b.live_count == 3
+        await asyncio.sleep(0.6)
+        assert b.live_count == 4
+
+
+async def test_a_client_that_comes_to_a_full_server_is_sent_on_and_not_for_ever() -> None:
+    async with desks("a", "b", max_sessions=1) as (_, (a, b), (_, owning)):
+        session, token = await opened(a)
+        await opened(b)
+        resume = Resume(session, token, HALF // 2)
+        with pytest.raises(ServerBusy) as refused:
+            await b.resume(TENANT, resume)
+        assert refused.value.retryable
+        assert a.live_count == 1
+        await asyncio.sleep(6)
+        assert (await b.resume(TENANT, resume)).durable_samples == HALF // 2
+        assert (a.live_count, b.live_count) == (0, 2)
+        owning.alone = True
+        other, token = await opened(a)
+        assert (await b.resume(TENANT, Resume(other, token, HALF // 2))).id == other

@@ -8,11 +8,18 @@ import click
 
 from greffier.backoff import Reconnection, RetryPolicy
 from greffier.client import forward
-from greffier.commands.options import save_option, server_option, token_option
+from greffier.commands.options import (
+    save_option,
+    server_option,
+    spool_secret,
+    spool_secret_options,
+    token_option,
+)
 from greffier.errors import GreffierError, SpoolUnusable
 from greffier.messages import Messages
 from greffier.saving import save as save_files
 from greffier.spool import recordings_in
+from greffier.spool_seal import SpoolSecret
 from greffier.transcript import Transcript
 
 __all__ = ["build"]
@@ -39,6 +46,7 @@ def build(say: Messages) -> click.Command:
         help=say("help.pace"),
     )
     @click.option("--anew", is_flag=True, help=say("help.anew"))
+    @spool_secret_options(say)
     def forward_all(
         folder: Path,
         server: str | None,
@@ -46,7 +54,10 @@ def build(say: Messages) -> click.Command:
         save: Path | None,
         pace: float,
         anew: bool,
+        spool_key: Path | None,
+        spool_passphrase: bool,
     ) -> None:
+        secret = spool_secret(spool_key, spool_passphrase, say, new=False)
         found = recordings_in(folder)
         if not found:
             click.echo(say("forward.none"), err=True)
@@ -54,7 +65,16 @@ def build(say: Messages) -> click.Command:
         for recording in found:
             try:
                 asyncio.run(
-                    _forward(recording, server, token, pace=pace, anew=anew, save=save, say=say)
+                    _forward(
+                        recording,
+                        server,
+                        token,
+                        secret=secret,
+                        pace=pace,
+                        anew=anew,
+                        save=save,
+                        say=say,
+                    )
                 )
             except SpoolUnusable as error:  # in use, or damaged: the others can go
                 click.echo(f"{recording.name}: {error.message}", err=True)
@@ -75,6 +95,7 @@ async def _forward(
     server: str | None,
     token: str | None,
     *,
+    secret: SpoolSecret | None,
     pace: float,
     anew: bool,
     save: Path | None,
@@ -93,6 +114,7 @@ async def _forward(
         url=server,
         token=token,
         pace=pace,
+        spool_secret=secret,
         anew=anew,
         reconnect=_RETRY,
         on_reconnect=tell,

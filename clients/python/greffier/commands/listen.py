@@ -15,6 +15,8 @@ from greffier.commands.options import (
     save_option,
     server_option,
     spool_options,
+    spool_secret,
+    spool_secret_options,
     title_option,
     token_option,
     translate_option,
@@ -42,6 +44,7 @@ def build(say: Messages) -> click.Command:
     @save_option(say)
     @attach_option(say)
     @spool_options(say)
+    @spool_secret_options(say)
     @click.option("--device", metavar="NAME", help=say("help.device"))
     def listen(
         server: str,
@@ -57,8 +60,13 @@ def build(say: Messages) -> click.Command:
         attach: tuple[Path, ...],
         spool: Path | None,
         spool_limit: int,
+        spool_key: Path | None,
+        spool_passphrase: bool,
         device: str | None,
     ) -> None:
+        secret = None
+        if spool is not None:
+            secret = spool_secret(spool_key, spool_passphrase, say, new=True)
         request = LiveRequest(
             server,
             token,
@@ -73,6 +81,7 @@ def build(say: Messages) -> click.Command:
             spool,
             spool_limit,
             attach,
+            secret,
         )
         number = int(device) if device is not None and device.isdecimal() else device
         asyncio.run(_listen(request, number, say))

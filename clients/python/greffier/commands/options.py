@@ -1,5 +1,6 @@
 """Options that several commands have in common."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 from greffier.address import DEFAULT_SERVER, ServerAddress
 from greffier.messages import Messages
 from greffier.protocol import AudioProfile
+from greffier.spool_seal import SpoolSecret
 
 __all__ = [
     "channels_options",
@@ -21,6 +23,8 @@ __all__ = [
     "save_option",
     "server_option",
     "spool_options",
+    "spool_secret",
+    "spool_secret_options",
     "title_option",
     "token_option",
     "translate_option",
@@ -174,6 +178,53 @@ def spool_options(say: Messages) -> Decorator[Any]:
         return spool(limit(command))
 
     return both
+
+
+def spool_secret_options(say: Messages) -> Decorator[Any]:
+    """``--spool-key`` and ``--spool-passphrase``; `spool_secret` takes what they give."""
+    key = click.option(
+        "--spool-key",
+        envvar="GREFFIER_SPOOL_KEY",
+        metavar="FILE",
+        show_envvar=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help=say("help.spool-key"),
+    )
+    passphrase = click.option("--spool-passphrase", is_flag=True, help=say("help.spool-passphrase"))
+
+    def both(command: Any) -> Any:
+        return key(passphrase(command))
+
+    return both
+
+
+def spool_secret(
+    key: Path | None, passphrase: bool, say: Messages, *, new: bool
+) -> SpoolSecret | None:
+    """Return what kept audio is encrypted with; None: it is not.
+
+    Args:
+        key: file with a key.
+        passphrase: ask for one, unless it is in the environment.
+        say: interface texts.
+        new: a passphrase is asked for twice.
+
+    Raises:
+        SpoolUnusable: the key cannot be read, or the passphrase is too short.
+        click.UsageError: both were given.
+    """
+    given = os.environ.get("GREFFIER_SPOOL_PASSPHRASE", "")
+    if key is not None and (passphrase or given):
+        raise click.UsageError(say("error.two-secrets"))
+    if key is not None:
+        return SpoolSecret.from_file(key)
+    if passphrase and not given:
+        given = str(
+            click.prompt(
+                say("prompt.passphrase"), hide_input=True, confirmation_prompt=new, err=True
+            )
+        )
+    return SpoolSecret.from_passphrase(given) if given else None
 
 
 def output_file_option(say: Messages) -> Decorator[Any]:

@@ -15,6 +15,7 @@ from greffier.messages import Messages
 from greffier.protocol import AudioFormat, AudioProfile, ChannelUse
 from greffier.render import View, open_view
 from greffier.saving import save
+from greffier.spool_seal import SpoolSecret
 from greffier.spooled import SpooledSession
 
 __all__ = ["LiveRequest", "run_live", "save_view"]
@@ -37,6 +38,7 @@ class LiveRequest:
     spool: Path | None = None
     spool_limit_mb: int = 2_048
     attach: tuple[Path, ...] = ()
+    spool_secret: SpoolSecret | None = None
 
 
 async def run_live(
@@ -74,6 +76,7 @@ async def run_live(
             on_reconnect=view.reconnecting,
             spool=request.spool,
             spool_limit_bytes=request.spool_limit_mb << 20,
+            spool_secret=request.spool_secret,
         ) as session:
             await attach_to(
                 session.id, request.attach, server=request.server, token=request.token, say=say

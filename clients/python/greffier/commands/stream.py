@@ -15,6 +15,8 @@ from greffier.commands.options import (
     save_option,
     server_option,
     spool_options,
+    spool_secret,
+    spool_secret_options,
     title_option,
     token_option,
     translate_option,
@@ -52,6 +54,7 @@ def build(say: Messages) -> click.Command:
     @save_option(say)
     @attach_option(say)
     @spool_options(say)
+    @spool_secret_options(say)
     def stream(
         file: str,
         server: str,
@@ -69,8 +72,13 @@ def build(say: Messages) -> click.Command:
         attach: tuple[Path, ...],
         spool: Path | None,
         spool_limit: int,
+        spool_key: Path | None,
+        spool_passphrase: bool,
     ) -> None:
         title = title or ("" if file == "-" else Path(file).stem)
+        secret = None
+        if spool is not None:
+            secret = spool_secret(spool_key, spool_passphrase, say, new=True)
         request = LiveRequest(
             server,
             token,
@@ -85,6 +93,7 @@ def build(say: Messages) -> click.Command:
             spool,
             spool_limit,
             attach,
+            secret,
         )
         asyncio.run(_stream(request, file, fast=fast, rate=rate, say=say))
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +22,7 @@ from greffier_server.transport.deepgram.described import model_info, refusal
 from greffier_server.transport.deepgram.results import seconds, word_of
 from greffier_server.transport.frames import closing
 from greffier_server.transport.guest import Doorway
+from greffier_server.transport.sealed_file import SealedFile
 from greffier_server.transport.spoken import spoken
 from greffier_server.transport.uploads import Uploads
 
@@ -84,7 +85,7 @@ class RecordedEndpoint:
         }
 
     async def _read(
-        self, tenant: str, asked: Listen, recording: BinaryIO, query: QueryParams
+        self, tenant: str, asked: Listen, recording: SealedFile, query: QueryParams
     ) -> "Transcript":
         head = await asyncio.to_thread(_head, recording)
         if not head:
@@ -181,7 +182,7 @@ def _alternative(words: Sequence[Word]) -> dict[str, Any]:
     }
 
 
-def _head(recording: BinaryIO) -> bytes:
+def _head(recording: SealedFile) -> bytes:
     recording.seek(0)
     return recording.read(4)
 

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO, Final
+from typing import Final, cast
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from greffier.protocol import GlossaryTerm, Start
 from greffier_server.transport.openai.errors import ParameterRefused
 from greffier_server.transport.openai.hints import language_of, terms_of
+from greffier_server.transport.sealed_file import SealedFile
+from greffier_server.transport.sealed_form import SealedFormParser
 from greffier_server.transport.uploads import Uploads
 
 __all__ = ["Form", "ResponseFormat", "read_form"]
@@ -36,7 +38,7 @@ class ResponseFormat(StrEnum):
 class Form:
     """What is asked for; fields that are not named here are not read."""
 
-    recording: BinaryIO
+    recording: SealedFile
     model: str
     language: str
     """Code, or ``auto``."""
@@ -71,7 +73,7 @@ async def read_form(request: Request, uploads: Uploads) -> tuple[FormData, Form]
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise ParameterRefused("send the recording as multipart/form-data", param="file")
-    parser = MultiPartParser(
+    parser = SealedFormParser(
         request.headers,
         uploads.bounded(request.stream()),
         max_files=1,
@@ -93,7 +95,8 @@ async def read_form(request: Request, uploads: Uploads) -> tuple[FormData, Form]
 
 def _checked(fields: FormData) -> Form:
     file = fields.get("file")
-    if not isinstance(file, UploadFile):
+    recording = cast("object", file.file) if isinstance(file, UploadFile) else None
+    if not isinstance(file, UploadFile) or not isinstance(recording, SealedFile):
         raise ParameterRefused("send the recording in the field file", param="file")
     wanted = _many(fields, "timestamp_granularities")
     if not set(wanted) <= {"word", "segment"}:
@@ -105,7 +108,7 @@ def _checked(fields: FormData) -> Form:
             f"write one of {', '.join(ResponseFormat)}", param="response_format"
         ) from None
     return Form(
-        recording=file.file,
+        recording=recording,
         model=_text(fields, "model"),
         language=_language(fields),
         terms=terms_of(
