@@ -19,11 +19,24 @@ __all__ = ["RememberingAnswers", "load_engine"]
 
 
 class RememberingAnswers:
-    """An engine over one recording; each question is put to the model once."""
+    """An engine over one recording; each question is put to the model once.
+
+    Args:
+        recording: to be heard.
+        engine: asked.
+        vad: its voice activity.
+        hotwords: names and terms to expect, with every question.
+    """
 
     def __init__(
-        self, recording: Recording, engine: BatchRecognizer, vad: VoiceActivityDetector
+        self,
+        recording: Recording,
+        engine: BatchRecognizer,
+        vad: VoiceActivityDetector,
+        *,
+        hotwords: tuple[str, ...] = (),
     ) -> None:
+        self._hotwords = hotwords
         self._recording = recording
         self._engine = engine
         self._pcm: Pcm = np.frombuffer(read_pcm(recording.path), dtype="<i2")
@@ -48,6 +61,7 @@ class RememberingAnswers:
                 language=request.language,
                 prompt=request.prompt,
                 prefix=request.prefix,
+                hotwords=self._hotwords,
                 beam_size=request.beam_size,
                 fill_ms=request.fill_ms,
             )

@@ -8,6 +8,7 @@ from greffier_models.catalog import locate
 from greffier_models.errors import WeightsError
 from greffier_server.core.events import RecognitionBegun, Recorded
 from greffier_server.core.policies import PolicyName, default_dials
+from greffier_server.core.radio_vocabulary import expected_words
 from greffier_server.core.replayed import Replayed
 from greffier_server.core.speech import PROFILES
 from greffier_server.errors import (
@@ -80,16 +81,21 @@ async def replay_session(
         ears = Ears(engines.recognizer, engines.vad)
         if instead.nothing:
             return await replay.faithful(ears)
-        return await replay.otherwise(ears, _listening(settings, replay.begun, instead))
+        listening = _listening(settings, replay.begun, instead, language=replay.language)
+        return await replay.otherwise(ears, listening)
 
 
-def _listening(settings: Settings, begun: RecognitionBegun, instead: Instead) -> Listening:
+def _listening(
+    settings: Settings, begun: RecognitionBegun, instead: Instead, *, language: str
+) -> Listening:
     wanted = settings.recognition
+    languages = wanted.expected_languages if language == "auto" else (language,)
     if instead.as_served:
         listening = Listening(
             default_dials(wanted.policy, fast=wanted.latency == "fast"),
             PROFILES[wanted.profile],
             wanted.expected_languages,
+            expected_words(PROFILES[wanted.profile], languages),
         )
     else:
         try:
@@ -100,7 +106,9 @@ def _listening(settings: Settings, begun: RecognitionBegun, instead: Instead) ->
         name = instead.policy or listening.policy_name
         listening = replace(listening, policy=default_dials(name, fast=bool(instead.fast)))
     if instead.profile is not None:
-        listening = replace(listening, speech=PROFILES[instead.profile])
+        speech = PROFILES[instead.profile]
+        usual = expected_words(speech, languages)
+        listening = replace(listening, speech=speech, hotwords=usual)
     return listening
 
 

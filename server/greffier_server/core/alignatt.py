@@ -40,6 +40,8 @@ class AlignAttSettings(WindowSettings):
     are then a short hop apart, so that waiting for one more costs little."""
     closing_beam: int = 5
     beam: int = 5
+    context_more_ms: int = 0
+    """Context reaches back by up to so much more, to where a sentence or a turn begins."""
 
 
 FAST = AlignAttSettings(
@@ -79,6 +81,11 @@ class AlignAttPolicy(GrowingWindowPolicy[AlignAttSettings]):
 
     def _decided(self, words: Sequence[Word], heard: DecodeRequest) -> tuple[int, int]:
         return self._stable(words, heard), heard.to_ms - self.settings.guard_ms
+
+    def _context_from_ms(self) -> int:
+        latest_ms = super()._context_from_ms()
+        earliest_ms = latest_ms - self.settings.context_more_ms
+        return self._left.opening_ms(latest_ms, earliest_ms=earliest_ms)
 
     def _start_before(self, first: Word) -> int:
         """In the silence before the word, if there is any."""

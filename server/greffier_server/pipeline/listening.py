@@ -50,6 +50,8 @@ class Listening:
     policy: PolicySettings
     speech: SpeechSettings
     expected_languages: tuple[str, ...] = ()
+    hotwords: tuple[str, ...] = ()
+    """Expected besides the terms of a session's glossary."""
 
     @property
     def policy_name(self) -> PolicyName:
@@ -72,6 +74,7 @@ class Listening:
             policy=_built(type(default_dials(name)), begun.dials),
             speech=_built(SpeechSettings, begun.speech),
             expected_languages=begun.expected_languages,
+            hotwords=begun.hotwords,
         )
 
     def recorded(
@@ -95,6 +98,7 @@ class Listening:
             expected_languages=self.expected_languages,
             from_byte=from_byte,
             versions=dict(versions),
+            hotwords=self.hotwords,
         )
 
     def open(
@@ -148,7 +152,7 @@ class Listening:
             vad=ears.vad.open(),
             frame_ms=ears.vad.frame_ms,
             start_ms=begin_ms,
-            hotwords=choose_hotwords(started.glossary),
+            hotwords=choose_hotwords(started.glossary, more=self.hotwords),
             channel=start.channel,
             pace=pace,
             timing=timing(policy, start.channel),
