@@ -26,7 +26,6 @@ from benchmarks.simulation import Listening, Simulated, Stream, simulate
 from benchmarks.variants import DEFAULTS, FRONTIER, Variant, parse_variant
 from greffier_models.catalog import locate
 from greffier_server.core.policies import build_policy
-from greffier_server.core.radio_vocabulary import radio_vocabulary
 from greffier_server.core.speech import PROFILES, SpeechSettings
 
 __all__ = ["BOUNDS_PATH", "STORE", "main", "replay", "run_variant"]
@@ -176,10 +175,7 @@ def _ask(
 ) -> list[dict[str, Any]]:
     """Put every question to the model, and keep the answers when they are to be recorded."""
     engine, vad = load_engine(Path(locate(options.model).path), name=options.model)
-    answers = [
-        RememberingAnswers(recording, engine, vad, hotwords=_hotwords(recording, options))
-        for recording in recordings
-    ]
+    answers = [RememberingAnswers(recording, engine, vad) for recording in recordings]
     if options.add:
         for recording, heard in zip(recordings, answers, strict=True):
             path = stored_path(recording, options.store)
@@ -204,13 +200,6 @@ def _ask(
             for recording, heard in zip(recordings, answers, strict=True):
                 save_recorded(heard.recorded(), stored_path(recording, options.store))
     return runs
-
-
-def _hotwords(recording: Recording, options: argparse.Namespace) -> tuple[str, ...]:
-    """What a session of this profile expects without a glossary."""
-    if options.profile != "radio" or options.no_vocabulary:
-        return ()
-    return radio_vocabulary(EXPECTED if recording.language == "auto" else [recording.language])
 
 
 # --- results ----------------------------------------------------------------------------------
@@ -359,9 +348,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--offline", action="store_true", help="compare with one reading of each whole recording"
     )
     parser.add_argument("--profile", choices=sorted(PROFILES), default="wide", help="of the audio")
-    parser.add_argument(
-        "--no-vocabulary", action="store_true", help="expect no words of procedure on a radio"
-    )
     parser.add_argument("--errors", action="store_true", help="tell which words differ")
     parser.add_argument("--record", action="store_true", help="ask the model, keep its answers")
     parser.add_argument("--add", action="store_true", help="record, keeping what is there already")

@@ -19,24 +19,11 @@ __all__ = ["RememberingAnswers", "load_engine"]
 
 
 class RememberingAnswers:
-    """An engine over one recording; each question is put to the model once.
-
-    Args:
-        recording: to be heard.
-        engine: asked.
-        vad: its voice activity.
-        hotwords: names and terms to expect, with every question.
-    """
+    """An engine over one recording; each question is put to the model once."""
 
     def __init__(
-        self,
-        recording: Recording,
-        engine: BatchRecognizer,
-        vad: VoiceActivityDetector,
-        *,
-        hotwords: tuple[str, ...] = (),
+        self, recording: Recording, engine: BatchRecognizer, vad: VoiceActivityDetector
     ) -> None:
-        self._hotwords = hotwords
         self._recording = recording
         self._engine = engine
         self._pcm: Pcm = np.frombuffer(read_pcm(recording.path), dtype="<i2")
@@ -61,7 +48,6 @@ class RememberingAnswers:
                 language=request.language,
                 prompt=request.prompt,
                 prefix=request.prefix,
-                hotwords=self._hotwords,
                 beam_size=request.beam_size,
                 fill_ms=request.fill_ms,
             )

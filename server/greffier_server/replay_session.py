@@ -8,7 +8,6 @@ from greffier_models.catalog import locate
 from greffier_models.errors import WeightsError
 from greffier_server.core.events import RecognitionBegun, Recorded
 from greffier_server.core.policies import PolicyName, default_dials
-from greffier_server.core.radio_vocabulary import expected_words
 from greffier_server.core.replayed import Replayed
 from greffier_server.core.speech import PROFILES
 from greffier_server.errors import (
@@ -81,21 +80,16 @@ async def replay_session(
         ears = Ears(engines.recognizer, engines.vad)
         if instead.nothing:
             return await replay.faithful(ears)
-        listening = _listening(settings, replay.begun, instead, language=replay.language)
-        return await replay.otherwise(ears, listening)
+        return await replay.otherwise(ears, _listening(settings, replay.begun, instead))
 
 
-def _listening(
-    settings: Settings, begun: RecognitionBegun, instead: Instead, *, language: str
-) -> Listening:
+def _listening(settings: Settings, begun: RecognitionBegun, instead: Instead) -> Listening:
     wanted = settings.recognition
-    languages = wanted.expected_languages if language == "auto" else (language,)
     if instead.as_served:
         listening = Listening(
             default_dials(wanted.policy, fast=wanted.latency == "fast"),
             PROFILES[wanted.profile],
             wanted.expected_languages,
-            expected_words(PROFILES[wanted.profile], languages),
         )
     else:
         try:
@@ -106,9 +100,7 @@ def _listening(
         name = instead.policy or listening.policy_name
         listening = replace(listening, policy=default_dials(name, fast=bool(instead.fast)))
     if instead.profile is not None:
-        speech = PROFILES[instead.profile]
-        usual = expected_words(speech, languages)
-        listening = replace(listening, speech=speech, hotwords=usual)
+        listening = replace(listening, speech=PROFILES[instead.profile])
     return listening
 
 

@@ -1,9 +1,7 @@
 """The events that let a record be checked: what recognition rested on, and the audio."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
-
-from greffier_server.core.later import LATER
 
 __all__ = ["AudioAnchored", "DecisionsTimed", "RecognitionBegun"]
 
@@ -34,8 +32,6 @@ class RecognitionBegun:
     """The audio is heard from here on; a channel of which more is decided, from later."""
     versions: dict[str, str]
     """Of the packages that take part, and the processor."""
-    hotwords: tuple[str, ...] = field(default=(), metadata=LATER)
-    """Terms expected besides those of the glossary."""
 
 
 @dataclass(frozen=True, slots=True)

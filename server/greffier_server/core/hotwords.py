@@ -13,18 +13,12 @@ MAX_HOTWORD_CHARS = 80
 """Longer terms are for translation: nobody says a paragraph as one name."""
 
 
-def choose_hotwords(
-    glossary: Sequence[GlossaryTerm], *, more: Sequence[str] = ()
-) -> tuple[str, ...]:
+def choose_hotwords(glossary: Sequence[GlossaryTerm]) -> tuple[str, ...]:
     """The terms that can be heard, each once, as they are to be written, in the glossary's order.
 
     Behind each term come its variants, and the ways it is said, which write the term. White space
     is made single; what has no letter, is too long, or holds characters that no text shows cannot
     be said and is left out. Variants and pronunciations never take a later term's place.
-
-    Args:
-        glossary: of the session.
-        more: terms that any such session expects, behind those of its own.
     """
     first: dict[str, str] = {}
     second: dict[str, str] = {}
@@ -37,10 +31,8 @@ def choose_hotwords(
             second.setdefault(variant.casefold(), variant)
         for said in filter(None, map(_sayable, entry.pronunciation)):
             second.setdefault((term + SAID_AS + said).casefold(), term + SAID_AS + said)
-    for term in more:
-        second.setdefault(term.casefold(), term)
-    rest = [hotword for key, hotword in second.items() if key not in first]
-    return (*first.values(), *rest)[:MAX_HOTWORDS]
+    more = [hotword for key, hotword in second.items() if key not in first]
+    return (*first.values(), *more)[:MAX_HOTWORDS]
 
 
 def _sayable(text: str) -> str:

@@ -18,7 +18,6 @@ from greffier_server.core.channels import channel_numbers
 from greffier_server.core.events import SessionStarted, SpeakersSettled
 from greffier_server.core.hotwords import choose_hotwords
 from greffier_server.core.policies import PolicySettings
-from greffier_server.core.radio_vocabulary import expected_words
 from greffier_server.core.resumption import ChannelStart
 from greffier_server.core.segments import Segmenter
 from greffier_server.core.speech import PROFILES, SpeechSettings
@@ -194,18 +193,7 @@ class SessionBuilder:
 
     def _listening(self, started: SessionStarted) -> Listening:
         settings = self._settings
-        return Listening(
-            settings.policy,
-            self._speech(started),
-            settings.expected_languages,
-            self._usual_words(started),
-        )
-
-    def _usual_words(self, started: SessionStarted) -> tuple[str, ...]:
-        """Expected in any session of this kind of audio and language."""
-        language = started.language
-        languages = self._settings.expected_languages if language == "auto" else (language,)
-        return expected_words(self._speech(started), languages)
+        return Listening(settings.policy, self._speech(started), settings.expected_languages)
 
     def _live(
         self,
@@ -286,7 +274,7 @@ class SessionBuilder:
             engine=str(self._engines.recognizer.identity),
             language=None if started.language == "auto" else started.language,
             expected=self._settings.expected_languages,
-            hotwords=choose_hotwords(started.glossary, more=self._usual_words(started)),
+            hotwords=choose_hotwords(started.glossary),
             channel=start.channel,
             start_ms=heard.from_ms,
             on_progress=heard.on_progress,

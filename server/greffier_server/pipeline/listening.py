@@ -50,8 +50,6 @@ class Listening:
     policy: PolicySettings
     speech: SpeechSettings
     expected_languages: tuple[str, ...] = ()
-    hotwords: tuple[str, ...] = ()
-    """Expected besides the terms of a session's glossary."""
 
     @property
     def policy_name(self) -> PolicyName:
@@ -74,7 +72,6 @@ class Listening:
             policy=_built(type(default_dials(name)), begun.dials),
             speech=_built(SpeechSettings, begun.speech),
             expected_languages=begun.expected_languages,
-            hotwords=begun.hotwords,
         )
 
     def recorded(
@@ -98,7 +95,6 @@ class Listening:
             expected_languages=self.expected_languages,
             from_byte=from_byte,
             versions=dict(versions),
-            hotwords=self.hotwords,
         )
 
     def open(
@@ -152,7 +148,7 @@ class Listening:
             vad=ears.vad.open(),
             frame_ms=ears.vad.frame_ms,
             start_ms=begin_ms,
-            hotwords=choose_hotwords(started.glossary, more=self.hotwords),
+            hotwords=choose_hotwords(started.glossary),
             channel=start.channel,
             pace=pace,
             timing=timing(policy, start.channel),
@@ -166,7 +162,7 @@ def channel_starts(
     started: SessionStarted, state: SessionState, policy: PolicySettings
 ) -> list[ChannelStart]:
     """Where each channel of a live session begins, with enough heard again for its context."""
-    context_ms = policy.context_ms + _LEAD_IN_MS
+    context_ms = policy.reach_ms + _LEAD_IN_MS
     return [ChannelStart.of(state, channel, context_ms) for channel in channel_numbers(started)]
 
 
@@ -198,5 +194,10 @@ def taking_part() -> dict[str, str]:
 
 
 def _built(kind: type[Any], values: Mapping[str, int | float]) -> Any:
-    known = {each.name for each in fields(cast("Any", kind))}
-    return kind(**{name: value for name, value in values.items() if name in known})
+    """Dials as recorded; what a dial was before there was one is in its metadata."""
+    dials = {each.name: each for each in fields(cast("Any", kind))}
+    before = {
+        name: dial.metadata["before"] for name, dial in dials.items() if "before" in dial.metadata
+    }
+    known = {name: value for name, value in values.items() if name in dials}
+    return kind(**(before | known if values else {}))

@@ -53,11 +53,6 @@ class SessionReplay:
         return self._epochs[0].begun
 
     @property
-    def language(self) -> str:
-        """That was asked for: ISO 639-1, or ``auto``."""
-        return self._started.language
-
-    @property
     def models(self) -> set[str]:
         """Digests of all models that recognised it; a restart may have changed them."""
         return {epoch.begun.digest for epoch in self._epochs}

@@ -15,7 +15,9 @@ def _spoken(*words: tuple[str, int, int]) -> LeftContext:
 
 
 def test_the_newest_sentence_opens_the_context() -> None:
-    left = _spoken(("Un.", 0, 400), ("Deux", 500, 900), ("trois.", 900, 1_300), ("Quatre", 1_400, 1_800))
+    left = _spoken(
+        ("Un.", 0, 400), ("Deux", 500, 900), ("trois.", 900, 1_300), ("Quatre", 1_400, 1_800)
+    )
     assert left.opening_ms(1_300, earliest_ms=0) == 500
     assert left.opening_ms(1_500, earliest_ms=0) == 1_400
 
