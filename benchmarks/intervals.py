@@ -30,7 +30,7 @@ def difference_interval(
     """
     if len(errors) != len(compared) or not errors:
         raise ValueError("two counts of each recording are needed")
-    draw = random.Random(_SEED)  # noqa: S311 - statistics
+    draw = random.Random(_SEED)
     differences: list[float] = []
     for _ in range(_RESAMPLES):
         drawn = draw.choices(range(len(errors)), k=len(errors))

@@ -23,6 +23,8 @@ _SIGNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """Signs of units beside numbers, as they are said."""
+_ELIDED = re.compile(r"\b([a-z]|qu)['’](?=\w)", re.IGNORECASE)
+"""An article or pronoun of one letter is of the word behind it ("d'essais")."""
 _AGREEING = 0.5
 """A run of words of which this share of the letters is in other words was misheard, not left
 out."""
@@ -40,7 +42,7 @@ def lost_words(reference: str, text: str, *, language: str) -> int:
     Args:
         reference: what was said.
         text: what was written.
-        language: ISO 639-1; numbers in words are read in French and English.
+        language: ISO 639-1, or ``auto``; numbers in words are read in French and English.
     """
     said = _spoken_form(reference, language)
     written = _spoken_form(text, language)
@@ -64,16 +66,23 @@ def lost_words(reference: str, text: str, *, language: str) -> int:
 
 def _spoken_form(text: str, language: str) -> list[str]:
     """Words without case, accents and punctuation, numbers in digits, signs of units as words."""
-    for sign, word in _SIGNS.get(language, {}).items():
-        end = r"\b" if sign.isalpha() else ""
-        text = re.sub(rf"(\d)\s*{re.escape(sign)}{end}", rf"\1 {word} ", text, flags=re.IGNORECASE)
+    for code in ("fr", "en") if language == "auto" else (language,):
+        for sign, word in _SIGNS.get(code, {}).items():
+            end = r"\b" if sign.isalpha() else ""
+            found = rf"(\d)\s*{re.escape(sign)}{end}"
+            text = re.sub(found, rf"\1 {word} ", text, flags=re.IGNORECASE)
+        if language != "en":  # English numbers are written in digits by its normaliser
+            text = _ELIDED.sub(r"\1", _in_digits(text, code))
+    return fold(normalise(text, language)).split()
+
+
+def _in_digits(text: str, language: str) -> str:
     parts: list[str] = []
     at = 0
-    # English numbers are written in digits by its normaliser.
-    for numeral in () if language == "en" else find_numerals(text, language):
+    for numeral in find_numerals(text, language):
         parts += [text[at : numeral.start], f" {format(numeral.value.normalize(), 'f')} "]
         at = numeral.end
-    return fold(normalise("".join([*parts, text[at:]]), language)).split()
+    return "".join([*parts, text[at:]])
 
 
 def _left_out(said: Sequence[str], written: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.unit
         ("installé à Rennes depuis lundi", "installé à hennepilandie"),
         ("un compte rendu par courriel", "un compte-rendu par courriel"),
         ("le chat dort", "le chien dort"),
+        ("deux semaines d'essais", "deux semaines décès"),
         ("dix pour cent des agents", "10 % des agents"),
     ],
 )
@@ -41,6 +42,12 @@ def test_english_numbers_are_one_writing_too() -> None:
     said = "grid four five two nine, time on site fifteen thirty"
     assert lost_words(said, "grid 4529, time on site 1530", language="en") == 0
     assert lost_words(said, "grid 4529, time on 1530", language="en") == 1
+
+
+def test_two_languages_are_one_writing_each() -> None:
+    said = "From the ninth to the tenth. Vingt-deux mille euros."
+    assert lost_words(said, "From the 9th to the 10th. 22 000 euros.", language="auto") == 0
+    assert lost_words(said, "From the 9th to the 10th. Euros.", language="auto") == 1
 
 
 def test_invented_words_make_up_for_no_lost_ones() -> None:
