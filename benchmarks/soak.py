@@ -37,7 +37,7 @@ AHEAD_S = 12.0
 # slow machine would be fed until the server stops reading.
 PATIENCE_S = 30.0
 POLL_S = 0.5
-# What decodes hold at one instant differs by tens of MB: a sample is the middle one of so many looks.
+# What decodes hold at one instant differs by tens of MB: a sample is the middle of so many looks.
 LOOKS = 9
 LOOK_S = 0.25
 
