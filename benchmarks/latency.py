@@ -15,7 +15,9 @@ from typing import Any
 
 from benchmarks.accuracy import WordErrors, count_errors, total
 from benchmarks.corpora import Recording, load_manifest, load_scenes, select
+from benchmarks.intervals import difference_interval
 from benchmarks.lag import commit_lags, erased_words, percentile, screen_lags
+from benchmarks.lost_words import lost_words
 from benchmarks.offline import transcribe_offline
 from benchmarks.results import result_folder, write_result
 from benchmarks.streaming import Played, play, recorded_captions
@@ -114,6 +116,11 @@ def _result(
     spoken = [p.recording.id for p in plays if p.recording.text.strip()]
     live_total = total(live[name] for name in spoken)
     offline_total = total(reference[name] for name in spoken) if reference else None
+    apart = (
+        difference_interval([live[n] for n in spoken], [reference[n] for n in spoken])
+        if reference and spoken
+        else (math.nan, math.nan)
+    )
     return {
         "what": "latency",
         "settings": {
@@ -135,8 +142,16 @@ def _result(
             "finish_p95_ms": percentile([_finish_ms(p) for p in plays], 95),
             "wer": live_total.rate,
             "wer_offline": offline_total.rate if offline_total else math.nan,
+            "wer_less_offline_low": apart[0],
+            "wer_less_offline_high": apart[1],
             "words_lost": live_total.deletions,
             "words_lost_offline": offline_total.deletions if offline_total else None,
+            "words_left_out": sum(_left_out(p.recording, p.text) for p in plays),
+            "words_left_out_offline": sum(
+                _left_out(p.recording, offline[p.recording.id]) for p in plays
+            )
+            if offline
+            else None,
             "words_in_silence": sum(
                 live[p.recording.id].insertions for p in plays if not p.recording.text.strip()
             ),
@@ -189,6 +204,10 @@ def _finish_ms(played: Played) -> float:
 
 def _errors(recording: Recording, text: str) -> WordErrors:
     return count_errors(recording.text, text, language=recording.language)
+
+
+def _left_out(recording: Recording, text: str) -> int:
+    return lost_words(recording.text, text, language=recording.language)
 
 
 def _print(result: dict[str, Any]) -> None:

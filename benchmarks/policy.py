@@ -15,6 +15,8 @@ from typing import Any
 from benchmarks.accuracy import WordErrors, count_errors, total
 from benchmarks.bounds import exceeded, load_bounds, save_bounds
 from benchmarks.corpora import Recording, load_manifest, load_scenes, select
+from benchmarks.differences import differences
+from benchmarks.lost_words import lost_words
 from benchmarks.offline import transcribe_offline
 from benchmarks.recorded import RecordedAnswers, load_recorded, save_recorded
 from benchmarks.recording import RememberingAnswers, load_engine
@@ -24,6 +26,7 @@ from benchmarks.simulation import Listening, Simulated, Stream, simulate
 from benchmarks.variants import DEFAULTS, FRONTIER, Variant, parse_variant
 from greffier_models.catalog import locate
 from greffier_server.core.policies import build_policy
+from greffier_server.core.speech import PROFILES, SpeechSettings
 
 __all__ = ["BOUNDS_PATH", "STORE", "main", "replay", "run_variant"]
 
@@ -99,14 +102,30 @@ def replay(
 
 
 def run_variant(
-    variant: Variant, listening: Sequence[Listening], *, streams: int = 1
+    variant: Variant,
+    listening: Sequence[Listening],
+    *,
+    streams: int = 1,
+    speech: SpeechSettings | None = None,
 ) -> list[Simulated]:
-    """Simulate one variant: every recording by itself, or `streams` of them at once."""
+    """Simulate one variant: every recording by itself, or `streams` of them at once.
+
+    Args:
+        variant: policy and dials.
+        listening: recordings with their engines.
+        streams: at once.
+        speech: thresholds of voice activity; wide band when absent.
+    """
     if streams == 1:
-        return [simulate([_stream(variant, heard)])[0] for heard in listening]
+        return [simulate([_stream(variant, heard, speech=speech)])[0] for heard in listening]
     return simulate(
         [
-            _stream(variant, listening[place % len(listening)], starts_ms=place * STAGGER_MS)
+            _stream(
+                variant,
+                listening[place % len(listening)],
+                speech=speech,
+                starts_ms=place * STAGGER_MS,
+            )
             for place in range(streams)
         ]
     )
@@ -117,13 +136,16 @@ def stored_path(recording: Recording, store: Path = STORE) -> Path:
     return store / f"{recording.id.replace('/', '-')}.json.gz"
 
 
-def _stream(variant: Variant, heard: Listening, *, starts_ms: int = 0) -> Stream:
+def _stream(
+    variant: Variant, heard: Listening, *, speech: SpeechSettings | None, starts_ms: int = 0
+) -> Stream:
     language = heard.recording.language
     policy = build_policy(
         variant.dials,
         frame_ms=heard.frame_ms,
         language=None if language == "auto" else language,
         expected=EXPECTED,
+        speech=speech,
     )
     return Stream(heard, policy, starts_ms)
 
@@ -143,6 +165,8 @@ def _replay(
                 leave_out=options.leave_out,
             )
             runs.append(_run(variant, shown, streams, exact))
+            if options.errors:
+                _print_errors(shown)
     return runs
 
 
@@ -167,7 +191,11 @@ def _ask(
         for heard in answers:
             heard.asker = variant.name
         for streams in options.streams:
-            runs.append(_run(variant, run_variant(variant, listening, streams=streams), streams, 1))
+            speech = PROFILES[options.profile]
+            shown = run_variant(variant, listening, streams=streams, speech=speech)
+            runs.append(_run(variant, shown, streams, 1))
+            if options.errors:
+                _print_errors(shown)
         if options.record:
             for recording, heard in zip(recordings, answers, strict=True):
                 save_recorded(heard.recorded(), stored_path(recording, options.store))
@@ -201,12 +229,32 @@ def _run(
 def _offline(recordings: Sequence[Recording], options: argparse.Namespace) -> WordErrors:
     """What the same weights make of the same recordings, each read whole."""
     texts = transcribe_offline(recordings, model=str(locate(options.model).path))
-    errors = total(
+    each = [
         count_errors(recording.text, texts[recording.id], language=recording.language)
         for recording in recordings
+    ]
+    errors = total(each)
+    left_out = sum(
+        lost_words(recording.text, texts[recording.id], language=recording.language)
+        for recording in recordings
     )
-    print(f"\noffline, greedy: {errors.rate:.1%} of {errors.words} words, {errors.deletions} lost")
+    print(
+        f"\noffline, greedy: {errors.rate:.1%} of {errors.words} words, {errors.deletions} "
+        f"deletions, {left_out} words left out"
+    )
+    for recording in recordings if options.errors else ():
+        _print_differences(recording, texts[recording.id])
     return errors
+
+
+def _print_errors(shown: Sequence[Simulated]) -> None:
+    for one in shown:
+        _print_differences(one.recording, one.text)
+
+
+def _print_differences(recording: Recording, text: str) -> None:
+    places = differences(recording.text, text, language=recording.language)
+    print(f"  {recording.id}: {'; '.join(places) or 'nothing differs'}", flush=True)
 
 
 def _result(
@@ -217,6 +265,7 @@ def _result(
         "what": "policy",
         "settings": {
             "model": options.model,
+            "profile": options.profile,
             "answers": "model" if options.record or options.real else "recorded",
             "left_out": options.leave_out,
             "time": "modelled",
@@ -243,7 +292,8 @@ def _result(
 def _heading() -> None:
     print(
         f"{'policy':32} {'recording':24} {'WER':>6} {'commit p50':>10} {'p95':>6} "
-        f"{'screen p50':>10} {'p95':>6} {'erased':>6} {'tail':>5} {'load':>5} {'exact':>6}"
+        f"{'screen p50':>10} {'p95':>6} {'erased':>6} {'tail':>5} {'load':>5} {'lost':>5} "
+        f"{'exact':>6}"
     )
 
 
@@ -252,7 +302,8 @@ def _line(variant: str, recording: str, figures: Figures, exact: float | None = 
         f"{variant:32} {recording:24} {figures.wer:6.1%} {figures.commit_lag_p50_ms:10.0f} "
         f"{figures.commit_lag_p95_ms:6.0f} {figures.screen_lag_p50_ms:10.0f} "
         f"{figures.screen_lag_p95_ms:6.0f} {figures.erased_words:6} {figures.tail_erasure:5.2f} "
-        f"{figures.machine_load:5.2f} {'' if exact is None else format(exact, '.0%'):>6}",
+        f"{figures.machine_load:5.2f} {figures.words_left_out:5} "
+        f"{'' if exact is None else format(exact, '.0%'):>6}",
         flush=True,
     )
 
@@ -296,6 +347,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--offline", action="store_true", help="compare with one reading of each whole recording"
     )
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="wide", help="of the audio")
+    parser.add_argument("--errors", action="store_true", help="tell which words differ")
     parser.add_argument("--record", action="store_true", help="ask the model, keep its answers")
     parser.add_argument("--add", action="store_true", help="record, keeping what is there already")
     parser.add_argument(
@@ -318,6 +371,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.record = options.record or options.add
     if min(options.streams) < 1:
         parser.error("--streams: at least one")
+    if options.profile != "wide" and not (options.real or options.record):
+        parser.error("--profile: hypotheses were recorded with the wide one; ask --real")
     if options.accept and (options.policy or options.real or options.record or options.leave_out):
         parser.error("--accept takes the replay of the three policies as they are served")
     return options

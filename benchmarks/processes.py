@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psutil
 
-__all__ = ["Usage", "usage"]
+__all__ = ["Usage", "resident_mb", "usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +53,19 @@ def usage(pid: int) -> Usage:
         memory += full.pss
         resident += full.rss
     return Usage(cpu_s, memory / 1e6, resident / 1e6, files, threads)
+
+
+def resident_mb(pid: int) -> tuple[float, float]:
+    """Resident memory of a process now, and that of its children together.
+
+    Raises:
+        psutil.NoSuchProcess: the process itself is gone.
+    """
+    process = psutil.Process(pid)
+    children = 0
+    for child in process.children(recursive=True):
+        try:
+            children += child.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue  # it ended between the list and the look
+    return process.memory_info().rss / 1e6, children / 1e6

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.accuracy import WordErrors, count_errors, total
 from benchmarks.lag import Arrival, Playback, commit_lags, percentile, screen_lags, shown_words
+from benchmarks.lost_words import lost_words
 from benchmarks.simulation import Simulated
 
 __all__ = ["Figures", "figures_of", "tail_erasure"]
@@ -20,6 +21,7 @@ class Figures:
     screen_lag_p95_ms: float
     wer: float
     words_lost: int
+    """Deletions of the word error rate."""
     erased_words: int
     """Committed words that a later caption took back: 0 for any policy worth the name."""
     tail_erasure: float
@@ -30,6 +32,8 @@ class Figures:
     decodes: int
     withheld: int
     words: int
+    words_left_out: int
+    """Deletions less what is only written otherwise (`benchmarks.lost_words`)."""
 
 
 def figures_of(simulated: Sequence[Simulated]) -> Figures:
@@ -37,13 +41,14 @@ def figures_of(simulated: Sequence[Simulated]) -> Figures:
     commits: list[float] = []
     screens: list[float] = []
     errors: list[WordErrors] = []
-    erased, changed, words = 0, 0, 0
+    erased, changed, words, left_out = 0, 0, 0, 0
     for stream in simulated:
         playback = _Spoken(stream.recording.duration_ms)
         commits += commit_lags(stream.arrivals, playback)
         screens += screen_lags(stream.arrivals, playback)
         language = stream.recording.language
         errors.append(count_errors(stream.recording.text, stream.text, language=language))
+        left_out += lost_words(stream.recording.text, stream.text, language=language)
         lost, revised = tail_erasure(stream.arrivals)
         erased += lost
         changed += revised
@@ -63,6 +68,7 @@ def figures_of(simulated: Sequence[Simulated]) -> Figures:
         decodes=sum(stream.decodes for stream in simulated),
         withheld=sum(stream.withheld for stream in simulated),
         words=words,
+        words_left_out=left_out,
     )
 
 

@@ -18,8 +18,8 @@ _M_ARENA_MAX = -8
 """From glibc's malloc.h; mallopt(3)."""
 _HEAPS = 2
 _EVERY_S = 5.0
-_WORTH_BYTES = 32_000_000
-"""Grown by less since the last time, memory is left alone: giving it back costs milliseconds."""
+_WORTH_BYTES = 8_000_000
+"""Grown by less since it was least, memory is left alone: giving it back costs milliseconds."""
 
 
 def limit_heaps() -> bool:
@@ -64,9 +64,11 @@ def giving_back(every_s: float = _EVERY_S) -> Generator[None, None, None]:
     def work() -> None:
         floor = 0
         while not ended.wait(every_s):
-            if resident_bytes() - floor >= _WORTH_BYTES:
+            now = resident_bytes()
+            if now - floor >= _WORTH_BYTES:
                 give_back()
                 floor = resident_bytes()
+            floor = min(floor, now)
 
     thread = threading.Thread(target=work, name="give-back-memory", daemon=True)
     thread.start()

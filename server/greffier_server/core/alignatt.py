@@ -9,7 +9,7 @@ their audio and forced as a prefix: left context is worth more than anything els
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from greffier_models.types import Word
 from greffier_server.core.growing_window import GrowingWindowPolicy
@@ -40,10 +40,28 @@ class AlignAttSettings(WindowSettings):
     are then a short hop apart, so that waiting for one more costs little."""
     closing_beam: int = 5
     beam: int = 5
+    context_ms: int = 10_000
+    context_more_ms: int = field(default=5_000, metadata={"before": 0})
+    """Context reaches back by up to so much more, to where a sentence or a turn begins: the decoder
+    goes on badly from half a sentence."""
+    tight_context_ms: int = 6_000
+    """Context while the device has no room (see `room`), wherever it begins: each word of it costs
+    a step of the decoder."""
+
+    @property
+    def reach_ms(self) -> int:
+        """Committed audio that a window may reach back over."""
+        return max(self.context_ms + self.context_more_ms, self.tight_context_ms)
 
 
 FAST = AlignAttSettings(
-    hop_ms=600, guard_agreed_ms=200, guard_sure_ms=500, guard_ms=900, guard_unsure_ms=1_100
+    hop_ms=600,
+    guard_agreed_ms=200,
+    guard_sure_ms=500,
+    guard_ms=900,
+    guard_unsure_ms=1_100,
+    context_ms=6_000,
+    context_more_ms=0,
 )
 """Half a second sooner, and less accurate: words are committed with less sound behind them."""
 
@@ -79,6 +97,13 @@ class AlignAttPolicy(GrowingWindowPolicy[AlignAttSettings]):
 
     def _decided(self, words: Sequence[Word], heard: DecodeRequest) -> tuple[int, int]:
         return self._stable(words, heard), heard.to_ms - self.settings.guard_ms
+
+    def _context_from_ms(self) -> int:
+        if not self._has_room():
+            return self._committed_ms - self.settings.tight_context_ms
+        latest_ms = super()._context_from_ms()
+        earliest_ms = latest_ms - self.settings.context_more_ms
+        return self._left.opening_ms(latest_ms, earliest_ms=earliest_ms)
 
     def _start_before(self, first: Word) -> int:
         """In the silence before the word, if there is any."""

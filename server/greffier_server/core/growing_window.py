@@ -69,7 +69,7 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
         self.settings: SettingsT = settings or self._served()
         self._tracker = SpeechTracker(frame_ms, speech, start_ms=start_ms)
         self._language = LanguageChoice(language, expected)
-        self._left = LeftContext(self.settings.context_ms + self._spare_context_ms)
+        self._left = LeftContext(self.settings.reach_ms + self._spare_context_ms)
         self._first_ms = start_ms
         self._committed_ms = max(start_ms, decided_ms)
         self._decoded_ms = start_ms
@@ -107,7 +107,7 @@ class GrowingWindowPolicy(ABC, Generic[SettingsT]):
     @property
     def keep_from_ms(self) -> int:
         """Audio before this will not be asked for again."""
-        margin = self.settings.context_ms + self.settings.preroll_ms + _KEPT_MS
+        margin = self.settings.reach_ms + self.settings.preroll_ms + _KEPT_MS
         if not self._open:  # after a long silence the context is dropped
             decided = max(self._committed_ms, self._heard_ms - self.settings.context_gap_ms)
             return max(0, min(decided, self._heard_ms) - margin)

@@ -9,6 +9,9 @@ __all__ = ["LeftContext"]
 
 _MEMORY_CHARS = 2_000
 """Committed text that is remembered: for the prompt, and to hear the decoder start over."""
+_TURN_MS = 600
+"""After so long a silence begins something new."""
+_ENDS = (".", "?", "!", "…")
 
 
 class LeftContext:
@@ -40,6 +43,24 @@ class LeftContext:
     def since(self, from_ms: int) -> list[Word]:
         """The words that begin at `from_ms` or later."""
         return [word for word in self.words if word.start_ms >= from_ms]
+
+    def opening_ms(self, from_ms: int, *, earliest_ms: int) -> int:
+        """Start of the newest sentence or turn that begins between the two times.
+
+        `from_ms` where none does.
+        """
+        opening = from_ms
+        before: Word | None = None
+        for word in self.words:
+            if word.start_ms > from_ms:
+                break
+            opens = before is not None and (
+                before.text.endswith(_ENDS) or word.start_ms - before.end_ms >= _TURN_MS
+            )
+            if opens and word.start_ms >= earliest_ms:
+                opening = word.start_ms
+            before = word
+        return opening
 
     def prompt(self, prefix: Sequence[Word], *, chars: int) -> str:
         """At most the last `chars` of the text before the words of `prefix`, in whole words."""

@@ -45,3 +45,8 @@ class WindowSettings:
     """Hop one step down the ladder."""
     max_hop_ms: int = 10_000
     """Hop at ``finals-only``: pauses decide, and this at the latest."""
+
+    @property
+    def reach_ms(self) -> int:
+        """Committed audio that a window may reach back over."""
+        return self.context_ms

@@ -76,19 +76,32 @@ def _unvoiced(word: Word, tracker: SpeechTracker) -> bool:
 
 
 def without_loops(words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
-    """Part words into those that take time and runs of those that take none."""
+    """Part words into those that take time and runs of those that take none.
+
+    What comes behind such a run, and only says again what stood before it, is the loop's end: the
+    aligner gives the last word of a loop all the time that is left.
+    """
     kept: list[Word] = []
     looped: list[Word] = []
     run: list[Word] = []
-    for word in [*words, None]:
+    for index, word in enumerate([*words, None]):
         if word is not None and word.end_ms - word.start_ms < _INSTANT_MS:
             run.append(word)
             continue
-        (kept if len(run) < _LOOP_WORDS else looped).extend(run)
+        loop = len(run) >= _LOOP_WORDS
+        (looped if loop else kept).extend(run)
         run = []
+        if loop and _says_again(words[index:], kept):
+            looped += words[index:]
+            break
         if word is not None:
             kept.append(word)
     return kept, looped
+
+
+def _says_again(words: Sequence[Word], before: Sequence[Word]) -> bool:
+    said = [fold_word(word.text) for word in words]
+    return bool(said) and said == [fold_word(word.text) for word in before[-len(said) :]]
 
 
 def ended_before(words: Sequence[Word], ms: int) -> int:

@@ -164,7 +164,7 @@ def channel_starts(
     started: SessionStarted, state: SessionState, policy: PolicySettings
 ) -> list[ChannelStart]:
     """Where each channel of a live session begins, with enough heard again for its context."""
-    context_ms = policy.context_ms + _LEAD_IN_MS
+    context_ms = policy.reach_ms + _LEAD_IN_MS
     return [ChannelStart.of(state, channel, context_ms) for channel in channel_numbers(started)]
 
 
@@ -196,5 +196,10 @@ def taking_part() -> dict[str, str]:
 
 
 def _built(kind: type[Any], values: Mapping[str, int | float]) -> Any:
-    known = {each.name for each in fields(cast("Any", kind))}
-    return kind(**{name: value for name, value in values.items() if name in known})
+    """Dials as recorded; what a dial was before there was one is in its metadata."""
+    dials = {each.name: each for each in fields(cast("Any", kind))}
+    before = {
+        name: dial.metadata["before"] for name, dial in dials.items() if "before" in dial.metadata
+    }
+    known = {name: value for name, value in values.items() if name in dials}
+    return kind(**(before | known if values else {}))

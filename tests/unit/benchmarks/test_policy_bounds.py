@@ -18,7 +18,7 @@ from greffier_server.core.policies import PolicyName
 
 pytestmark = pytest.mark.unit
 
-FIGURES = Figures(1_800, 2_600, 900, 2_000, 0.12, 3, 0, 0.2, 0.1, 200, 1, 500)
+FIGURES = Figures(1_800, 2_600, 900, 2_000, 0.12, 3, 0, 0.2, 0.1, 200, 1, 500, 2)
 
 
 def _replayed(text: str) -> Figures:

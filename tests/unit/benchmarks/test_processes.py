@@ -1,11 +1,13 @@
 """What is read of a process, on this one."""
 
 import os
+import subprocess
+import sys
 
 import psutil
 import pytest
 
-from benchmarks.processes import Usage, usage
+from benchmarks.processes import Usage, resident_mb, usage
 
 pytestmark = pytest.mark.unit
 
@@ -16,6 +18,16 @@ def test_this_process_uses_something_of_each() -> None:
     assert now.resident_mb >= now.memory_mb > 1
     assert now.open_files > 0
     assert now.threads >= 1
+
+
+def test_children_are_counted_apart() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        try:
+            own, children = resident_mb(os.getpid())
+        finally:
+            child.kill()
+    assert own > 1
+    assert children > 0.1
 
 
 def test_an_open_file_is_seen() -> None:

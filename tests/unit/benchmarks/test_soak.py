@@ -13,6 +13,20 @@ def test_steady_growth_is_found_by_both_ways() -> None:
     assert found.last_minus_first == pytest.approx(10)
     assert found.fitted == pytest.approx(10)
     assert found.per_hour == pytest.approx(10)
+    assert found.settled == pytest.approx(10)
+
+
+def test_what_single_looks_catch_is_no_growth() -> None:
+    calm = [(float(at), 100.0) for at in range(30)]
+    calm[0], calm[15], calm[-1] = (0.0, 60.0), (15.0, 140.0), (29.0, 140.0)
+    found = growth(calm)
+    assert found.last_minus_first == 80
+    assert found.settled == 0
+
+
+def test_a_rise_in_the_last_hour_is_growth() -> None:
+    late = [(float(at), 100.0 if at < 20 else 130.0) for at in range(30)]
+    assert growth(late).settled > 30
 
 
 def test_one_odd_sample_at_the_end_weighs_less_in_the_fit() -> None:

@@ -224,3 +224,34 @@ def test_withheld_words_are_told_when_speech_ends() -> None:
     assert outcome.committed == ()
     assert [doubt.reason for doubt in outcome.withheld] == ["stock_phrase"]
     assert outcome.paused
+
+
+def _talk(policy: AlignAttPolicy, *, sentences: int, pace_ms: int) -> DecodeRequest:
+    """Sentences of two seconds, each committed; the request for the speech behind them."""
+    policy.pace(pace_ms)
+    for number in range(sentences):
+        start_ms = policy.heard_ms
+        _hear(policy, speech=True, ms=1_280)
+        _hear(policy, speech=False, ms=704)
+        said = _said((" Un", start_ms, start_ms + 600), (" mot.", start_ms + 600, start_ms + 1_280))
+        policy.accept(_decode(policy), said)
+        assert policy.paused, number
+    _hear(policy, speech=True, ms=1_056)
+    return _decode(policy)
+
+
+def test_context_begins_with_a_sentence() -> None:
+    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
+    request = _talk(policy, sentences=12, pace_ms=100)
+    assert request.prefix.startswith(" Un mot.")
+    assert request.prefix.count("mot.") * 2 == len(request.prefix.split())
+    reach_ms = policy.settings.context_ms + policy.settings.context_more_ms
+    assert policy.settings.context_ms <= policy.heard_ms - request.from_ms <= reach_ms + 2_500
+    assert policy.keep_from_ms < request.from_ms
+
+
+def test_context_is_short_while_there_is_no_room() -> None:
+    policy = AlignAttPolicy(frame_ms=FRAME_MS, language="fr")
+    request = _talk(policy, sentences=12, pace_ms=1_000)
+    assert not request.patient
+    assert policy.heard_ms - request.from_ms < policy.settings.tight_context_ms + 2_500

@@ -66,6 +66,22 @@ def test_a_loop_is_told_of() -> None:
     assert (len(mended.kept), mended.looped) == (1, tuple(instant))
 
 
+def test_the_last_word_of_a_loop_is_not_said_twice() -> None:
+    said = [Word(" send", 0, 300, 0.9), Word(" over.", 300, 700, 0.9)]
+    instant = [Word(f" {text}", 700, 700, 0.9) for text in ("Bravo", "two,", "send")]
+    kept, looped = without_loops([*said, *instant, Word(" over.", 700, 1_100, 0.9)])
+    assert kept == said
+    assert len(looped) == 4
+
+
+def test_other_words_behind_a_loop_are_kept() -> None:
+    said = [Word(" send", 0, 300, 0.9), Word(" over.", 300, 700, 0.9)]
+    instant = [Word(f" {text}", 700, 700, 0.9) for text in ("Bravo", "two,", "send")]
+    kept, looped = without_loops([*said, *instant, Word(" out.", 700, 1_100, 0.9)])
+    assert [word.text for word in kept] == [" send", " over.", " out."]
+    assert looped == instant
+
+
 def test_words_behind_the_last_voice_are_not_kept() -> None:
     tracker = _tracker((True, 30), (False, 30))
     words = [Word(" oui", 500, 940, 0.9), Word(" Bravo", 1_200, 1_800, 0.9)]
