@@ -31,7 +31,7 @@ from tests.support.whip_peer import RATE as WEBRTC_RATE
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 TOKEN = "0123456789abcdef-of-nobody-at-all"
-CLIPS = {"fr": clip("radio-fr", turns=2), "en": clip("radio-en", turns=2)}
+CLIPS = {"fr": clip("meeting-fr", turns=1), "en": clip("radio-en", turns=2)}
 
 
 @dataclass

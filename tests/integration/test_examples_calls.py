@@ -77,7 +77,7 @@ async def test_freeswitch_streams_both_sides_of_a_call() -> None:
             session = server.desk.only()
             await session.log.append(
                 SegmentOpened(1, 0, "fr", channel=1),
-                WordsCommitted(1, (Word(" allô", 0, 400, 0.9),), channel=1),
+                WordsCommitted(1, (Word(" allô", 0, 400, 0.9),)),
             )
             heard = await _until_result(module)
             assert heard["channel"]["alternatives"][0]["transcript"] == "allô"
@@ -152,7 +152,7 @@ async def transcribing(server: str, **environment: str) -> AsyncGenerator[int, N
     try:
         assert process.stderr is not None
         async with asyncio.timeout(60):
-            while b"listening" not in (line := await process.stderr.readline()):
+            while b"listening on port" not in (line := await process.stderr.readline()):
                 assert line
         yield int(line.split()[-1])
     finally:

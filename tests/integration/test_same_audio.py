@@ -96,6 +96,7 @@ async def test_a_wrong_sample_would_be_seen() -> None:
     async with serving(None) as (server, place):
         await native(place, bytes(other), "fr")
         await native(place, faster, "fr", format=AudioFormat("pcm_s16le", 32_000))
-        told = await heard(server)
-        assert told[0] == digest(bytes(other)) != digest(AUDIO)
-        assert told[1] != digest(AUDIO)
+        told = {*await heard(server)}
+    assert len(told) == 2
+    assert digest(bytes(other)) in told
+    assert digest(AUDIO) not in told
