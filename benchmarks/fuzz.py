@@ -70,9 +70,10 @@ def bombard(house: FuzzHouse, name: str, target: Target, *, seconds: float, numb
 def main(arguments: Sequence[str] | None = None) -> int:
     """Throw, print and write the result; 1 when there was harm."""
     options = _options(arguments)
-    with tempfile.TemporaryDirectory(prefix="greffier-fuzz-") as folder, fuzz_house(
-        Path(folder)
-    ) as house:
+    with (
+        tempfile.TemporaryDirectory(prefix="greffier-fuzz-") as folder,
+        fuzz_house(Path(folder)) as house,
+    ):
         every = {**TARGETS, **openapi_targets(house)}
         chosen = {name: every[name] for name in every if options.only in name}
         for name, target in chosen.items():  # what is built once for all is no growth

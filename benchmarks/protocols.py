@@ -74,9 +74,7 @@ def turns(least_ms: int, most_ms: int, *, each: int) -> list[Clip]:
     return clips
 
 
-async def compare(
-    place: Place, clips: Sequence[Clip], clients: Mapping[str, Speak]
-) -> list[Told]:
+async def compare(place: Place, clips: Sequence[Clip], clients: Mapping[str, Speak]) -> list[Told]:
     """Let every client speak every clip, one after the other."""
     told: list[Told] = []
     async with httpx.AsyncClient(base_url=place.http, trust_env=False, timeout=60) as http:

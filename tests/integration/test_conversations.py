@@ -21,6 +21,7 @@ from tests.support.voices import AsyncTcpClient, Describe, Ping, speak_wyoming
 pytestmark = pytest.mark.integration
 
 _CHANGING: Final = frozenset({"request_id", "session", "created", "version"})
+_UUID_CHARS: Final = 36
 
 ASKED: list[dict[str, str]] = [
     {"response_format": "json"},
@@ -41,13 +42,19 @@ def settled(value: Any) -> Any:
     match value:
         case dict():
             return {
-                key: "…" if key in _CHANGING and isinstance(one, str | int) else settled(one)
+                key: "…" if _changes(key, one) else settled(one)
                 for key, one in value.items()  # pyright: ignore[reportUnknownVariableType]
             }
         case list():
             return [settled(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value
+
+
+def _changes(key: Any, value: Any) -> bool:
+    if key == "id":
+        return isinstance(value, str) and len(value) == _UUID_CHARS
+    return key in _CHANGING and isinstance(value, str | int)
 
 
 def over(server: ServedDesk) -> httpx.AsyncClient:
@@ -70,7 +77,9 @@ async def test_openai_over_http() -> None:
                 told = settled(answer.json())
             elif kind == "text/event-stream":
                 told = streamed(answer.text)
-            lines.append({"client": asked, "status": answer.status_code, "type": kind, "told": told})
+            lines.append(
+                {"client": asked, "status": answer.status_code, "type": kind, "told": told}
+            )
     check_lines("openai-http", lines)
 
 

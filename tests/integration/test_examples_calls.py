@@ -182,7 +182,14 @@ async def test_each_participant_of_a_jitsi_meeting_is_captioned() -> None:
     ):
         await bridge.send('{"event": "ping", "id": 7}')
         assert json.loads(await bridge.recv()) == {"event": "pong", "id": 7}
-        for nonsense in ("{", "[]", "7", '{"event": "media"}', '{"event": []}', media("x", b"")[:-9]):
+        for nonsense in (
+            "{",
+            "[]",
+            "7",
+            '{"event": "media"}',
+            '{"event": []}',
+            media("x", b"")[:-9],
+        ):
             await bridge.send(nonsense)
         for tag in ("alice-11", "bob-22"):
             await bridge.send(start(tag))

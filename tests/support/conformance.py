@@ -78,9 +78,16 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "as spoken": (f"{_REALTIME}::test_items_are_found_by_pauses",),
             "word times": "the protocol has none; log-probabilities of words it has",
             "tokens": _TOKENS,
-            "errors": (f"{_REALTIME}::test_what_cannot_be_used_is_answered_and_the_conversation_goes_on",),
-            "unknown fields": (f"{_REALTIME}::test_what_cannot_be_used_is_answered_and_the_conversation_goes_on",),
-            "hostile input": (f"{_REALTIME}::test_no_conversation_harms_the_server_or_another_one", _FUZZ),
+            "errors": (
+                f"{_REALTIME}::test_what_cannot_be_used_is_answered_and_the_conversation_goes_on",
+            ),
+            "unknown fields": (
+                f"{_REALTIME}::test_what_cannot_be_used_is_answered_and_the_conversation_goes_on",
+            ),
+            "hostile input": (
+                f"{_REALTIME}::test_no_conversation_harms_the_server_or_another_one",
+                _FUZZ,
+            ),
             "golden file": (
                 f"{_REALTIME}::test_items_that_the_client_commits",
                 f"{_REALTIME}::test_items_are_found_by_pauses",
@@ -164,7 +171,10 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "tokens": (*_TOKENS, f"{_REFUSALS}::test_each_way_of_giving_a_token"),
             "errors": (f"{_REFUSALS}::test_deepgram_refuses_what_it_cannot_do",),
             "unknown fields": (f"{_VOICES}::test_deepgram_streams",),
-            "hostile input": (f"{_REFUSALS}::test_deepgram_says_what_it_could_not_read_and_goes_on", _FUZZ),
+            "hostile input": (
+                f"{_REFUSALS}::test_deepgram_says_what_it_could_not_read_and_goes_on",
+                _FUZZ,
+            ),
             "golden file": (f"{_FILES}::test_clients_are_told_what_was_reviewed",),
         },
     ),
@@ -196,7 +206,10 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "tokens": (*_TOKENS, f"{_REFUSALS}::test_each_way_of_giving_a_token"),
             "errors": (f"{_REFUSALS}::test_whisperlive_says_what_is_wrong",),
             "unknown fields": (f"{_REFUSALS}::test_each_way_of_giving_a_token",),
-            "hostile input": ("tests/integration/test_voices_fuzz.py::test_nothing_a_client_sends_touches_the_session_beside", _FUZZ),
+            "hostile input": (
+                "tests/integration/test_voices_fuzz.py::test_nothing_a_client_sends_touches_the_session_beside",
+                _FUZZ,
+            ),
             "golden file": (f"{_FILES}::test_clients_are_told_what_was_reviewed",),
         },
     ),
@@ -212,7 +225,10 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "tokens": (*_TOKENS, f"{_REFUSALS}::test_each_way_of_giving_a_token"),
             "errors": (f"{_REFUSALS}::test_vosk_ends_with_a_reason",),
             "unknown fields": (f"{_VOICES}::test_vosk_knows_reset_alternatives_and_punctuation",),
-            "hostile input": ("tests/integration/test_voices_fuzz.py::test_nothing_a_client_sends_touches_the_session_beside", _FUZZ),
+            "hostile input": (
+                "tests/integration/test_voices_fuzz.py::test_nothing_a_client_sends_touches_the_session_beside",
+                _FUZZ,
+            ),
             "golden file": (f"{_FILES}::test_clients_are_told_what_was_reviewed",),
         },
     ),
@@ -237,14 +253,23 @@ CLIENTS: Final[tuple[Client, ...]] = (
         "aiortc",
         "1.16",
         {
-            "same text": ("tests/e2e/test_same_text.py::test_what_webrtc_brought_has_the_native_text",),
+            "same text": (
+                "tests/e2e/test_same_text.py::test_what_webrtc_brought_has_the_native_text",
+            ),
             "same audio": _LOSSY,
             "as spoken": (f"{_WHIP}::test_a_tone_arrives_on_the_clock_of_its_sender",),
-            "word times": ("tests/e2e/test_same_text.py::test_what_webrtc_brought_has_the_native_text",),
+            "word times": (
+                "tests/e2e/test_same_text.py::test_what_webrtc_brought_has_the_native_text",
+            ),
             "tokens": (f"{_WHIP}::test_the_token_and_the_origin_are_asked_for", *_HTTP_TOKENS),
             "errors": (f"{_WHIP}::test_what_is_no_offer_is_refused",),
-            "unknown fields": ("tests/property/test_whip_offers.py::test_what_is_not_taken_is_refused_in_its_place",),
-            "hostile input": ("tests/property/test_whip_offers.py::test_broken_offers_are_refused", _FUZZ),
+            "unknown fields": (
+                "tests/property/test_whip_offers.py::test_what_is_not_taken_is_refused_in_its_place",
+            ),
+            "hostile input": (
+                "tests/property/test_whip_offers.py::test_broken_offers_are_refused",
+                _FUZZ,
+            ),
             "golden file": "offers and answers are new each time; their parts are compared",
         },
     ),

@@ -135,9 +135,7 @@ def _packet(datagram: bytes) -> None:
 
 def _packets(sent: list[tuple[RtpPacket, float]]) -> None:
     """Packets in any order, of anybody, with any clock: what is held is bounded."""
-    tracks = Tracks(
-        [Track(channels=1, decode=decode_g711("mulaw"))], rate=8_000, separate=False
-    )
+    tracks = Tracks([Track(channels=1, decode=decode_g711("mulaw"))], rate=8_000, separate=False)
     now_s, taken = 0.0, 0
     for packet, later_s in sent:
         now_s += later_s

@@ -95,7 +95,10 @@ SOCKETS: Final[Mapping[str, Protocol]] = {
     "openai-realtime": Protocol(
         "/v1/realtime",
         (
-            _json(type="session.update", session={"type": "transcription", "audio": {"input": _WANTED}}),
+            _json(
+                type="session.update",
+                session={"type": "transcription", "audio": {"input": _WANTED}},
+            ),
             _json(type="input_audio_buffer.append", audio=encoded(_SOUND), event_id="e1"),
             _json(type="input_audio_buffer.clear"),
             _json(type="input_audio_buffer.append", audio=encoded(_SOUND)),
@@ -221,9 +224,7 @@ def talks(name: str, *, at_once: int) -> st.SearchStrategy[list[Talk]]:
              for key, value in spoken.query]  # fmt: skip
     query = st.tuples(*pairs).map(lambda parts: "&".join(part for part in parts if part))
     path = query.map(lambda text: f"{spoken.path}?{text}" if text else spoken.path)
-    one = st.builds(
-        Talk, path, bent_frames(spoken.good).map(tuple), st.just(spoken.subprotocol)
-    )
+    one = st.builds(Talk, path, bent_frames(spoken.good).map(tuple), st.just(spoken.subprotocol))
     return st.lists(one, min_size=at_once, max_size=at_once)
 
 

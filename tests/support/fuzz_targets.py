@@ -138,13 +138,11 @@ _PATHS: Final = st.sampled_from(
 _REQUEST: Final = (
     b"GET /v1/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    b"Sec-WebSocket-Protocol: greffier.v1\r\n\r\n\x81\x85\0\0\0\0{\"a\":"
+    b'Sec-WebSocket-Protocol: greffier.v1\r\n\r\n\x81\x85\0\0\0\0{"a":'
 )
 
 TARGETS: Final[Mapping[str, Target]] = {
-    **{
-        f"socket {name}": Target(talks(name, at_once=AT_ONCE), _talk, AT_ONCE) for name in SOCKETS
-    },
+    **{f"socket {name}": Target(talks(name, at_once=AT_ONCE), _talk, AT_ONCE) for name in SOCKETS},
     "socket wyoming": Target(wyoming_streams(at_once=AT_ONCE), _wyoming, AT_ONCE),
     "HTTP and WebSocket framing": Target(bent_bytes(_REQUEST), _http),
     "recordings": Target(st.tuples(_PATHS, _RECORDINGS, _FIELDS), _uploaded),
