@@ -2,10 +2,10 @@
 
 ``python -m benchmarks.fuzz --seconds 600`` runs a server without weights, gives each target
 (`tests/support/fuzz_targets.py`: every protocol, every decoder, every operation of the OpenAPI
-document) an equal share of the time, and lets a client speak beside all of them. Harm is a fault in
-the server's log, an answer that no client could read, a client left hanging, sessions that do not
-end, memory that is not given back, or another text in the session beside. The exit status is 1 where
-there was any.
+document) an equal share of the time, and lets a client speak beside all of them. Harm is a fault
+in the server's log, an answer that no client could read, a client left hanging, sessions that do
+not end, memory that is not given back, or another text in the session beside. The exit status is 1
+where there was any.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         every = {**TARGETS, **openapi_targets(house)}
         chosen = {name: every[name] for name in every if options.only in name}
-        for name, target in chosen.items():  # what is built once for all is no growth
+        for target in chosen.values():  # what is built once for all is no growth
             if target.served:
                 throw(house, target, examples=1, number=0)
         house.check()

@@ -1,7 +1,7 @@
 """Word errors by protocol: real clients of other products speak the same recordings as our own.
 
-``python -m benchmarks.protocols`` lets each client, from its package, speak every recording into one
-server with real weights and compares its text with the reference and with that of the native
+``python -m benchmarks.protocols`` lets each client, from its package, speak every recording into
+one server with real weights and compares its text with the reference and with that of the native
 protocol. Where a text differs, the result says how many decisions the clock made in either session:
 under the default policy they may, under ``--policy utterance`` nothing may differ
 (docs/reference/conformance.md). The recordings are the turns of the scenes, or those of a manifest.

@@ -6,8 +6,8 @@ packets as JSON; what is said comes back the same way and is shown to everybody
 https://github.com/jitsi/opus-transcriber-proxy). Each participant is a session of Greffier of their
 own, so that nobody has to guess who spoke.
 
-Run ``python transcriber.py --listen 127.0.0.1:9093`` (``pip install websockets``) and give Jicofo its
-address as that of the service: ``ws://127.0.0.1:9093/transcribe?sendBack=true&lang=fr``.
+Run ``python transcriber.py --listen 127.0.0.1:9093`` (``pip install websockets``) and give Jicofo
+its address as that of the service: ``ws://127.0.0.1:9093/transcribe?sendBack=true&lang=fr``.
 GREFFIER_SERVER and GREFFIER_TOKEN name the server. The service has no tokens: keep it on the
 videobridge's own machine or network.
 """

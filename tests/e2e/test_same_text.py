@@ -1,8 +1,8 @@
 """French and English through every real client: the text of the native protocol, word for word.
 
-The policy decides at pauses alone: its commits are a function of the audio, however busy the machine
-is and however fast a client sends. Under the default policy the words also rest on how hurried the
-server was, which the session records; `benchmarks/protocols.py` measures that.
+The policy decides at pauses alone: its commits are a function of the audio, however busy the
+machine is and however fast a client sends. Under the default policy the words also rest on how
+hurried the server was, which the session records; `benchmarks/protocols.py` measures that.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from tests.support.rivals import LIVE, RECORDED, Place, Speak, native, native_re
 from tests.support.served_process import Clip, clip, error_rate
 from tests.support.voices import whisperlive_client
 from tests.support.weights import whisper_base_path
-from tests.support.whip_peer import ClipTrack, publishing
 from tests.support.whip_peer import RATE as WEBRTC_RATE
+from tests.support.whip_peer import ClipTrack, publishing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -16,7 +16,7 @@ from tests.support.conversations import check_lines
 from tests.support.rivals import wav
 from tests.support.served_desk import ServedDesk, served_desk
 from tests.support.spoken import AUDIO
-from tests.support.voices import AsyncTcpClient, Describe, Ping, speak_wyoming
+from tests.support.voices import AsyncTcpClient, Event, Ping, speak_wyoming
 
 pytestmark = pytest.mark.integration
 
@@ -32,6 +32,7 @@ ASKED: list[dict[str, str]] = [
     {"response_format": "verbose_json", "timestamp_granularities[]": "word"},
     {"response_format": "diarized_json"},
     {"stream": "true"},
+    {"unknown": "field", "temperature": "0.3", "chunking_strategy": "auto"},
     {"response_format": "klingon"},
     {"language": "klingon"},
 ]
@@ -103,7 +104,11 @@ def streamed(text: str) -> list[Any]:
 async def test_deepgram_over_http() -> None:
     lines: list[Any] = []
     async with served_desk() as server, over(server) as http:
-        for query in ("language=fr&utterances=true", "detect_language=true", "callback=http://a/"):
+        for query in (
+            "language=fr&utterances=true",
+            "detect_language=true&new=1",
+            "callback=http://a/",
+        ):
             answer = await http.post(f"/v1/listen?{query}", content=wav(AUDIO))
             told = settled(answer.json())
             lines.append({"client": query, "status": answer.status_code, "told": told})
@@ -118,7 +123,8 @@ async def test_wyoming() -> None:
     ):
         assert listener is not None
         async with AsyncTcpClient("127.0.0.1", listener.port) as client:
-            for event in (Describe().event(), Ping("hello").event()):
+            await client.write_event(Event("select-program", {"name": "x"}))  # not known here
+            for event in (Event("describe", {"new": [1]}), Ping("hello").event()):
                 await client.write_event(event)
                 answer = await client.read_event()
                 assert answer is not None

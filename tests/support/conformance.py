@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CLIENTS", "FEATURES", "PAGE", "Client", "page"]
+__all__ = ["CLIENTS", "FEATURES", "MARK", "PAGE", "Client", "page"]
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "conformance.md"
 
+MARK: Final = "<!-- what follows is made by tests/support/conformance.py -->"
+
 FEATURES: Final[Mapping[str, str]] = {
-    "same text": "The shared French and English clips give the text of the native protocol, word for word.",
-    "same audio": "What recognition hears is what was sent, to the byte (16 kHz, 16 bits, one channel).",
+    "same text": "French and English clips give the text of the native protocol, word for word.",
+    "same audio": "Recognition hears what was sent, to the byte (16 kHz, 16 bits, one channel).",
     "as spoken": "Words come while they are still being spoken.",
     "word times": "Each word has its times.",
-    "tokens": "Each way in which the client can give a token opens the door; none is ever written down.",
+    "tokens": "Each way to give a token opens the door; none is ever written down.",
     "errors": "Refusals come in the protocol's own words.",
     "unknown fields": "Fields that are not known here change nothing.",
     "hostile input": "Nonsense is answered, and a session beside has every word.",
@@ -106,7 +108,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "word times": (f"{_RIVALS}::test_openai_transcribes_in_every_format",),
             "tokens": _HTTP_TOKENS,
             "errors": (f"{_RIVALS}::test_openai_reads_our_errors",),
-            "unknown fields": (f"{_HTTP}::test_what_is_asked_for_reaches_the_session",),
+            "unknown fields": (f"{_CONVERSATIONS}::test_openai_over_http",),
             "hostile input": (f"{_HTTP}::test_what_is_no_recording_is_answered", _FUZZ),
             "golden file": (f"{_CONVERSATIONS}::test_openai_over_http",),
         },
@@ -138,7 +140,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "word times": (f"{_HTTP}::test_every_format_tells_the_same",),
             "tokens": _HTTP_TOKENS,
             "errors": (f"{_HTTP}::test_a_field_that_cannot_be_used_is_named",),
-            "unknown fields": (f"{_HTTP}::test_what_is_asked_for_reaches_the_session",),
+            "unknown fields": (f"{_CONVERSATIONS}::test_openai_over_http",),
             "hostile input": (f"{_HTTP}::test_what_is_no_recording_is_answered", _FUZZ),
             "golden file": (f"{_CONVERSATIONS}::test_openai_over_http",),
         },
@@ -189,7 +191,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "word times": (f"{_VOICES}::test_deepgram_posts_a_recording",),
             "tokens": _HTTP_TOKENS,
             "errors": (f"{_REFUSALS}::test_deepgram_fetches_nothing",),
-            "unknown fields": (f"{_VOICES}::test_deepgram_posts_a_recording",),
+            "unknown fields": (f"{_CONVERSATIONS}::test_deepgram_over_http",),
             "hostile input": (_FUZZ,),
             "golden file": (f"{_CONVERSATIONS}::test_deepgram_over_http",),
         },
@@ -243,7 +245,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
             "word times": "the protocol has none",
             "tokens": "the protocol has none: clients are known by their address",
             "errors": (f"{_REFUSALS}::test_wyoming_ends_who_is_idle_and_who_comes_too_many",),
-            "unknown fields": (f"{_REFUSALS}::test_wyoming_answers_nonsense",),
+            "unknown fields": (f"{_CONVERSATIONS}::test_wyoming",),
             "hostile input": (f"{_REFUSALS}::test_wyoming_answers_nonsense", _FUZZ),
             "golden file": (f"{_CONVERSATIONS}::test_wyoming",),
         },
@@ -258,9 +260,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
             ),
             "same audio": _LOSSY,
             "as spoken": (f"{_WHIP}::test_a_tone_arrives_on_the_clock_of_its_sender",),
-            "word times": (
-                "tests/e2e/test_same_text.py::test_what_webrtc_brought_has_the_native_text",
-            ),
+            "word times": "captions on the data channel are those of the native protocol",
             "tokens": (f"{_WHIP}::test_the_token_and_the_origin_are_asked_for", *_HTTP_TOKENS),
             "errors": (f"{_WHIP}::test_what_is_no_offer_is_refused",),
             "unknown fields": (
@@ -292,19 +292,15 @@ CLIENTS: Final[tuple[Client, ...]] = (
 )
 
 
-def page() -> str:
-    """The page, from the table above."""
+def page(written: str) -> str:
+    """The page: what is written by hand up to the mark, and behind it the table above."""
     numbers: dict[str, int] = {}
 
     def number(test: str) -> int:
         return numbers.setdefault(test, len(numbers) + 1)
 
     lines = [
-        "# Conformance",
-        "",
-        "Real clients of other products, run in the tests from their own packages, and what holds for each. A number names the",
-        "test that shows it, below; a dash says why there is none. This page is made from `tests/support/conformance.py`, and a",
-        "test checks that every test it names exists and that the installed clients are not older than it says.",
+        MARK,
         "",
         *(f"- **{feature}**: {meaning}" for feature, meaning in FEATURES.items()),
         "",
@@ -323,27 +319,11 @@ def page() -> str:
             else:
                 cells.append("yes " + " ".join(f"[{number(test)}]" for test in shown))
         lines.append(f"| {client.name} | {version} | {' | '.join(cells)} |")
-    lines += ["", "## What does not apply", "", *reasons, "", _CONDITIONS, "", "## The tests", ""]
+    lines += ["", "## What does not apply", "", *reasons, "", "## The tests", ""]
     for test, place in numbers.items():
         file, _, name = test.partition("::")
         lines.append(f"{place}. `{file}`: `{name}`")
-    return "\n".join(lines) + "\n"
-
-
-_CONDITIONS: Final = """## When equal audio gives equal words
-
-What the recogniser is given is the same to the byte, whichever client sent it and however it cut it into messages. From there
-on recognition is a function of the audio, of the settings, and of the decisions that the clock made: how far apart decodes are,
-whether a wider search is affordable, and what the engine never answered. A session records them
-([replay](../how-to/replay.md)). They depend on how busy the machine is and on how far the client is ahead: audio that is pushed
-at once is all backlog, so that the [ladder](../explanation/policies.md) lets pauses decide. Two sessions of the same audio with the
-same decisions have the same commits. With others, words may differ, whatever the protocol: natively pushed at once against
-natively spoken in real time no less than through Vosk.
-
-Under the policy `utterance`, which decides at pauses alone, no decision of the clock changes a word where the language is named
-(but behind 2.5 s of a voice in which no word is heard: the context is dropped then, and when that is noticed is a matter of the
-clock), so the comparison of texts above is exact. Under the default policy it holds for the same decisions. Recordings
-(`start.recorded`, uploads) are read in whole windows, without a clock."""
+    return written.partition(MARK)[0] + "\n".join(lines) + "\n"
 
 
 def installed(package: str) -> str:
@@ -352,4 +332,4 @@ def installed(package: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every protocol that is spoken over a socket: a good conversation of it, and ways to have a bad one."""
+"""Every protocol of sockets: a good conversation of each, and ways to have a bad one."""
 
 import asyncio
 import contextlib
