@@ -24,7 +24,7 @@ from tests.support.fuzz_targets import TARGETS, Target, throw
 
 __all__ = ["Thrown", "bombard", "main"]
 
-_BATCH = 20
+_BATCH = 5
 """Examples between two looks at the clock."""
 
 

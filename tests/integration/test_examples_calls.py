@@ -111,8 +111,9 @@ def opus_packets(seconds: float) -> list[bytes]:
 
     import av
 
-    with av.open(io.BytesIO(encoded("ogg-opus", seconds=seconds))) as opened:
-        return [bytes(packet) for packet in opened.demux(audio=0) if packet.size]
+    with av.open(io.BytesIO(encoded("ogg-opus", seconds=seconds)), "r") as opened:
+        stream = opened.streams.audio[0]
+        return [bytes(packet) for packet in opened.demux(stream) if packet.size]
 
 
 def test_opus_in_ogg_is_what_it_was() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -44,6 +45,17 @@ REQUESTS = (
 )
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a handshake brings."""
+
+    headers: dict[str, str] | None = None
+    subprotocols: tuple[str, ...] = ()
+
+
+NOTHING = Given()
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildServer]:
     settings = {
@@ -57,18 +69,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildServer]:
         yield child
 
 
-def shake(server: ChildServer, path: str, **given: Any) -> int:
+def shake(server: ChildServer, path: str, given: Given = NOTHING) -> int:
     """Open a socket and leave; return the status of the handshake."""
-    names = list(given.pop("subprotocols", []))
+    names = given.subprotocols
     if path.startswith("/v1/live"):
-        names = ["greffier.v1", *names]
+        names = ("greffier.v1", *names)
     try:
         with connect(
             server.url + path,
             subprotocols=[Subprotocol(name) for name in names] if names else None,
+            additional_headers=given.headers,
             proxy=None,
             open_timeout=60,
-            **given,
         ) as socket:
             assert socket.subprotocol is None or TOKEN not in socket.subprotocol
             if path.startswith("/v1/live"):  # says on the socket why it is closed
@@ -87,25 +99,25 @@ def _started(socket: ClientConnection) -> int:
         return 401
 
 
-def ways(path: str, token: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Name, path and options of each way to give a token to a socket."""
+def ways(path: str, token: str) -> Iterator[tuple[str, str, Given]]:
+    """Name, path and handshake of each way to give a token to a socket."""
     for name, (header, value) in HEADERS.items():
-        yield name, path, {"additional_headers": {header: value.format(token)}}
+        yield name, path, Given(headers={header: value.format(token)})
     for name, values in SUBPROTOCOLS.items():
         if path == "/v1/live" and len(values) > 1:
             continue  # there, what comes first is greffier.v1
-        yield name, path, {"subprotocols": [value.format(token) for value in values]}
+        yield name, path, Given(subprotocols=tuple(value.format(token) for value in values))
     for name in PARAMETERS:
-        yield name, f"{path}{'&' if '?' in path else '?'}{name}={token}", {}
+        yield name, f"{path}{'&' if '?' in path else '?'}{name}={token}", NOTHING
 
 
 def test_every_way_opens_every_socket(server: ChildServer) -> None:
     for path in PATHS:
         assert shake(server, path) == 401, path
         for name, address, given in ways(path, TOKEN):
-            assert shake(server, address, **given) == 101, (path, name)
+            assert shake(server, address, given) == 101, (path, name)
         for name, address, given in ways(path, WRONG):
-            assert shake(server, address, **given) in {401, 403}, (path, name)
+            assert shake(server, address, given) in {401, 403}, (path, name)
 
 
 def test_every_way_opens_every_request(server: ChildServer) -> None:
