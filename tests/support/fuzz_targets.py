@@ -1,6 +1,8 @@
 """Everything of the server that strangers can throw something at, by name."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,8 +73,27 @@ def throw(house: FuzzHouse, target: Target, *, examples: int, number: int) -> in
         thrown += target.at_once
         target.run(house, one)
 
-    example()
+    with _own_faults(target):
+        example()
     return thrown
+
+
+@contextmanager
+def _own_faults(target: Target) -> Generator[None, None, None]:
+    """What runs in this process may not log an error either: the server's log is looked at."""
+    faults: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: faults.append(handler.format(record))
+    if target.served:
+        yield
+        return
+    logging.getLogger("greffier_server").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("greffier_server").removeHandler(handler)
+    if faults:
+        raise Harm(f"{len(faults)} faults, the first: {faults[0][:1500]}")
 
 
 def _talk(house: FuzzHouse, some: Any) -> None:
