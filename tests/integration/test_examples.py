@@ -1,6 +1,7 @@
 """The worked examples, run as they are handed out."""
 
 import asyncio
+import json
 import os
 import shutil
 import struct
@@ -34,6 +35,13 @@ SECRET = "a-secret-of-enough-characters"
 def program(name: str, package: str) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"no {name}: apt-get install {package}")
+
+
+def shim(folder: Path, name: str, line: str) -> None:
+    """A program of this name, to be found before others."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
 
 
 @asynccontextmanager
@@ -83,9 +91,7 @@ async def test_ffmpeg_pipes_whatever_it_reads(tmp_path: Path) -> None:
     with wave.open(str(recording), "wb") as wav:
         wav.setparams((2, 2, 48_000, 0, "NONE", ""))
         wav.writeframes(bytes(48_000 * 4))
-    shim = tmp_path / "greffier"
-    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m greffier "$@"\n')
-    shim.chmod(0o755)
+    shim(tmp_path, "greffier", f'exec {sys.executable} -m greffier "$@"')
     async with served() as server:
         async with running(
             EXAMPLES / "ffmpeg.sh",
@@ -98,6 +104,58 @@ async def test_ffmpeg_pipes_whatever_it_reads(tmp_path: Path) -> None:
         assert pipe.returncode == 0, out.decode()
         assert len(server.desk.only().audio) == 32_000
         assert server.desk.only().finished
+
+
+async def test_gstreamer_pipes_whatever_it_reads(tmp_path: Path) -> None:
+    program("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-base")
+    shim(tmp_path, "greffier", f'exec {sys.executable} -m greffier "$@"')
+    async with served() as server:
+        async with running(
+            EXAMPLES / "gstreamer.sh",
+            *("audiotestsrc", "num-buffers=50", "samplesperbuffer=441"),
+            *("!", "audio/x-raw,rate=44100,channels=2"),
+            PATH=f"{tmp_path}:{os.environ['PATH']}",
+            GREFFIER_SERVER=f"ws://127.0.0.1:{server.port}",
+            GREFFIER_OPTIONS="--language fr --no-minutes --fast",
+        ) as pipe:
+            out, _ = await pipe.communicate()
+        assert pipe.returncode == 0, out.decode()
+        assert len(server.desk.only().audio) == pytest.approx(16_000, abs=200)
+        assert any(server.desk.only().audio)
+
+
+WEBSOCAT = """
+import sys
+from websockets.sync.client import connect
+assert sys.argv[1:3] == ["--no-close", "--protocol"]
+with connect(sys.argv[4], subprotocols=sys.argv[3].split(", "), proxy=None) as socket:
+    for line in sys.stdin:
+        socket.send(line)
+    for message in socket:
+        print(message, flush=True)
+"""
+
+
+async def test_what_the_websocat_script_says_is_answered(tmp_path: Path) -> None:
+    """With a stand-in for websocat, which Debian has not: the server's side of it is real."""
+    (tmp_path / "websocat.py").write_text(WEBSOCAT)
+    shim(tmp_path, "websocat", f'exec {sys.executable} {tmp_path / "websocat.py"} "$@"')
+    settings = Settings.model_validate({"tokens": f"ville:{TOKEN}"})
+    async with served(settings) as server:
+        session, _ = await server.desk.open("ville", Start(language="fr"))
+        await session.log.append(
+            SegmentOpened(1, 0, "fr"), WordsCommitted(1, (Word(" oui", 0, 1, 0.9),))
+        )
+        await session.finish()
+        async with running(
+            EXAMPLES / "websocat.sh",
+            *(f"ws://127.0.0.1:{server.port}", session.id),
+            PATH=f"{tmp_path}:{os.environ['PATH']}",
+            GREFFIER_TOKEN=TOKEN,
+        ) as script:
+            out, _ = await script.communicate()
+    said = [json.loads(line) for line in out.decode().splitlines()]
+    assert [one["committed"] for one in said if one["type"] == "caption"] == [" oui"]
 
 
 async def test_a_call_over_audiosocket_is_a_session() -> None:

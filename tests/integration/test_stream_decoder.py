@@ -110,6 +110,14 @@ def test_what_could_open_other_files_is_never_opened(head: bytes) -> None:
         decoded([head])
 
 
+def test_a_codec_that_nobody_knows_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """Refused, and not as a fault of ours in the log."""
+    unknown = encoded("webm-opus", seconds=0.3).replace(b"A_OPUS", b"A_NONE")
+    with pytest.raises(UndecodableAudio, match="codec"):
+        decoded([unknown])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_a_preamble_without_end_is_given_up() -> None:
     head = b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(65_000)
     with pytest.raises(UndecodableAudio):

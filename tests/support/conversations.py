@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from greffier_server.transport.encoded_audio import is_list
 
-__all__ = ["Conversation", "conversation", "encoded"]
+__all__ = ["Conversation", "check_lines", "conversation", "encoded"]
 
 _FOLDER = Path(__file__).parents[1] / "data" / "conversations"
 _UPDATE = "UPDATE_GOLDEN"
@@ -65,11 +65,16 @@ class Conversation:
         What differs each time is left out. The deltas of an item stand as one before its end: how
         much is committed at once, and when, is a matter of time.
         """
-        path = _FOLDER / f"{name}.jsonl"
-        said = "".join(json.dumps(line, sort_keys=True) + "\n" for line in _settled(self.lines))
-        if os.environ.get(_UPDATE):
-            path.write_text(said, encoding="utf-8")
-        assert said == path.read_text(encoding="utf-8"), f"set {_UPDATE} to write {path.name} anew"
+        check_lines(name, _settled(self.lines))
+
+
+def check_lines(name: str, lines: Sequence[object]) -> None:
+    """Compare what was said, one object a line, with the file of this name."""
+    path = _FOLDER / f"{name}.jsonl"
+    said = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    if os.environ.get(_UPDATE):
+        path.write_text(said, encoding="utf-8")
+    assert said == path.read_text(encoding="utf-8"), f"set {_UPDATE} to write {path.name} anew"
 
 
 def _settled(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

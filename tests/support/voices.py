@@ -88,17 +88,24 @@ def deepgram_client(
 
 
 async def speak_deepgram(
-    port: int, audio: Sequence[bytes], *, finalize_after: int = -1, **options: Any
+    port: int,
+    audio: Sequence[bytes],
+    *,
+    finalize_after: int = -1,
+    key: str = "unused",
+    wait_s: float = 0.0,
+    **options: Any,
 ) -> ListenTalk:
-    """Stream audio, close the stream, read to the end."""
+    """Stream audio, `wait_s` after each piece, close the stream, read to the end."""
     talk = ListenTalk()
     options = {"model": "nova-3", "encoding": "linear16", "sample_rate": RATE, **options}
     given = {name: value for name, value in options.items() if value is not None}
-    async with deepgram_client(port).listen.v1.connect(**given) as stream:
+    async with deepgram_client(port, key=key).listen.v1.connect(**given) as stream:
 
         async def send() -> None:
             for index, piece in enumerate(audio):
                 await stream.send_media(piece)
+                await asyncio.sleep(wait_s)
                 if index == finalize_after:
                     await stream.send_finalize()
             await stream.send_keep_alive()
@@ -114,13 +121,17 @@ async def speak_deepgram(
 # --- Vosk -------------------------------------------------------------------------------------
 
 
-async def speak_vosk(url: str, pcm: bytes) -> list[dict[str, Any]]:
-    """Let the client of the package ``vosk`` send 16 kHz PCM; return its results."""
+async def speak_vosk(url: str, pcm: bytes, *, pace: float = 0.0) -> list[dict[str, Any]]:
+    """Let the client of the package ``vosk`` send 16 kHz PCM; return its results.
+
+    It gets its audio `pace` times as fast as it was spoken, or at once when that is 0.
+    """
     rest = memoryview(pcm)
 
     async def read(size: int) -> bytes:
         nonlocal rest
         piece, rest = bytes(rest[:size]), rest[size:]
+        await asyncio.sleep(len(piece) / 2 / RATE / pace if pace else 0.0)
         return piece
 
     # Its constructor loads a model; the part that speaks to servers needs none.
@@ -134,7 +145,9 @@ async def speak_vosk(url: str, pcm: bytes) -> list[dict[str, Any]]:
 # --- Wyoming ----------------------------------------------------------------------------------
 
 
-async def speak_wyoming(port: int, pcm: bytes, *, language: str | None = None) -> list[Event]:
+async def speak_wyoming(
+    port: int, pcm: bytes, *, language: str | None = None, wait_s: float = 0.0
+) -> list[Event]:
     """Let the client of the package ``wyoming`` speak; return the events of the answer."""
     events: list[Event] = []
     async with AsyncTcpClient("127.0.0.1", port, read_timeout=60) as client:
@@ -142,6 +155,7 @@ async def speak_wyoming(port: int, pcm: bytes, *, language: str | None = None) -
         await client.write_event(AudioStart(RATE, 2, 1).event())
         for piece in pieces(pcm):
             await client.write_event(AudioChunk(RATE, 2, 1, piece).event())
+            await asyncio.sleep(wait_s)
         await client.write_event(AudioStop().event())
         while not events or events[-1].type not in {"transcript-stop", "error"}:
             event = await client.read_event()
@@ -157,8 +171,8 @@ import json, sys, types
 sys.modules["pyaudio"] = types.ModuleType("pyaudio")  # a microphone: not needed here
 sys.modules.setdefault("scipy", types.ModuleType("scipy"))
 sys.path.insert(0, sys.argv[1])
-port, options = int(sys.argv[2]), json.loads(sys.argv[3])
-import numpy
+port, options, pace = sys.argv[2], json.loads(sys.argv[3]), float(sys.argv[4])
+import numpy, time
 from whisper_live.client import Client
 heard = []
 client = Client(
@@ -171,6 +185,7 @@ pcm = numpy.frombuffer(sys.stdin.buffer.read(), dtype="<i2").astype(numpy.float3
 if client.recording:
     for at in range(0, len(pcm), 4096):
         client.send_packet_to_server(pcm[at : at + 4096].tobytes())
+        time.sleep(4096 / 16000 / pace if pace else 0)
     client.send_packet_to_server(Client.END_OF_AUDIO.encode())
 client.ws_thread.join(60)
 print()
@@ -198,15 +213,21 @@ def whisperlive_client(folder: Path) -> Path:
     return folder
 
 
-async def speak_whisperlive(folder: Path, port: int, pcm: bytes, **options: Any) -> dict[str, Any]:
-    """Let WhisperLive's own client speak, in a process of its own; return what it kept."""
+async def speak_whisperlive(
+    folder: Path, port: int, pcm: bytes, *, token: str = "", pace: float = 0.0, **options: Any
+) -> dict[str, Any]:
+    """Let WhisperLive's own client speak, in a process of its own; return what it kept.
+
+    It knows no tokens: one is written behind the port, into the address that it makes.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         _SCRIPT,
         str(folder),
-        str(port),
+        f"{port}/?token={token}" if token else str(port),
         json.dumps(options),
+        str(pace),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -118,7 +118,8 @@ class PullSource:
                 if not container.streams.audio:
                     raise UndecodableAudio("the stream holds no sound")
                 stream = container.streams.audio[0]
-                if stream.codec_context.codec.name not in CODECS:
+                context: Any = stream.codec_context  # None where there is no decoder for it
+                if context is None or context.codec.name not in CODECS:
                     raise UndecodableAudio("the stream's codec is not taken")
                 converter, bad = Converter(rate=_RATE, channels=1), 0
                 for packet in container.demux(stream):

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,6 +200,7 @@ class StreamDecoder:
 
 
 def _check(stream: "AudioStream") -> None:
-    if stream.codec_context.codec.name not in CODECS:
+    context: Any = stream.codec_context  # None where FFmpeg knows no decoder for what is named
+    if context is None or context.codec.name not in CODECS:
         raise UndecodableAudio("the container's sound has a codec that is not taken")
-    stream.codec_context.thread_count = 1  # a stream more must not cost a pool of threads
+    context.thread_count = 1  # a stream more must not cost a pool of threads

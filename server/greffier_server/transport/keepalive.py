@@ -12,7 +12,7 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from uvicorn._types import ASGIReceiveEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -113,6 +113,17 @@ class PatientProtocol(WebSocketsSansIOProtocol):
             self._schedule()
         else:
             self.transport.resume_reading()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; a handshake that was answered with a refusal is over, and no fault of ours."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the peer is gone; so is one who left within the handshake."""
+        super().connection_lost(exc)
+        self.handshake_complete = True
 
     async def receive(self) -> ASGIReceiveEvent:
         """Give the application the next message; reading goes on after the last one there is."""
