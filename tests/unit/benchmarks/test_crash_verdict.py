@@ -63,13 +63,13 @@ def record() -> Record:
 
 def verdict(change: Callable[[Spoken, Record], Record | None]) -> Tally:
     spoken, found = Spoken(), record()
-    return judge(spoken, change(spoken, found) or found, record())
+    return judge(spoken, change(spoken, found) or found, [record()])
 
 
 def test_nothing_wrong_is_clean() -> None:
     tally = verdict(lambda _, __: None)
     assert tally.clean, tally
-    assert (tally.sessions, tally.commits, tally.same_text, tally.word_errors) == (1, 1, 1, 0)
+    assert (tally.sessions, tally.commits, tally.same_text) == (1, 1, 1)
 
 
 def _other_audio(_: Spoken, found: Record) -> Record:
@@ -173,3 +173,15 @@ def test_an_end_that_is_marked_is_counted_apart() -> None:
     assert (tally.last_words_lost, tally.last_words_withheld) == (0, 1)
     assert tally.longest_missing_run == 4
     assert tally.clean
+
+
+def test_an_end_that_some_undisturbed_run_has_not_either_is_no_loss() -> None:
+    spoken, found = Spoken(), record()
+    _end_lost(spoken, found)
+    assert judge(spoken, found, [record(), record()]).last_words_lost == 1
+    assert judge(spoken, found, [record(), found]).last_words_lost == 0
+
+
+def test_another_replay_is_not_clean() -> None:
+    assert Tally(replays=2).clean
+    assert not Tally(replays=2, replays_different=1).clean
