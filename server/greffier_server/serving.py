@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
@@ -29,6 +30,9 @@ Build = Callable[[Settings], AbstractAsyncContextManager[Services]]
 (`Services.readiness` says so)."""
 
 _READY_POLL_S = 0.1
+_AGAIN_S = 2.0
+"""Until the process is started again, and has loaded its modules."""
+_LONGEST_AGAIN_S = 30.0
 
 
 class AddressTaken(ServerError):
@@ -123,6 +127,9 @@ async def run(
         announce: told the address once sessions can be opened, and why they cannot be yet.
     """
     connections = Connections(limit=settings.limits.connections)
+    if settings.limits.retry_after_s is not None:
+        connections.retry_after_s = settings.limits.retry_after_s
+    begun_s = time.monotonic()
     with listener:
         async with build(settings) as services:
             app = create_app(settings, services, connections=connections)
@@ -136,7 +143,13 @@ async def run(
                 asyncio.TaskGroup() as group,
             ):
                 telling = group.create_task(
-                    _tell(services, announce=announce, address=_address(settings, listener))
+                    _tell(
+                        services,
+                        announce=announce,
+                        address=_address(settings, listener),
+                        connections=connections,
+                        begun_s=begun_s if settings.limits.retry_after_s is None else None,
+                    )
                 )
                 await server.serve(sockets=[listener])
                 telling.cancel()
@@ -175,13 +188,23 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
     )
 
 
-async def _tell(services: Services, *, announce: Callable[[str], None], address: str) -> None:
+async def _tell(
+    services: Services,
+    *,
+    announce: Callable[[str], None],
+    address: str,
+    connections: Connections,
+    begun_s: float | None,
+) -> None:
     reason = ""
     while not (readiness := services.readiness()).ready:
         if readiness.reason != reason:
             reason = readiness.reason
             announce(f"Not ready yet: {reason}")
         await asyncio.sleep(_READY_POLL_S)
+    if begun_s is not None:  # the next start will take as long
+        took_s = time.monotonic() - begun_s
+        connections.retry_after_s = min(_AGAIN_S + took_s, _LONGEST_AGAIN_S)
     announce(f"Greffier listens on {address} (Ctrl+C stops it)")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from typing import cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from greffier_models.errors import EngineError
 from greffier_server.errors import ServerError
 from greffier_server.telemetry import Metrics
+from greffier_server.transport.stopping import Connections
 
 __all__ = ["Boundary", "answer_errors", "error_answer", "no_such_socket"]
 
@@ -43,16 +45,17 @@ def error_answer(
 def answer_errors(app: FastAPI) -> None:
     """Let `app` answer errors in our shape."""
 
-    async def on_server_error(_request: Request, error: Exception) -> Response:
+    async def on_server_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ServerError)  # noqa: S101 - by registration
         headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
-        return error_answer(
+        answer = error_answer(
             error.code,
             error.message,
             status=error.status,
             retryable=error.retryable,
             headers=headers,
         )
+        return cast("Connections", request.app.state.connections).answered(answer, error)
 
     async def on_engine_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, EngineError)  # noqa: S101 - by registration

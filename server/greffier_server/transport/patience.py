@@ -19,6 +19,14 @@ __all__ = ["ImpatientHttp", "impatient"]
 _HEAD_BYTES: Final = 32_768
 _SPARE: Final = 256
 """Connections beside the WebSockets: pages, probes, downloads."""
+_BUSY_BODY: Final = (
+    b'{"code":"server_busy","message":"too many connections; try again later","retryable":true}'
+)
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 2\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BUSY_BODY), _BUSY_BODY)
+)
+"""Ready beforehand: refusing a flood has to cost next to nothing."""
 
 
 class ImpatientHttp(H11Protocol):
@@ -42,6 +50,7 @@ class ImpatientHttp(H11Protocol):
         """Take a connection, when there is room for it."""
         super().connection_made(transport)
         if len(self.connections) > self.connection_limit:
+            transport.write(_BUSY)
             transport.close()
             return
         self._watch_head()

@@ -104,7 +104,8 @@ class Reception:
                 tenant = self._door.gate.tenant(socket)
                 self._door.check_room()
             except ServerError as error:
-                await socket.send_denial_response(self._deny(error))
+                answer = self._door.connections.answered(self._deny(error), error)
+                await socket.send_denial_response(answer)
                 return
             offered = cast("list[str]", socket.scope["subprotocols"])
             agreed = next((name for name in offered if name in self._subprotocols), None)
