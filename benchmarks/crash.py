@@ -101,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     report.campaigns[part.model] = campaign
                     with campaign.server:
                         asyncio.run(
-                            _run(campaign, report, kills=kills, cuts=cuts, readings=options.readings)
+                            _run(
+                                campaign, report, kills=kills, cuts=cuts, readings=options.readings
+                            )
                         )
     total, comparisons, path = report.write(complete=True)
     _print(total, dict(zip(report.campaigns, comparisons, strict=True)))

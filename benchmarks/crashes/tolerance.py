@@ -144,9 +144,7 @@ def _mean_among(among: NDArray[np.float64]) -> float:
     return float(among.sum() / (count * (count - 1)))
 
 
-def _interval(
-    distances: Sequence[_Distances], *, seed: int, draws: int
-) -> tuple[float, float]:
+def _interval(distances: Sequence[_Distances], *, seed: int, draws: int) -> tuple[float, float]:
     """Of the excess, drawing disturbed and undisturbed readings anew within each passage.
 
     A reading that is drawn twice is not compared with itself: that would be no difference at all.

@@ -242,11 +242,10 @@ def _judge_stages(tally: Tally, record: Record) -> None:
     (started,) = record.of("SessionStarted")[:1] or ({},)
     closed = [event["segment"] for event in record.of("SegmentClosed")]
     for language in started.get("translate_to", ()):
-        done = Counter(
-            event["segment"]
-            for event in record.of("SegmentTranslated")
-            if event["language"] == language and event["closed"] and event["text"]
-        )
+        pieces = [e for e in record.of("SegmentTranslated") if e["language"] == language]
+        # A segment is translated as it grows: its last piece may add nothing.
+        said = {event["segment"] for event in pieces if event["text"]}
+        done = Counter(e["segment"] for e in pieces if e["closed"] and e["segment"] in said)
         tally.translations += len(closed)
         tally.translations_lost += sum(not done[segment] for segment in closed)
         tally.translations_doubled += sum(count > 1 for count in done.values())

@@ -216,8 +216,7 @@ class LiveEndpoint:
     async def _deny(self, socket: WebSocket, error: ServerError) -> None:
         """Refuse the handshake with an HTTP answer (RFC 6455 §4.2.2)."""
         body = {"code": error.code, "message": error.message, "retryable": error.retryable}
-        answer = JSONResponse(body, status_code=error.status)
-        await socket.send_denial_response(self._connections.answered(answer, error))
+        await socket.send_denial_response(JSONResponse(body, status_code=error.status))
 
     def _farewell(self, error: ServerError | EngineError) -> Farewell:
         after_ms = self._connections.retry_after_ms(error)

@@ -104,8 +104,7 @@ class Reception:
                 tenant = self._door.gate.tenant(socket)
                 self._door.check_room()
             except ServerError as error:
-                answer = self._door.connections.answered(self._deny(error), error)
-                await socket.send_denial_response(answer)
+                await socket.send_denial_response(self._deny(error))
                 return
             offered = cast("list[str]", socket.scope["subprotocols"])
             agreed = next((name for name in offered if name in self._subprotocols), None)

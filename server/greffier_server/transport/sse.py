@@ -138,7 +138,9 @@ class EventStream(Response):
             text = encode(Error(error.code, error.message, error.retryable, after_ms))
             # A browser keeps to the last `retry`; `_RETRY` of the next connection sets it back.
             # It knows no chance, so that ours spreads them.
-            later = f"retry: {after_ms + secrets.randbelow(after_ms // 2 + 1)}\n" if after_ms else ""
+            later = (
+                f"retry: {after_ms + secrets.randbelow(after_ms // 2 + 1)}\n" if after_ms else ""
+            )
             await self._send(send, f"{later}data: {text}\n\n".encode())
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -180,14 +182,13 @@ async def get_live(
         if not headers:
             raise
         # A browser comes back for ever to what it may not read.
-        answer = error_answer(
+        return error_answer(
             error.code,
             error.message,
             status=error.status,
             retryable=error.retryable,
             headers=headers,
         )
-        return cast("Doorway", request.app.state.doorway).connections.answered(answer, error)
 
 
 async def _answer(request: Request, asked: Watch) -> Response:

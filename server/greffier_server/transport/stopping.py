@@ -5,8 +5,6 @@ import math
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from starlette.responses import Response
-
 from greffier_server.transport.refusals import ServerStopping
 
 __all__ = ["Connections"]
@@ -44,17 +42,6 @@ class Connections:
         if not isinstance(error, ServerStopping):
             return None
         return math.ceil(self.retry_after_s * 1000)
-
-    def answered(self, answer: Response, error: Exception) -> Response:
-        """Add to an answer when to come back (``Retry-After``, RFC 9110 §10.2.3), if that is known.
-
-        Args:
-            answer: over HTTP, to a handshake too.
-            error: what it says.
-        """
-        if isinstance(error, ServerStopping):
-            answer.headers["Retry-After"] = str(math.ceil(self.retry_after_s))
-        return answer
 
     @contextmanager
     def place(self) -> Generator[None, None, None]:

@@ -46,14 +46,14 @@ async def receive(socket: WebSocket, doorway: Doorway, visit: Visit) -> None:
         doorway.gate.check_origin(socket)
         tenant = doorway.gate.tenant(socket)
     except ServerError as error:
-        await _part(socket, visit, error, doorway.connections)
+        await _part(socket, visit, error)
         return
     with doorway.connections.place():
         try:
             doorway.check_room()
             await visit.hold(tenant)
         except Exception as error:  # noqa: BLE001 - the last boundary: nothing may pass it
-            await _part(socket, visit, error, doorway.connections)
+            await _part(socket, visit, error)
 
 
 def subprotocol(socket: WebSocket) -> str | None:
@@ -136,10 +136,8 @@ async def _coroutine(call: Callable[[], Awaitable[None]]) -> None:
     await call()
 
 
-async def _part(
-    socket: WebSocket, visit: Visit, error: Exception, connections: Connections
-) -> None:
+async def _part(socket: WebSocket, visit: Visit, error: Exception) -> None:
     async def deny(told: ServerError | EngineError) -> None:
-        await socket.send_denial_response(connections.answered(visit.denial(told), told))
+        await socket.send_denial_response(visit.denial(told))
 
     await part(socket, error, farewell=visit.farewell, deny=deny)

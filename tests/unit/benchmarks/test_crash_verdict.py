@@ -185,3 +185,11 @@ def test_an_end_that_some_undisturbed_run_has_not_either_is_no_loss() -> None:
 def test_another_replay_is_not_clean() -> None:
     assert Tally(replays=2).clean
     assert not Tally(replays=2, replays_different=1).clean
+
+
+def test_a_last_piece_that_adds_nothing_closes_a_translation() -> None:
+    spoken, found = Spoken(), record()
+    found.events[5]["event"]["text"] = ""
+    grown = event(5, "SegmentTranslated", segment=1, language="fr", text="un", closed=False)
+    found.events.insert(5, grown)
+    assert judge(spoken, found, [record()]).clean
