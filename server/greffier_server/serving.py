@@ -30,6 +30,9 @@ Build = Callable[[Settings], AbstractAsyncContextManager[Services]]
 (`Services.readiness` says so)."""
 
 _READY_POLL_S = 0.1
+_QUEUED = 1_024
+_ACCEPTED_IN_A_TURN = 16
+"""New connections before everybody else has a turn: each costs a few milliseconds."""
 _AGAIN_S = 2.0
 """Until the process is started again, and has loaded its modules."""
 _LONGEST_AGAIN_S = 30.0
@@ -69,6 +72,12 @@ class DrainingServer(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._hurried.set)
         self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; what waits to be accepted is more than what is accepted in one turn."""
+        await super().startup(sockets)
+        for listener in sockets or ():  # the event loop has made the queue as short as the turn
+            listener.listen(_QUEUED)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the connections, then the server."""
         self._loop = asyncio.get_running_loop()
@@ -102,7 +111,7 @@ def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server(
-            (settings.host.strip("[]"), settings.port), family=family, backlog=512
+            (settings.host.strip("[]"), settings.port), family=family, backlog=_QUEUED
         )
     except OSError as error:
         raise AddressTaken(
@@ -173,6 +182,7 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
             websockets=settings.limits.connections,
         ),
         ws=PatientProtocol,  # pauses reading when the application does not take frames
+        backlog=_ACCEPTED_IN_A_TURN,
         ws_max_size=OVERSIZE * settings.limits.max_frame_bytes,
         ws_per_message_deflate=False,  # audio does not compress, captions are short
         ws_ping_interval=ping_s,

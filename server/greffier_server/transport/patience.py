@@ -1,8 +1,8 @@
 """HTTP connections that say nothing, or say it one byte at a time, are not kept for long.
 
-Uvicorn waits for ever for the rest of a request's head ("slowloris"), and takes as many connections
-as come; both end here. h11 limits the size of the head; the other parser that uvicorn knows does
-not, so that this one is always used.
+Uvicorn waits for ever for the rest of a request's head ("slowloris"), takes as many connections as
+come, and greets them all before anybody else has a turn; all three end here. h11 limits the size
+of the head; the other parser that uvicorn knows does not, so that this one is always used.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
+
+from greffier_server.transport.crowding import Crowding
 
 __all__ = ["ImpatientHttp", "impatient"]
 
@@ -34,6 +36,7 @@ class ImpatientHttp(H11Protocol):
 
     head_timeout_s = 10.0
     connection_limit = 1_024
+    crowding = Crowding()
 
     def __init__(
         self,
@@ -49,7 +52,8 @@ class ImpatientHttp(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, when there is room for it."""
         super().connection_made(transport)
-        if len(self.connections) > self.connection_limit:
+        crowded = not self.crowding.admits(self.loop)
+        if crowded or len(self.connections) > self.connection_limit:
             transport.write(_BUSY)
             transport.close()
             return
@@ -107,5 +111,9 @@ class ImpatientHttp(H11Protocol):
 
 def impatient(*, head_timeout_s: float, websockets: int) -> type[ImpatientHttp]:
     """Return the protocol with a server's limits: uvicorn makes one of each connection."""
-    limits = {"head_timeout_s": head_timeout_s, "connection_limit": websockets + _SPARE}
+    limits = {
+        "head_timeout_s": head_timeout_s,
+        "connection_limit": websockets + _SPARE,
+        "crowding": Crowding(),
+    }
     return type("_ImpatientHttp", (ImpatientHttp,), limits)
