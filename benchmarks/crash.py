@@ -89,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     random = Random(options.seed)
     report = _Report(options)
     parts = [
-        _Part("whisper-tiny.en", "en", 1 - options.base_share, passages(ENGLISH)),
         _Part("whisper-base", "fr", options.base_share, passages(FRENCH)),
+        _Part("whisper-tiny.en", "en", 1 - options.base_share, passages(ENGLISH)),
     ]
     with slow_model() as model_url:
         for part in parts:
