@@ -71,6 +71,8 @@ class Tally:
     """Marked: the recogniser made nothing of them."""
     translations: int = 0
     """Segments that had to be translated."""
+    translations_refused: int = 0
+    """Of these, said to be none: the model's answer was not believed."""
     translations_lost: int = 0
     translations_doubled: int = 0
     minutes: int = 0
@@ -246,8 +248,12 @@ def _judge_stages(tally: Tally, record: Record) -> None:
         # A segment is translated as it grows: its last piece may add nothing.
         said = {event["segment"] for event in pieces if event["text"]}
         done = Counter(e["segment"] for e in pieces if e["closed"] and e["segment"] in said)
+        refused = {e["segment"] for e in pieces if e["closed"] and e.get("failure")} - said
         tally.translations += len(closed)
-        tally.translations_lost += sum(not done[segment] for segment in closed)
+        tally.translations_refused += len(refused)
+        tally.translations_lost += sum(
+            not done[segment] and segment not in refused for segment in closed
+        )
         tally.translations_doubled += sum(count > 1 for count in done.values())
     if started.get("minutes", False):
         written = len(record.of("MinutesWritten"))

@@ -193,3 +193,11 @@ def test_a_last_piece_that_adds_nothing_closes_a_translation() -> None:
     grown = event(5, "SegmentTranslated", segment=1, language="fr", text="un", closed=False)
     found.events.insert(5, grown)
     assert judge(spoken, found, [record()]).clean
+
+
+def test_a_translation_that_is_said_to_be_none_is_counted_apart() -> None:
+    spoken, found = Spoken(), record()
+    found.events[5]["event"] |= {"text": "", "failure": "translation_rejected"}
+    tally = judge(spoken, found, [record()])
+    assert tally.clean
+    assert (tally.translations, tally.translations_refused) == (1, 1)
