@@ -7,7 +7,7 @@ __all__ = ["Crowding"]
 
 _LATE_S: Final = 0.1
 """A turn of the event loop that takes so long is felt by those who speak."""
-_CROWD: Final = 200
+_CROWD: Final = 100
 """In a second; fewer are never a crowd, whatever else keeps the event loop."""
 _WINDOW_S: Final = 1.0
 
