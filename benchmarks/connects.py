@@ -54,7 +54,8 @@ class Watched:
             self.cpu_s = sum(self.process.cpu_times()[:2]) - before_s
 
     def _resident_mb(self) -> float:
-        return self.process.memory_info().rss / 1e6
+        resident: int = self.process.memory_info().rss
+        return resident / 1e6
 
 
 @dataclass
