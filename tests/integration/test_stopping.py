@@ -18,7 +18,7 @@ from greffier_server.child import ChildServer
 
 pytestmark = pytest.mark.integration
 
-RETRY_AFTER_S = 2
+RETRY_AFTER_S = 1
 SAID = " ".join(f"w{place}" for place in range(20))
 SPEECH = encode_speech(spoken(SAID), duration_ms=7_000).astype("<i2").tobytes()
 UNFINISHED_UPLOAD = (
