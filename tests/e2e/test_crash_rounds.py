@@ -69,7 +69,7 @@ def test_nothing_is_lost_doubled_or_changed(campaign: Campaign) -> None:
     assert tally.translations > 0
     assert tally.minutes == tally.sessions
     assert (tally.replays, tally.replays_different) == (campaign.streams, 0), tally
-    assert tally.replayed_starts > tally.replays  # some were cut short by a restart
+    assert tally.replayed_events > 0
     compared = compare(list(campaign.readings.values()), margin=MARGIN)
     assert compared is not None
     assert compared.excess <= MARGIN, compared
