@@ -8,16 +8,19 @@ import asyncio
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.crashes.passages import ENGLISH, FRENCH, Stretch, passages
+from benchmarks.crashes.passages import ENGLISH, FRENCH, Passage, passages, recorded_passages
+from benchmarks.crashes.rehearing import Rehearsal
 from benchmarks.crashes.rounds import Campaign, Harm
 from benchmarks.crashes.slow_model import slow_model, slow_model_settings
+from benchmarks.crashes.tolerance import MARGIN, Comparison, compare
 from benchmarks.crashes.verdict import Tally
 from benchmarks.results import result_folder, write_result
 from greffier_models.catalog import default_models_dir
@@ -25,35 +28,90 @@ from greffier_server.child import ChildServer
 
 _KILLS_A_ROUND = 3
 _CUTS_A_ROUND = 4
+_UNDECIDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rounds with one speech model."""
+
+    model: str
+    language: str
+    share: float
+    scenes: Sequence[Passage]
+
+
+@dataclass
+class _Report:
+    """What has been found so far; written after every round."""
+
+    options: argparse.Namespace
+    campaigns: dict[str, Campaign] = field(default_factory=dict[str, Campaign])
+
+    def write(self, *, complete: bool) -> tuple[Tally, list[Comparison | None], Path]:
+        """Write the result file; return the sums, each model's comparison, and where it is."""
+        total, models = Tally(), dict[str, Any]()
+        comparisons: list[Comparison | None] = []
+        for model, campaign in self.campaigns.items():
+            total.add(campaign.tally)
+            compared = compare(
+                list(campaign.readings.values()),
+                margin=self.options.margin,
+                seed=self.options.seed,
+            )
+            comparisons.append(compared)
+            models[model] = _figures(campaign, compared)
+        result = {
+            "command": self._command(),
+            "complete": complete,
+            "total": asdict(total),
+            "models": models,
+        }
+        folder = self.options.out or result_folder(self.options.machine)
+        return total, comparisons, write_result(folder, "crash", result)
+
+    def _command(self) -> str:
+        names = ("kills", "cuts", "seed", "streams", "pace", "base_share", "readings", "margin")
+        given = [f"--{name.replace('_', '-')} {getattr(self.options, name):g}" for name in names]
+        if self.options.manifest is not None:
+            given += ["--manifest ...", *(f"--set {name}" for name in self.options.set)]
+        return " ".join(["python -m benchmarks.crash", *given])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, write the result, print it; 1 when anything was lost."""
+    """Run, write the result, print it.
+
+    Returns:
+        1 when anything was lost or a text is outside of the tolerance, 2 when too little was said
+        to tell.
+    """
     options = _options(arguments)
     random = Random(options.seed)
+    report = _Report(options)
     parts = [
-        ("whisper-tiny.en", ENGLISH, 1 - options.base_share),
-        ("whisper-base", FRENCH, options.base_share),
+        _Part("whisper-base", "fr", options.base_share, passages(FRENCH)),
+        _Part("whisper-tiny.en", "en", 1 - options.base_share, passages(ENGLISH)),
     ]
-    results: dict[str, Any] = {}
-    total = Tally()
     with slow_model() as model_url:
-        for model, stretches, share in parts:
-            kills, cuts = round(options.kills * share), round(options.cuts * share)
+        for part in parts:
+            kills, cuts = round(options.kills * part.share), round(options.cuts * part.share)
             if kills + cuts:
                 with _scratch(options) as folder:
-                    campaign = _campaign(
-                        options, model, stretches, random, model_url=model_url, folder=folder
-                    )
+                    campaign = _campaign(options, part, random, model_url=model_url, folder=folder)
+                    report.campaigns[part.model] = campaign
                     with campaign.server:
-                        asyncio.run(_run(campaign, kills=kills, cuts=cuts))
-                total.add(campaign.tally)
-                results[model] = _figures(campaign)
-    result = {"seed": options.seed, "total": asdict(total), "models": results}
-    path = write_result(options.out or result_folder(options.machine), "crash", result)
-    _print(total)
+                        asyncio.run(
+                            _run(
+                                campaign, report, kills=kills, cuts=cuts, readings=options.readings
+                            )
+                        )
+    total, comparisons, path = report.write(complete=True)
+    _print(total, dict(zip(report.campaigns, comparisons, strict=True)))
     print(f"\nwritten to {path}")
-    return int(not total.clean)
+    verdicts = {"undecided" if each is None else each.verdict for each in comparisons}
+    if not total.clean or "outside" in verdicts:
+        return 1
+    return _UNDECIDED if "undecided" in verdicts else 0
 
 
 @contextmanager
@@ -67,55 +125,82 @@ def _scratch(options: argparse.Namespace) -> Generator[Path, None, None]:
 
 def _campaign(
     options: argparse.Namespace,
-    model: str,
-    stretches: Sequence[Stretch],
+    part: _Part,
     random: Random,
     *,
     model_url: str,
     folder: Path,
 ) -> Campaign:
     server = ChildServer(
-        data_dir=folder / model,
+        data_dir=folder / part.model,
         models_dir=default_models_dir(),
         settings={
             **slow_model_settings(model_url),
-            "GREFFIER_RECOGNITION__MODEL": model,
+            "GREFFIER_RECOGNITION__MODEL": part.model,
             "GREFFIER_LIMITS__GRACE_S": "30",
             "GREFFIER_LIMITS__MAX_SESSIONS": "64",
         },
     )
+    said = part.scenes
+    if options.manifest is not None:
+        said = recorded_passages(
+            options.manifest,
+            language=part.language,
+            sets=options.set,
+            count=options.recordings,
+            seed=options.seed,
+        )
     return Campaign(
         server,
-        passages(stretches),
+        said,
         random,
         streams=options.streams,
         pace=options.pace,
-        translate_to="fr" if model.endswith(".en") else "en",
+        translate_to="fr" if part.language == "en" else "en",
+        rehearsal=Rehearsal(
+            data_dir=folder / part.model, models_dir=default_models_dir(), model=part.model
+        ),
     )
 
 
-def _figures(campaign: Campaign) -> dict[str, Any]:
+def _figures(campaign: Campaign, compared: Comparison | None) -> dict[str, Any]:
     return {
         **asdict(campaign.tally),
-        "wer_against_undisturbed": _rate(campaign.tally),
+        "text": None if compared is None else asdict(compared),
         "start_s": _spread(campaign.starts_s),
         "client_wait_s": _spread(campaign.waits_s),
     }
 
 
-async def _run(campaign: Campaign, *, kills: int, cuts: int) -> None:
-    await campaign.listen()
+async def _run(
+    campaign: Campaign, report: _Report, *, kills: int, cuts: int, readings: int
+) -> None:
+    begun = time.monotonic()
+    await campaign.listen(times=readings)
+    print(f"undisturbed: {readings} times {len(campaign.passages)} passages", flush=True)
     done = campaign.tally
     while done.kills < kills or done.cuts + done.freezes < cuts:
         harms = _plan(campaign.random, kills=kills - done.kills, cuts=cuts - done.cuts)
         tally = await campaign.round(harms)
+        _, comparisons, _ = report.write(complete=False)
         print(
+            f"{time.monotonic() - begun:.0f} s: "
             f"kills {done.kills} stops {done.stops} cuts {done.cuts}+{done.freezes}: "
-            f"sessions {done.sessions}, {'clean' if done.clean else 'NOT CLEAN'}",
+            f"sessions {done.sessions}, replays {done.replays} ({done.replays_different} other), "
+            f"{_told(comparisons[-1])}, {'clean' if done.clean else 'NOT CLEAN'}",
             flush=True,
         )
         for complaint in tally.complaints:
             print(f"  {complaint}", flush=True)
+
+
+def _told(compared: Comparison | None) -> str:
+    if compared is None:
+        return "no text to compare"
+    return (
+        f"words apart {compared.difference:.1%} (undisturbed {compared.tolerance:.1%}; "
+        f"excess {compared.excess_low:+.1%} to {compared.excess_high:+.1%}: {compared.verdict})"
+    )
 
 
 def _plan(random: Random, *, kills: int, cuts: int) -> list[Harm]:
@@ -130,10 +215,6 @@ def _plan(random: Random, *, kills: int, cuts: int) -> list[Harm]:
     return harms
 
 
-def _rate(tally: Tally) -> float:
-    return round(tally.word_errors / max(1, tally.words), 4)
-
-
 def _spread(values: Sequence[float]) -> dict[str, float]:
     if not values:
         return {}
@@ -146,11 +227,17 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _print(tally: Tally) -> None:
-    for name, value in asdict(tally).items():
+def _print(total: Tally, compared: dict[str, Comparison | None]) -> None:
+    for name, value in asdict(total).items():
         if name != "complaints":
             print(f"{name:>28} {value}")
-    print(f"{'wer against undisturbed':>28} {_rate(tally):.4f}")
+    for model, comparison in compared.items():
+        print(f"{model:>28} {_told(comparison)}")
+        if comparison is not None:
+            print(
+                f"{'':>28} word error rate {comparison.wer_disturbed:.1%}, "
+                f"undisturbed {comparison.wer_undisturbed:.1%}"
+            )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -160,6 +247,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=3, help="sessions at once")
     parser.add_argument("--pace", type=float, default=3.0, help="times real time")
     parser.add_argument("--base-share", type=float, default=0.2, help="rounds with Whisper base")
+    parser.add_argument(
+        "--readings", type=int, default=6, help="undisturbed, of each passage: the tolerance"
+    )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=MARGIN,
+        help="share of the words that may differ beyond the tolerance",
+    )
+    parser.add_argument("--manifest", type=Path, help="recordings in place of the scenes")
+    parser.add_argument("--set", action="append", default=[], help="only of these sets; repeatable")
+    parser.add_argument("--recordings", type=int, default=8, help="drawn for each model")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--scratch", type=Path, help="folder for the servers' data; they stay there"

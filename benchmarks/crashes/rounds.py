@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from benchmarks.crashes.passages import Passage
+from benchmarks.crashes.rehearing import Rehearsal
 from benchmarks.crashes.speakers import LibrarySpeaker, Phase, Speaker, StrictSpeaker
+from benchmarks.crashes.tolerance import Readings
 from benchmarks.crashes.verdict import Record, Tally, fetch_record, judge
 from greffier_server.child import ChildServer
 from tests.support.proxy import Proxy
@@ -41,6 +43,7 @@ class Campaign:
         streams: sessions of a round.
         pace: times real time.
         translate_to: every session is translated into it and has minutes; none when empty.
+        rehearsal: replays each session that has finished; none when absent.
     """
 
     server: ChildServer
@@ -49,33 +52,49 @@ class Campaign:
     streams: int = 3
     pace: float = 3.0
     translate_to: str = ""
+    rehearsal: Rehearsal | None = None
     tally: Tally = field(default_factory=Tally)
     starts_s: list[float] = field(default_factory=list[float])
     """From the start of the process to its readiness, after each kill or stop."""
     waits_s: list[float] = field(default_factory=list[float])
     """From the loss of a connection to ``started``, as clients saw it."""
-    _undisturbed: dict[str, Record] = field(default_factory=dict[str, Record])
+    readings: dict[str, Readings] = field(default_factory=dict[str, Readings])
+    """By passage."""
+    _undisturbed: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
 
-    async def listen(self) -> None:
-        """Say every passage once with nothing in the way: what the others are compared with."""
-        async with asyncio.timeout(_ROUND_S), asyncio.TaskGroup() as group:
-            for passage in self.passages:
-                group.create_task(self._listen(passage))
+    async def listen(self, *, times: int = 2) -> None:
+        """Say every passage with nothing in the way: what the others are compared with.
 
-    async def _listen(self, passage: Passage) -> None:
-        speaker = StrictSpeaker(
-            self.server.url,
-            passage,
-            pace=self.pace,
-            random=Random(0),
-            translate_to=self.translate_to,
-        )
-        await speaker.speak()
+        As many sessions at once, at the same pace and over the same links as in a round.
+
+        Args:
+            times: each passage; at least 2, so that what they differ by is known.
+
+        Raises:
+            RuntimeError: not even so does everything come through.
+        """
+        said = [passage for _ in range(times) for passage in self.passages]
+        while said:
+            now, said = said[: self.streams], said[self.streams :]
+            async with AsyncExitStack() as stack, asyncio.timeout(_ROUND_S):
+                lives = [
+                    await self._open(stack, number, passage) for number, passage in enumerate(now)
+                ]
+                async with asyncio.TaskGroup() as group:
+                    for live in lives:
+                        group.create_task(self._speak(live.speaker))
+            for live in lives:
+                await self._take_undisturbed(live.speaker)
+
+    async def _take_undisturbed(self, speaker: Speaker) -> None:
         record = await asyncio.to_thread(fetch_record, self.server.url, speaker.notes.session)
-        verdict = judge(speaker, record, record)
+        verdict = judge(speaker, record, [record])
         if not verdict.clean:
             raise RuntimeError(f"not even undisturbed: {verdict.complaints}")
-        self._undisturbed[passage.name] = record
+        passage = speaker.passage
+        self._undisturbed.setdefault(passage.name, []).append(record)
+        readings = self.readings.setdefault(passage.name, Readings(passage.language, passage.text))
+        readings.undisturbed.append(record.text)
 
     async def round(self, harms: Sequence[Harm]) -> Tally:
         """Open sessions, do them `harms`, wait for their ends and judge; return this round's tally.
@@ -85,7 +104,10 @@ class Campaign:
         """
         tally = Tally()
         async with AsyncExitStack() as stack:
-            lives = [await self._open(stack, number) for number in range(self.streams)]
+            lives = [
+                await self._open(stack, number, self.random.choice(self.passages))
+                for number in range(self.streams)
+            ]
             speaking = [asyncio.create_task(self._speak(live.speaker)) for live in lives]
             try:
                 async with asyncio.timeout(_ROUND_S):
@@ -106,11 +128,10 @@ class Campaign:
         self.tally.add(tally)
         return tally
 
-    async def _open(self, stack: AsyncExitStack, number: int) -> _Live:
+    async def _open(self, stack: AsyncExitStack, number: int, passage: Passage) -> _Live:
         proxy = await stack.enter_async_context(Proxy(self.server.port))
         proxy.delay_s = self.random.choice([0.0, 0.0, 0.01, 0.05])
         proxy.piece_bytes = self.random.choice([0, 0, 0, 700, 61])
-        passage = self.random.choice(self.passages)
         speaker: Speaker
         if number == 0:
             speaker = LibrarySpeaker(
@@ -181,4 +202,10 @@ class Campaign:
         if not session:
             return Tally(sessions=1, unfinished=1, complaints=["a session was never opened"])
         record = await asyncio.to_thread(fetch_record, self.server.url, session)
-        return judge(speaker, record, self._undisturbed[speaker.passage.name])
+        passage = speaker.passage
+        tally = judge(speaker, record, self._undisturbed.get(passage.name, []))
+        if passage.name in self.readings and not tally.unfinished:
+            self.readings[passage.name].disturbed.append(record.text)
+        if self.rehearsal is not None and not tally.unfinished:
+            tally.add(await self.rehearsal.hear(session))
+        return tally

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any, cast
 
-from benchmarks.accuracy import WordErrors, count_errors, normalise
+from benchmarks.accuracy import normalise
 from benchmarks.crashes.speakers import Speaker
 
 __all__ = ["Record", "Tally", "fetch_record", "judge"]
@@ -71,6 +71,8 @@ class Tally:
     """Marked: the recogniser made nothing of them."""
     translations: int = 0
     """Segments that had to be translated."""
+    translations_refused: int = 0
+    """Of these, said to be none: the model's answer was not believed."""
     translations_lost: int = 0
     translations_doubled: int = 0
     minutes: int = 0
@@ -80,12 +82,17 @@ class Tally:
     unfinished: int = 0
     other: int = 0
     same_text: int = 0
-    """Sessions whose text is, word for word, that of the undisturbed run."""
-    word_errors: int = 0
-    """Against the undisturbed run of the same passage."""
-    words: int = 0
+    """Sessions whose text is, word for word, that of an undisturbed run."""
     longest_missing_run: int = 0
     """Most words in a row of an undisturbed run that a disturbed one does not have."""
+    replays: int = 0
+    """Finished sessions that were heard again from journal and recorded decisions."""
+    replays_different: int = 0
+    """Those with another event, or that could not be heard again."""
+    replayed_starts: int = 0
+    """Of recognition, in those sessions: one more after each restart."""
+    replayed_events: int = 0
+    """That came again, or should have."""
     complaints: list[str] = field(default_factory=list[str])
 
     @property
@@ -105,6 +112,7 @@ class Tally:
                 self.minutes_doubled,
                 self.unfinished,
                 self.other,
+                self.replays_different,
             )
         )
 
@@ -145,8 +153,15 @@ def _get(address: str, path: str) -> bytes:
         connection.close()
 
 
-def judge(speaker: Speaker, record: Record, undisturbed: Record) -> Tally:
-    """Return what one session adds to the tally."""
+def judge(speaker: Speaker, record: Record, undisturbed: Sequence[Record]) -> Tally:
+    """Return what one session adds to the tally.
+
+    Args:
+        speaker: its client.
+        record: what the server keeps of it.
+        undisturbed: other sessions of the same passage. What none of them lacks, or repeats, is
+            lost or doubled.
+    """
     notes, passage = speaker.notes, speaker.passage
     tally = Tally(
         sessions=1,
@@ -165,13 +180,17 @@ def judge(speaker: Speaker, record: Record, undisturbed: Record) -> Tally:
     if record.state != "finished" or notes.finished != "finish":
         tally.unfinished = 1
         says.append(f"state {record.state}, finished for {notes.finished or 'nothing'}")
-    errors = count_errors(undisturbed.text, record.text, language=passage.language)
-    tally.words, tally.word_errors = errors.words, _errors(errors)
-    tally.longest_missing_run = _longest_missing(undisturbed.text, record.text, passage.language)
-    tally.same_text = int(tally.word_errors == 0)
-    if _last_word_missing(record, undisturbed, passage.language):
+    tally.longest_missing_run = min(
+        (_longest_missing(each.text, record.text, passage.language) for each in undisturbed),
+        default=0,
+    )
+    tally.same_text = int(any(_same(each, record, passage.language) for each in undisturbed))
+    if undisturbed and all(
+        _last_word_missing(record, each, passage.language) for each in undisturbed
+    ):
         # The recogniser may fail at them, in a window of other length; then the record says so.
-        if _told_until_ms(record) >= undisturbed.words[-1]["end_ms"] - _LAST_WORD_MS:
+        end_ms = min(each.words[-1]["end_ms"] for each in undisturbed)
+        if _told_until_ms(record) >= end_ms - _LAST_WORD_MS:
             tally.last_words_withheld = 1
         else:
             tally.last_words_lost = 1
@@ -186,8 +205,8 @@ def _longest_missing(expected: str, text: str, language: str) -> int:
     return max((b - a - (d - c) for kind, a, b, c, d in steps if kind != "equal"), default=0)
 
 
-def _errors(errors: WordErrors) -> int:
-    return errors.substitutions + errors.deletions + errors.insertions
+def _same(one: Record, other: Record, language: str) -> bool:
+    return normalise(one.text, language) == normalise(other.text, language)
 
 
 def _judge_audio(tally: Tally, record: Record, sent: bytes, acknowledged: int) -> None:
@@ -225,13 +244,16 @@ def _judge_stages(tally: Tally, record: Record) -> None:
     (started,) = record.of("SessionStarted")[:1] or ({},)
     closed = [event["segment"] for event in record.of("SegmentClosed")]
     for language in started.get("translate_to", ()):
-        done = Counter(
-            event["segment"]
-            for event in record.of("SegmentTranslated")
-            if event["language"] == language and event["closed"] and event["text"]
-        )
+        pieces = [e for e in record.of("SegmentTranslated") if e["language"] == language]
+        # A segment is translated as it grows: its last piece may add nothing.
+        said = {event["segment"] for event in pieces if event["text"]}
+        done = Counter(e["segment"] for e in pieces if e["closed"] and e["segment"] in said)
+        refused = {e["segment"] for e in pieces if e["closed"] and e.get("failure")} - said
         tally.translations += len(closed)
-        tally.translations_lost += sum(not done[segment] for segment in closed)
+        tally.translations_refused += len(refused)
+        tally.translations_lost += sum(
+            not done[segment] and segment not in refused for segment in closed
+        )
         tally.translations_doubled += sum(count > 1 for count in done.values())
     if started.get("minutes", False):
         written = len(record.of("MinutesWritten"))
@@ -244,10 +266,13 @@ def _judge_stages(tally: Tally, record: Record) -> None:
         tally.complaints.append("no minutes, or twice")
 
 
-def _judge_repeats(tally: Tally, record: Record, undisturbed: Record, language: str) -> None:
+def _judge_repeats(
+    tally: Tally, record: Record, undisturbed: Sequence[Record], language: str
+) -> None:
     """The same stretch of speech written down twice: back in time, or once behind the other."""
     back = sum(b["start_ms"] < a["start_ms"] for a, b in itertools.pairwise(record.words))
-    twice = _repeats(record.text, language) - _repeats(undisturbed.text, language)
+    usual = {run for each in undisturbed for run in _repeats(each.text, language)}
+    twice = _repeats(record.text, language) - usual
     if back or twice:
         tally.commits_doubled += back + len(twice)
         tally.complaints.append(f"{back} words go back in time, {len(twice)} runs come twice")

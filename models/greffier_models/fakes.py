@@ -193,8 +193,17 @@ def _garbled(heard: HeardWord) -> str:
 
 
 def _without_prefix(words: list[Word], prefix: str) -> list[Word]:
-    """Drop the words at the start that the caller forced, as many as `prefix` has."""
-    return words[len(prefix.split()) :]
+    """Drop the words that the caller forced, and what is heard before them.
+
+    A window that begins inside of a word has a piece of it before the forced ones: counting that
+    piece as one of them would say the last of them again.
+    """
+    forced = prefix.split()
+    if not forced:
+        return words
+    heard = [word.text.strip() for word in words]
+    pieces = 1 if heard[:1] != forced[:1] and heard[1 : 1 + len(forced)] == forced else 0
+    return words[pieces + len(forced) :]
 
 
 def pseudo_translation(text: str) -> str:

@@ -93,7 +93,7 @@ def create_app(
     gate.visitor = app.state.sign_ins.tenant
     app.add_middleware(CrossSite, gate=gate)
     app.state.press = Press(settings.documents)
-    app.add_middleware(Boundary, metrics=services.metrics)
+    app.add_middleware(Boundary, metrics=services.metrics, connections=held)
     answer_errors(app)
     add_http_routes(app)
     add_review_routes(app)

@@ -31,6 +31,9 @@ class LimitSettings(SettingsSection):
     """The same where the client keeps the audio on its own disk (``greffier listen --spool``)."""
     drain_s: float = Field(default=10.0, ge=0)
     """On shutdown, time for connections to receive what is durable."""
+    retry_after_s: float | None = Field(default=None, gt=0, le=3_600)
+    """On shutdown, when clients are told to come back; when absent, after as long as this server
+    took to start."""
     handover_s: float = Field(default=20.0, ge=0, le=600)
     """A server that finds its data directory in use waits so long, beyond `drain_s`, for the one
     before it to leave."""

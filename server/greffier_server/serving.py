@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
@@ -29,6 +30,12 @@ Build = Callable[[Settings], AbstractAsyncContextManager[Services]]
 (`Services.readiness` says so)."""
 
 _READY_POLL_S = 0.1
+_QUEUED = 1_024
+_ACCEPTED_IN_A_TURN = 16
+"""New connections before everybody else has a turn: each costs a few milliseconds."""
+_AGAIN_S = 2.0
+"""Until the process is started again, and has loaded its modules."""
+_LONGEST_AGAIN_S = 30.0
 
 
 class AddressTaken(ServerError):
@@ -65,6 +72,12 @@ class DrainingServer(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._hurried.set)
         self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; what waits to be accepted is more than what is accepted in one turn."""
+        await super().startup(sockets)
+        for listener in sockets or ():  # the event loop has made the queue as short as the turn
+            listener.listen(_QUEUED)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the connections, then the server."""
         self._loop = asyncio.get_running_loop()
@@ -98,7 +111,7 @@ def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server(
-            (settings.host.strip("[]"), settings.port), family=family, backlog=512
+            (settings.host.strip("[]"), settings.port), family=family, backlog=_QUEUED
         )
     except OSError as error:
         raise AddressTaken(
@@ -123,6 +136,9 @@ async def run(
         announce: told the address once sessions can be opened, and why they cannot be yet.
     """
     connections = Connections(limit=settings.limits.connections)
+    if settings.limits.retry_after_s is not None:
+        connections.retry_after_s = settings.limits.retry_after_s
+    begun_s = time.monotonic()
     with listener:
         async with build(settings) as services:
             app = create_app(settings, services, connections=connections)
@@ -136,7 +152,13 @@ async def run(
                 asyncio.TaskGroup() as group,
             ):
                 telling = group.create_task(
-                    _tell(services, announce=announce, address=_address(settings, listener))
+                    _tell(
+                        services,
+                        announce=announce,
+                        address=_address(settings, listener),
+                        connections=connections,
+                        begun_s=begun_s if settings.limits.retry_after_s is None else None,
+                    )
                 )
                 await server.serve(sockets=[listener])
                 telling.cancel()
@@ -160,6 +182,7 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
             websockets=settings.limits.connections,
         ),
         ws=PatientProtocol,  # pauses reading when the application does not take frames
+        backlog=_ACCEPTED_IN_A_TURN,
         ws_max_size=OVERSIZE * settings.limits.max_frame_bytes,
         ws_per_message_deflate=False,  # audio does not compress, captions are short
         ws_ping_interval=ping_s,
@@ -175,13 +198,23 @@ def uvicorn_config(settings: Settings, app: FastAPI, *, ping_s: float = 20.0) ->
     )
 
 
-async def _tell(services: Services, *, announce: Callable[[str], None], address: str) -> None:
+async def _tell(
+    services: Services,
+    *,
+    announce: Callable[[str], None],
+    address: str,
+    connections: Connections,
+    begun_s: float | None,
+) -> None:
     reason = ""
     while not (readiness := services.readiness()).ready:
         if readiness.reason != reason:
             reason = readiness.reason
             announce(f"Not ready yet: {reason}")
         await asyncio.sleep(_READY_POLL_S)
+    if begun_s is not None:  # the next start will take as long
+        took_s = time.monotonic() - begun_s
+        connections.retry_after_s = min(_AGAIN_S + took_s, _LONGEST_AGAIN_S)
     announce(f"Greffier listens on {address} (Ctrl+C stops it)")
 
 

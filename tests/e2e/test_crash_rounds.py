@@ -11,8 +11,10 @@ from random import Random
 import pytest
 
 from benchmarks.crashes.passages import ENGLISH, passages
+from benchmarks.crashes.rehearing import Rehearsal
 from benchmarks.crashes.rounds import Campaign, Harm
 from benchmarks.crashes.slow_model import slow_model, slow_model_settings
+from benchmarks.crashes.tolerance import compare
 from greffier_server.child import ChildServer
 from tests.support.weights import whisper_tiny_path
 
@@ -22,8 +24,9 @@ ROUNDS: Sequence[Sequence[Harm]] = (
     ("kill", "cut", "kill"),
     ("freeze", "kill", "stop"),
 )
-WORST_ERROR_RATE = 0.15
-"""Against the undisturbed run: words are decoded in other windows after a restart."""
+MARGIN = 0.15
+"""Of words, beyond what undisturbed runs differ by; far from what the long run is held to, since
+six sessions say little."""
 
 
 @pytest.fixture
@@ -37,7 +40,14 @@ def campaign(tmp_path: Path) -> Iterator[Campaign]:
         }
         with ChildServer(data_dir=tmp_path, settings=settings) as server:
             yield Campaign(
-                server, passages(ENGLISH[:2]), Random(20_261_122), pace=4.0, translate_to="fr"
+                server,
+                passages(ENGLISH[:2]),
+                Random(20_261_122),
+                pace=4.0,
+                translate_to="fr",
+                rehearsal=Rehearsal(
+                    data_dir=tmp_path, models_dir=None, model=str(whisper_tiny_path())
+                ),
             )
 
 
@@ -46,6 +56,7 @@ def test_nothing_is_lost_doubled_or_changed(campaign: Campaign) -> None:
         await campaign.listen()
         for harms in ROUNDS:
             await campaign.round(harms)
+            campaign.rehearsal = None  # one round of replays is enough here
 
     asyncio.run(run())
     tally = campaign.tally
@@ -57,4 +68,8 @@ def test_nothing_is_lost_doubled_or_changed(campaign: Campaign) -> None:
     assert tally.commits > 0
     assert tally.translations > 0
     assert tally.minutes == tally.sessions
-    assert tally.word_errors <= WORST_ERROR_RATE * tally.words, tally
+    assert (tally.replays, tally.replays_different) == (campaign.streams, 0), tally
+    assert tally.replayed_events > 0
+    compared = compare(list(campaign.readings.values()), margin=MARGIN)
+    assert compared is not None
+    assert compared.excess <= MARGIN, compared

@@ -64,7 +64,7 @@ def test_the_next_server_waits_for_the_directory_and_goes_on(tmp_path: Path) -> 
             record = fetch_record(new.url, speaker.notes.session)
         finally:
             new.stop()
-    verdict = judge(speaker, record, record)
+    verdict = judge(speaker, record, [record])
     assert verdict.clean, verdict
     assert verdict.translations
     assert verdict.minutes == 1

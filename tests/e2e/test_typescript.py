@@ -101,6 +101,29 @@ def test_the_types_are_those_of_the_protocol() -> None:
     assert kept == written, "run: npm run types (in clients/typescript)"
 
 
+WAITS = """
+const { Attempts } = await import(`${process.argv[1]}/backoff.js`);
+const { GreffierError } = await import(`${process.argv[1]}/errors.js`);
+const { Dropped } = await import(`${process.argv[1]}/wire.js`);
+const told = [];
+const policy = { attempts: 3, firstMs: 10, longestMs: 10 };
+const attempts = new Attempts(policy, (again) => told.push(again.delayMs));
+const { signal } = new AbortController();
+const asked = new GreffierError("server_stopping", "later", true, undefined, 60);
+await attempts.wait(new Dropped("", { cause: asked }), signal);
+await attempts.wait(new Error("gone"), signal);
+await attempts.wait(new GreffierError("closed", "gone", true, undefined, null), signal);
+console.log(JSON.stringify(told));
+"""
+
+
+def test_a_server_that_tells_when_is_waited_for(stage: Stage) -> None:
+    command = [node(), "--input-type=module", "-e", WAITS, stage.dist.as_uri()]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert 60 <= told[0] <= 90
+    assert max(told[1:]) <= 10
+
+
 @dataclass
 class Heard:
     """What the program wrote."""

@@ -122,6 +122,25 @@ async def test_a_server_that_restarts_is_waited_for() -> None:
         assert [type(event) for event in await events_of(session)] == [Error, Finished]
 
 
+async def test_a_server_that_tells_when_it_is_back_is_waited_for() -> None:
+    async def first(peer: PeerConnection) -> None:
+        await peer.begin()
+        await peer.send(Error("server_stopping", "later", retryable=True, retry_after_ms=200))
+        await peer.close(1012)
+
+    async def second(peer: PeerConnection) -> None:
+        await peer.begin()
+        await peer.send(Finished(seq=1, reason="finish"))
+
+    told: list[greffier.Reconnection] = []
+    async with (
+        Peer(first, second) as peer,
+        greffier.connect(peer.url, reconnect=SOON, on_reconnect=told.append) as session,
+    ):
+        assert [type(event) for event in await events_of(session)] == [Error, Finished]
+    assert 0.2 <= told[0].delay_s <= 0.3
+
+
 @pytest.mark.parametrize("reconnect", [False, RetryPolicy(attempts=2, first_s=0.001)])
 async def test_a_server_that_stays_away_is_given_up(reconnect: bool | RetryPolicy) -> None:
     gone = asyncio.Event()

@@ -28,6 +28,7 @@ from greffier_models.llm import load_llama
 from greffier_models.llm.llama import LlamaGenerator
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import ChatMessage, EngineIdentity, GenerationOptions, Prompt, TextPiece
+from greffier_server.pipeline.generation import complete
 from tests.support.toys import toy_mistral_gguf
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -291,6 +292,24 @@ async def test_a_killed_process_is_an_error_and_then_replaced(gguf: Path):
     _, last = await answer(generator, "again", GenerationOptions(max_tokens=3))
     assert last.generated_tokens == 3
     assert generator.pid not in (None, first)
+    await generator.close()
+
+
+async def test_a_stopped_process_is_ended_and_its_work_asked_again(gguf: Path):
+    """Without the watch, this and every later request would wait for its whole time limit."""
+    generator = LlamaGenerator(gguf, pulse_s=0.3)
+    await generator.start()
+    first = generator.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    options = GenerationOptions(max_tokens=20, timeout_s=120.0)
+    async with asyncio.timeout(60):
+        text = await complete(
+            generator, ask("stopped"), options, sleep=asyncio.sleep, delays_s=(0.1, 0.1, 0.1)
+        )
+    assert text
+    assert generator.pid not in (None, first)
+    assert not psutil.pid_exists(first)
     await generator.close()
 
 

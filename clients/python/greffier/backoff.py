@@ -3,10 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final, cast
 
 from greffier.errors import ConnectionLost
 
 __all__ = ["Attempts", "Reconnection", "RetryPolicy"]
+
+_LONGEST_ASKED_S: Final = 60.0
+"""A server that asks for more is asked again after so long."""
+_SPREAD: Final = 0.5
+"""All clients of a server that stops are told the same time: they come back within so much of it
+more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +22,8 @@ class RetryPolicy:
 
     Each is drawn between half and the whole of its length, so that the clients of a server that
     restarts do not all come back in the same instant (Brooker, *Exponential Backoff and Jitter*).
+    Where the server told when to come back, the wait is that long at least, and up to half as long
+    again; at most 90 s.
     """
 
     attempts: int = 12
@@ -57,7 +66,7 @@ class Attempts:
         self._made = 0
 
     async def wait(self, cause: Exception) -> None:
-        """Sleep before the next attempt.
+        """Sleep before the next attempt; longer where `cause` has a ``retry_after_s``.
 
         Raises:
             ConnectionLost: none is left; `cause` is its cause.
@@ -67,6 +76,10 @@ class Attempts:
             raise ConnectionLost(
                 "the connection to the server broke and could not be taken up again"
             ) from cause
+        asked_s = cast("float | None", getattr(cause, "retry_after_s", None))
+        if asked_s is not None:
+            asked_s = min(asked_s, _LONGEST_ASKED_S) * (1 + _SPREAD * self._random())
+            delay_s = max(delay_s, asked_s)
         self._made += 1
         if self._notify is not None:
             self._notify(Reconnection(self._made, delay_s))

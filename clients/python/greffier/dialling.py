@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from greffier.address import ServerAddress
-from greffier.errors import ConnectionFailed
+from greffier.errors import ConnectionFailed, ServerRefused
 from greffier.wire import Wire
 
 __all__ = ["Dialler", "Token"]
@@ -80,7 +80,14 @@ class Dialler:
 
     async def _open(self) -> Wire:
         token = self._token() if callable(self._token) else self._token
-        wire = await Wire.open(self.address, token=token, ssl=self._ssl)
+        try:
+            wire = await Wire.open(self.address, token=token, ssl=self._ssl)
+        except ServerRefused as error:
+            if error.retryable and len(self._addresses) > 1:
+                self._turn()
+                error.retry_after_s = None  # another server may take it at once
+            raise
+        wire.alone = len(self._addresses) == 1
         self._connected_at = self._clock()
         return wire
 

@@ -44,6 +44,8 @@ class GreffierError(Exception):
 
     code: str = "client_error"
     retryable: bool = False
+    retry_after_s: float | None = None
+    """Where the server told when to try again."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -65,12 +67,20 @@ class ConnectionLost(GreffierError):
 
 
 class ServerRefused(GreffierError):
-    """The server said no; the three attributes are its own."""
+    """The server said no; the attributes are its own."""
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
 
 
 class AuthenticationFailed(ServerRefused):

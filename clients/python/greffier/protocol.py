@@ -365,6 +365,9 @@ class Error:
     code: str
     message: str
     retryable: bool = False
+    retry_after_ms: int | None = None
+    """When to come back, where that can be told, such as by a server that stops. Wait at least so
+    long, and a part of it more that chance decides: others were told the same."""
 
 
 @dataclass(frozen=True, slots=True)

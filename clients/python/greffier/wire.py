@@ -1,9 +1,11 @@
 """One WebSocket to a server: open it, greet, read typed messages, and say why it ended."""
 
 import asyncio
+import json
 import ssl as tls
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from websockets.asyncio.client import ClientConnection
@@ -15,6 +17,7 @@ from websockets.exceptions import (
     InvalidStatus,
     WebSocketException,
 )
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from greffier._version import __version__
@@ -51,11 +54,21 @@ _GOING_AWAY_CODES: Final = frozenset({1000, 1001, 1006, 1011, 1012, 1013, 1014})
 class Dropped(Exception):
     """The socket ended before the session did; it may be worth another attempt."""
 
+    def __init__(self, *, retry_after_s: float | None = None) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+        """Where the server told when to come back."""
+
 
 def refusal(error: Error) -> ServerRefused:
     """Return the exception for an ``error`` message."""
     kind = AuthenticationFailed if error.code in _AUTHENTICATION_CODES else ServerRefused
-    return kind(error.code, error.message, retryable=error.retryable)
+    return kind(
+        error.code,
+        error.message,
+        retryable=error.retryable,
+        retry_after_s=_asked_s(error),
+    )
 
 
 class _WithoutRedirects(open_websocket):
@@ -101,6 +114,8 @@ class Wire:
         self._socket = socket
         self._silence_s = silence_s
         self._complaint: Error | None = None
+        self.alone = True
+        """There is no other server to go to: when this one tells when to come back, that counts."""
 
     @classmethod
     async def open(
@@ -147,7 +162,7 @@ class Wire:
                 **options,
             )
         except InvalidStatus as error:
-            raise _refused_status(error.response.status_code, where) from error
+            raise _refused_status(error.response, where) from error
         except tls.SSLCertVerificationError as error:
             raise ConnectionFailed(
                 f"{where} shows a certificate that this machine does not trust "
@@ -223,6 +238,8 @@ class Wire:
                 raise
             if isinstance(message, UnknownMessage):
                 continue
+            if isinstance(message, Error) and not self.alone:
+                message = replace(message, retry_after_ms=None)
             # An error explains the close that follows it, and nothing later.
             self._complaint = message if isinstance(message, Error) else None
             return message
@@ -260,16 +277,42 @@ class Wire:
             return refusal(complaint)
         if complaint is None and code not in _GOING_AWAY_CODES:
             return ServerRefused("closed", f"the server closed the connection (code {code})")
-        return Dropped()
+        return Dropped(retry_after_s=None if complaint is None else _asked_s(complaint))
+
+
+def _asked_s(error: Error) -> float | None:
+    return None if error.retry_after_ms is None else max(0, error.retry_after_ms) / 1000
 
 
 _ADVICE_401 = "the server did not accept the token; give it with --token or GREFFIER_TOKEN"
 
 
-def _refused_status(status: int, where: str) -> ServerRefused | ProtocolViolation:
+def _refused_status(answer: Response, where: str) -> ServerRefused | ProtocolViolation:
+    """Return the exception for an HTTP answer, which may be a proxy's that knows no codes."""
+    status = answer.status_code
     if status in (401, 403):
         return AuthenticationFailed("authentication_failed", _ADVICE_401)
     if status in (404, 426) or status < 400:
         return ProtocolViolation(f"no Greffier server answers at {where} (HTTP {status})")
-    message = f"{where} answered HTTP {status}"
-    return ServerRefused(f"http_{status}", message, retryable=status in _RETRYABLE_STATUS)
+    code, message = _told(answer) or (f"http_{status}", f"{where} answered HTTP {status}")
+    after = answer.headers.get("Retry-After", "")
+    return ServerRefused(
+        code,
+        message,
+        retryable=status in _RETRYABLE_STATUS,
+        # Its other form, a date, would need clocks that agree.
+        retry_after_s=float(after) if after.isascii() and after.isdigit() else None,
+    )
+
+
+def _told(answer: Response) -> tuple[str, str] | None:
+    """Code and message of a refusal that is a Greffier server's own."""
+    try:
+        fields: object = json.loads(bytes(answer.body or b""))
+    except (ValueError, RecursionError):
+        return None
+    match fields:
+        case {"code": str(code), "message": str(message)} if code and message:
+            return code[:64], message[:500]
+        case _:
+            return None

@@ -1,6 +1,14 @@
 import { GreffierError } from "./errors.js";
 
-/** Delays double from `firstMs` to `longestMs`; each is drawn between half and all of its length. */
+/** A server that asks for more is asked again after so long. */
+const LONGEST_ASKED_MS = 60_000;
+/** All clients of a server that stops are told the same time: they spread over so much of it. */
+const SPREAD = 0.5;
+
+/**
+ * Delays double from `firstMs` to `longestMs`; each is drawn between half and all of its length.
+ * Where the server told when to come back, it is that long at least, and up to half as long again.
+ */
 export interface RetryPolicy {
   /** In a row; then the session fails with `connection_lost`. */
   readonly attempts: number;
@@ -35,7 +43,8 @@ export class Attempts {
       throw new GreffierError("connection_lost", message, true, cause);
     }
     const length = Math.min(this.policy.firstMs * 2 ** this.#made, this.policy.longestMs);
-    const delayMs = length * (0.5 + 0.5 * Math.random());
+    const asked = Math.min(askedMs(cause), LONGEST_ASKED_MS) * (1 + SPREAD * Math.random());
+    const delayMs = Math.max(length * (0.5 + 0.5 * Math.random()), asked);
     this.#made += 1;
     this.notify({ attempt: this.#made, delayMs, resumed: false });
     await sleep(delayMs, signal);
@@ -47,6 +56,12 @@ export class Attempts {
     this.notify({ attempt: this.#made, delayMs: 0, resumed: true });
     this.#made = 0;
   }
+}
+
+/** When the server told to come back, by what ended the last connection; 0 = it told nothing. */
+function askedMs(cause: unknown): number {
+  if (cause instanceof GreffierError && cause.retryAfterMs !== undefined) return cause.retryAfterMs;
+  return cause instanceof Error && cause.cause !== undefined ? askedMs(cause.cause) : 0;
 }
 
 /** Resolve after a while; reject when `signal` is aborted. */

@@ -4,11 +4,20 @@ export class GreffierError extends Error {
   readonly code: string;
   /** The same may work later, or on a new connection. */
   readonly retryable: boolean;
+  /** Where the server told when to try again (ms). */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, retryable = false, cause?: unknown) {
+  constructor(
+    code: string,
+    message: string,
+    retryable = false,
+    cause?: unknown,
+    retryAfterMs?: number | null,
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "GreffierError";
     this.code = code;
     this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs ?? undefined;
   }
 }

@@ -143,6 +143,11 @@ export interface ErrorMessage {
   code: string;
   message: string;
   retryable: boolean;
+  /**
+   * When to come back, where that can be told, such as by a server that stops. Wait at least so
+   * long, and a part of it more that chance decides: others were told the same.
+   */
+  retry_after_ms: number | null;
 }
 
 /** No more audio. The server decodes what it holds, sends the rest, `finished`, and closes. */

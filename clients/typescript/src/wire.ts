@@ -119,7 +119,7 @@ export class Wire {
     if (answer.type === "started") return answer;
     this.close();
     if (answer.type === "error") {
-      throw new GreffierError(answer.code, answer.message, answer.retryable);
+      throw refusal(answer);
     }
     throw new GreffierError("not_greffier", "the server did not answer with started");
   }
@@ -181,11 +181,17 @@ export class Wire {
   #ending(code: number): GreffierError {
     const said = this.#complaint;
     if (said !== undefined && !BREAKS.includes(code)) {
-      return new GreffierError(said.code, said.message, said.retryable);
+      return refusal(said);
     }
     const message = `the server closed the connection (code ${code})`;
-    return new GreffierError("closed", message, said !== undefined || GOING_AWAY.includes(code));
+    const again = said !== undefined || GOING_AWAY.includes(code);
+    return new GreffierError("closed", message, again, undefined, said?.retry_after_ms);
   }
+}
+
+function refusal(said: ErrorMessage): GreffierError {
+  const { code, message, retryable, retry_after_ms } = said;
+  return new GreffierError(code, message, retryable, undefined, retry_after_ms);
 }
 
 function parsed(text: string): ServerMessage | undefined {

@@ -16,6 +16,7 @@ from greffier_models.llm.deadlines import Deadline
 from greffier_models.llm.fields import at, integer_at, text_at
 from greffier_models.llm.gguf import GgufHeader, read_gguf_header
 from greffier_models.llm.process import WorkerProcess, WorkerSettings
+from greffier_models.llm.pulse import Pulse
 from greffier_models.llm.rendering import Ask, render_prompt, tokenize
 from greffier_models.llm.slots import Slots
 from greffier_models.llm.sse import payloads
@@ -35,6 +36,9 @@ __all__ = ["URGENT_TOKENS", "LlamaGenerator"]
 
 _logger = logging.getLogger(__name__)
 
+_PULSE_S = 5.0
+_PULSE_ANSWERS = 2
+"""Times as long for an answer: the process has the lowest priority, and others may have work."""
 _COUNT_S = 120.0
 """For counting tokens, with the loading of the model before the first."""
 
@@ -54,7 +58,8 @@ class LlamaGenerator:
 
     The model lives in a child process: loading never holds this process up, a failed assertion in
     native code ends no session, and the whole of it runs at the lowest priority the system has.
-    A child that died is started again by the next generation.
+    A child that died is started again by the next generation; one that lives and does not answer
+    is ended first.
 
     Args:
         path: the GGUF file.
@@ -68,6 +73,7 @@ class LlamaGenerator:
         identity: what is written into events; None = the file's name without a digest, and the
             engine's version once it is loaded.
         show_slots: let `slot_states` work, which shows prompts; for tests.
+        pulse_s: between two looks whether the process answers, while somebody waits for it.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class LlamaGenerator:
         reuse_prompts: bool = True,
         identity: EngineIdentity | None = None,
         show_slots: bool = False,
+        pulse_s: float = _PULSE_S,
     ) -> None:
         if context_tokens < 1:
             raise ValueError("context_tokens must be positive")
@@ -104,6 +111,9 @@ class LlamaGenerator:
             context_tokens=context_tokens,
             identity=identity or EngineIdentity("llama-cpp", path.stem, digest=""),
             parallel=parallel,
+        )
+        self._pulse = Pulse(
+            self._look, self._give_up, every_s=pulse_s, answer_s=_PULSE_ANSWERS * pulse_s
         )
         self._starting: asyncio.Task[_Running] | None = None
         self._process: WorkerProcess | None = None
@@ -149,7 +159,8 @@ class LlamaGenerator:
         """Tokens of `text` in this model's vocabulary."""
         deadline = Deadline(_COUNT_S)
         running = await deadline.run(self._ready())
-        return len(await deadline.run(tokenize(text, ask=_asker(running), plain=True)))
+        async with self._pulse.watched():
+            return len(await deadline.run(tokenize(text, ask=_asker(running), plain=True)))
 
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that `generate` would show the model."""
@@ -182,6 +193,15 @@ class LlamaGenerator:
         self, prompt: Prompt, options: GenerationOptions
     ) -> AsyncGenerator[TextPiece, None]:
         deadline = Deadline(options.timeout_s)
+        await deadline.run(self._ready())
+        asked = self._asked(prompt, options, deadline)
+        async with self._pulse.watched(), aclosing(asked) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _asked(
+        self, prompt: Prompt, options: GenerationOptions, deadline: Deadline
+    ) -> AsyncGenerator[TextPiece, None]:
         tokens = await deadline.run(self.prompt_tokens(prompt))
         needed = len(tokens) + options.max_tokens
         limit = self._capabilities.context_tokens
@@ -195,6 +215,25 @@ class LlamaGenerator:
             async with aclosing(_stream(running, body, deadline)) as pieces:
                 async for piece in pieces:
                     yield piece
+
+    async def _look(self) -> None:
+        """Ask the process that runs for a sign of life."""
+        import httpx
+
+        starting = self._starting
+        if starting is None or not starting.done() or starting.cancelled():
+            return  # it is loading, or nothing runs
+        if starting.exception() is None:
+            try:
+                await starting.result().client.get("/health")
+            except httpx.HTTPError as error:
+                raise OSError from error
+
+    async def _give_up(self) -> None:
+        process = self._process
+        if process is not None and process.alive:
+            _logger.warning("the language model's process does not answer; it is ended")
+            await asyncio.to_thread(process.kill)
 
     async def _ready(self) -> _Running:
         if self._closed:

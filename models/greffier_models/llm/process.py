@@ -98,6 +98,13 @@ class WorkerProcess:
             )
         raise EngineUnavailable("The language model's process ended while it was loading.")
 
+    def kill(self) -> None:
+        """End the process at once, stopped or not; what waits for it is told by the system."""
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def stop(self) -> None:
         """End the process and remove its socket; may be called at any time, from any thread."""
         with self._lock:

@@ -1,6 +1,7 @@
 """Errors as HTTP answers: one JSON shape for every path, never a stack trace."""
 
 import logging
+import math
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from greffier_models.errors import EngineError
 from greffier_server.errors import ServerError
 from greffier_server.telemetry import Metrics
+from greffier_server.transport.stopping import Connections
 
 __all__ = ["Boundary", "answer_errors", "error_answer", "no_such_socket"]
 
@@ -88,21 +90,26 @@ async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Boundary:
-    """Counts answers, and turns what nobody foresaw into a plain 500.
+    """Counts answers, says when a stopping server is back, and turns the unforeseen into a 500.
 
     The framework's own last handler raises the error again, message included, into the log.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, connections: Connections) -> None:
         self._app = app
         self._metrics = metrics
+        self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, self._telling(send))
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begun = False
+        send = self._telling(send)
 
         async def counting(message: Message) -> None:
             nonlocal begun
@@ -121,3 +128,15 @@ class Boundary:
                     "internal_error", "the server failed; its log says where", status=500
                 )
                 await answer(scope, receive, counting)
+
+    def _telling(self, send: Send) -> Send:
+        """Say in each refusal of a server that stops when to come back (RFC 9110 §10.2.3)."""
+
+        async def telling(message: Message) -> None:
+            unavailable = message.get("status") == HTTPStatus.SERVICE_UNAVAILABLE
+            if unavailable and self._connections.stopping:
+                after = str(math.ceil(self._connections.retry_after_s)).encode()
+                message = {**message, "headers": [*message["headers"], (b"retry-after", after)]}
+            await send(message)
+
+        return telling

@@ -84,21 +84,23 @@ class LiveEndpoint:
             if SUBPROTOCOL not in socket.scope["subprotocols"]:
                 raise UnsupportedSubprotocol(f"offer the WebSocket subprotocol {SUBPROTOCOL}")
             self._gate.check_origin(socket)
+            if self._connections.stopping:  # before `accept`: a proxy can send it elsewhere
+                raise ServerStopping("the server is shutting down; try again when it is back")
         except ServerError as error:
-            await _deny(socket, error)
+            await self._deny(socket, error)
             return
         await socket.accept(subprotocol=SUBPROTOCOL)
         with self._connections.place():
             try:
                 await self._converse(socket)
             except Exception as error:  # noqa: BLE001 - the last boundary: nothing may pass it
-                await part(socket, error, farewell=_farewell)
+                await part(socket, error, farewell=self._farewell)
 
     async def _converse(self, socket: WebSocket) -> None:
         secret = link_secret(socket)
         link = await self._links.grant(secret) if secret else None
         tenant = self._gate.tenant(socket) if link is None else link.tenant
-        if self._connections.stopping:
+        if self._connections.stopping:  # since the handshake
             raise ServerStopping("the server is shutting down; try again when it is back")
         if self._connections.full:
             raise ServerBusy("too many connections; try again later")
@@ -211,18 +213,17 @@ class LiveEndpoint:
             await self._watch(link.tenant, granted_watch, reader, outbox, minutes=False)
             holding.cancel()
 
+    async def _deny(self, socket: WebSocket, error: ServerError) -> None:
+        """Refuse the handshake with an HTTP answer (RFC 6455 §4.2.2)."""
+        body = {"code": error.code, "message": error.message, "retryable": error.retryable}
+        await socket.send_denial_response(JSONResponse(body, status_code=error.status))
+
+    def _farewell(self, error: ServerError | EngineError) -> Farewell:
+        after_ms = self._connections.retry_after_ms(error)
+        message = Error(error.code, error.message, error.retryable, after_ms)
+        close_code = error.close_code if isinstance(error, ServerError) else 1011
+        return Farewell(encode(message), close_code, error.code)
+
 
 def _address(socket: WebSocket) -> str:
     return "" if socket.client is None else socket.client.host
-
-
-async def _deny(socket: WebSocket, error: ServerError) -> None:
-    """Refuse the handshake with an HTTP answer (RFC 6455 §4.2.2)."""
-    body = {"code": error.code, "message": error.message, "retryable": error.retryable}
-    await socket.send_denial_response(JSONResponse(body, status_code=error.status))
-
-
-def _farewell(error: ServerError | EngineError) -> Farewell:
-    message = Error(error.code, error.message, error.retryable)
-    close_code = error.close_code if isinstance(error, ServerError) else 1011
-    return Farewell(encode(message), close_code, error.code)

@@ -1,8 +1,8 @@
 """HTTP connections that say nothing, or say it one byte at a time, are not kept for long.
 
-Uvicorn waits for ever for the rest of a request's head ("slowloris"), and takes as many connections
-as come; both end here. h11 limits the size of the head; the other parser that uvicorn knows does
-not, so that this one is always used.
+Uvicorn waits for ever for the rest of a request's head ("slowloris"), takes as many connections as
+come, and greets them all before anybody else has a turn; all three end here. h11 limits the size
+of the head; the other parser that uvicorn knows does not, so that this one is always used.
 """
 
 import asyncio
@@ -14,11 +14,21 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from greffier_server.transport.crowding import Crowding
+
 __all__ = ["ImpatientHttp", "impatient"]
 
 _HEAD_BYTES: Final = 32_768
 _SPARE: Final = 256
 """Connections beside the WebSockets: pages, probes, downloads."""
+_BUSY_BODY: Final = (
+    b'{"code":"server_busy","message":"too many connections; try again later","retryable":true}'
+)
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 2\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BUSY_BODY), _BUSY_BODY)
+)
+"""Ready beforehand: refusing a flood has to cost next to nothing."""
 
 
 class ImpatientHttp(H11Protocol):
@@ -26,6 +36,7 @@ class ImpatientHttp(H11Protocol):
 
     head_timeout_s = 10.0
     connection_limit = 1_024
+    crowding = Crowding()
 
     def __init__(
         self,
@@ -41,7 +52,9 @@ class ImpatientHttp(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, when there is room for it."""
         super().connection_made(transport)
-        if len(self.connections) > self.connection_limit:
+        crowded = not self.crowding.admits(self.loop)
+        if crowded or len(self.connections) > self.connection_limit:
+            transport.write(_BUSY)
             transport.close()
             return
         self._watch_head()
@@ -98,5 +111,9 @@ class ImpatientHttp(H11Protocol):
 
 def impatient(*, head_timeout_s: float, websockets: int) -> type[ImpatientHttp]:
     """Return the protocol with a server's limits: uvicorn makes one of each connection."""
-    limits = {"head_timeout_s": head_timeout_s, "connection_limit": websockets + _SPARE}
+    limits = {
+        "head_timeout_s": head_timeout_s,
+        "connection_limit": websockets + _SPARE,
+        "crowding": Crowding(),
+    }
     return type("_ImpatientHttp", (ImpatientHttp,), limits)

@@ -5,6 +5,7 @@ The events' data are the native messages, their ids the sequence numbers (HTML S
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -133,8 +134,14 @@ class EventStream(Response):
             return
         except (ServerError, EngineError) as error:
             logger.info("connection ended", extra={"code": error.code})
-            text = encode(Error(error.code, error.message, error.retryable))
-            await self._send(send, f"data: {text}\n\n".encode())
+            after_ms = self._connections.retry_after_ms(error)
+            text = encode(Error(error.code, error.message, error.retryable, after_ms))
+            # A browser keeps to the last `retry`; `_RETRY` of the next connection sets it back.
+            # It knows no chance, so that ours spreads them.
+            later = (
+                f"retry: {after_ms + secrets.randbelow(after_ms // 2 + 1)}\n" if after_ms else ""
+            )
+            await self._send(send, f"{later}data: {text}\n\n".encode())
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, body: bytes) -> None:

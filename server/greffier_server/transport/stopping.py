@@ -1,8 +1,11 @@
 """Shutting down without losing anyone: who is still connected, and when the last one has left."""
 
 import asyncio
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
+
+from greffier_server.transport.refusals import ServerStopping
 
 __all__ = ["Connections"]
 
@@ -10,8 +13,10 @@ __all__ = ["Connections"]
 class Connections:
     """Counts the open WebSockets; once `stop` is called they finish and no new ones are taken."""
 
-    def __init__(self, *, limit: int) -> None:
+    def __init__(self, *, limit: int, retry_after_s: float = 5.0) -> None:
         self._limit = limit
+        self.retry_after_s = retry_after_s
+        """From `stop` until the next start takes clients again, as far as is known."""
         self._count = 0
         self._stopping = asyncio.Event()
         self._empty = asyncio.Event()
@@ -31,6 +36,12 @@ class Connections:
     def stopping(self) -> bool:
         """`stop` was called."""
         return self._stopping.is_set()
+
+    def retry_after_ms(self, error: Exception) -> int | None:
+        """When a client that is told `error` should come back; None where nobody knows."""
+        if not isinstance(error, ServerStopping):
+            return None
+        return math.ceil(self.retry_after_s * 1000)
 
     @contextmanager
     def place(self) -> Generator[None, None, None]:

@@ -63,13 +63,13 @@ def record() -> Record:
 
 def verdict(change: Callable[[Spoken, Record], Record | None]) -> Tally:
     spoken, found = Spoken(), record()
-    return judge(spoken, change(spoken, found) or found, record())
+    return judge(spoken, change(spoken, found) or found, [record()])
 
 
 def test_nothing_wrong_is_clean() -> None:
     tally = verdict(lambda _, __: None)
     assert tally.clean, tally
-    assert (tally.sessions, tally.commits, tally.same_text, tally.word_errors) == (1, 1, 1, 0)
+    assert (tally.sessions, tally.commits, tally.same_text) == (1, 1, 1)
 
 
 def _other_audio(_: Spoken, found: Record) -> Record:
@@ -173,3 +173,31 @@ def test_an_end_that_is_marked_is_counted_apart() -> None:
     assert (tally.last_words_lost, tally.last_words_withheld) == (0, 1)
     assert tally.longest_missing_run == 4
     assert tally.clean
+
+
+def test_an_end_that_some_undisturbed_run_has_not_either_is_no_loss() -> None:
+    spoken, found = Spoken(), record()
+    _end_lost(spoken, found)
+    assert judge(spoken, found, [record(), record()]).last_words_lost == 1
+    assert judge(spoken, found, [record(), found]).last_words_lost == 0
+
+
+def test_another_replay_is_not_clean() -> None:
+    assert Tally(replays=2).clean
+    assert not Tally(replays=2, replays_different=1).clean
+
+
+def test_a_last_piece_that_adds_nothing_closes_a_translation() -> None:
+    spoken, found = Spoken(), record()
+    found.events[5]["event"]["text"] = ""
+    grown = event(5, "SegmentTranslated", segment=1, language="fr", text="un", closed=False)
+    found.events.insert(5, grown)
+    assert judge(spoken, found, [record()]).clean
+
+
+def test_a_translation_that_is_said_to_be_none_is_counted_apart() -> None:
+    spoken, found = Spoken(), record()
+    found.events[5]["event"] |= {"text": "", "failure": "translation_rejected"}
+    tally = judge(spoken, found, [record()])
+    assert tally.clean
+    assert (tally.translations, tally.translations_refused) == (1, 1)

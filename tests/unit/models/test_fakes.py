@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 import jsonschema
 import numpy as np
@@ -156,6 +157,8 @@ def test_speech_that_cannot_be_encoded_is_refused(words: tuple[Word, ...]):
 def test_the_options_of_a_decode_count():
     window = AudioWindow(encode_speech(spoken("one two three")))
     assert decode(window, RecognitionOptions(prefix=" one two")).text == " three"
+    assert decode(window, RecognitionOptions(prefix=" one two three")).text == ""
+    assert decode(window, RecognitionOptions(prefix=" one two three four")).text == ""
     short = decode(window, RecognitionOptions(max_tokens=2))
     assert (short.text, short.truncated) == (" one two", True)
     assert decode(window, RecognitionOptions(language="fr")).language == "fr"
@@ -164,6 +167,21 @@ def test_the_options_of_a_decode_count():
     assert (silent.words, silent.no_speech_probability) == ((), 1.0)
     with pytest.raises(UnsupportedLanguage):
         decode(window, RecognitionOptions(language="xx"))
+
+
+@pytest.mark.parametrize("cut", ["garbled", "dropped"])
+def test_a_piece_before_the_forced_words_is_none_of_them(cut: Literal["garbled", "dropped"]):
+    """A policy's window begins a little before the first of them: inside of another, maybe."""
+    pcm = encode_speech(spoken("zero one two three", gap_ms=0))
+    window = AudioWindow(pcm[200 * SAMPLES_PER_MS :], start_ms=200)
+    options = RecognitionOptions(prefix=" one two")
+    assert decode(window, options, dials=RecognitionDials(cut_words=cut)).text == " three"
+
+
+def test_the_first_forced_word_may_itself_be_cut():
+    pcm = encode_speech(spoken("one two three", gap_ms=0))
+    window = AudioWindow(pcm[100 * SAMPLES_PER_MS :], start_ms=100)
+    assert decode(window, RecognitionOptions(prefix=" one two")).text == " three"
 
 
 async def test_the_async_recogniser_takes_its_time_and_fails_on_time():

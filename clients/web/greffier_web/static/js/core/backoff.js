@@ -2,6 +2,8 @@
 
 const FIRST_MS = 400;
 const MOST_MS = 10_000;
+/** A server that asks for more is asked again after so long. */
+const MOST_ASKED_MS = 60_000;
 
 export class Backoff {
   #tries = 0;
@@ -11,11 +13,16 @@ export class Backoff {
     this.#tries = 0;
   }
 
-  /** Milliseconds until the next try. */
-  next() {
+  /**
+   * Milliseconds until the next try.
+   * @param {number | null} [askedMs] a server that stops told to come back after so long
+   */
+  next(askedMs) {
     const most = Math.min(MOST_MS, FIRST_MS * 2 ** this.#tries);
     this.#tries += 1;
-    return most / 2 + Math.random() * (most / 2);
+    const own = most / 2 + Math.random() * (most / 2);
+    const asked = Math.min(askedMs ?? 0, MOST_ASKED_MS) * (1 + Math.random() / 2);
+    return Math.max(own, asked);
   }
 }
 

@@ -37,6 +37,8 @@ export class LiveWatch {
   /** The last event that was seen. */
   afterSeq = 0;
 
+  /** @type {number | null} when a server that stops told to come back (ms) */
+  #asked = null;
   #stop = new AbortController();
   /** @type {WebSocket | null} */
   #socket = null;
@@ -64,7 +66,7 @@ export class LiveWatch {
       if (outcome === "session_closed") return this.#become("ended");
       if (this.#stop.signal.aborted) return;
       this.#become("waiting", outcome);
-      await pause(backoff.next(), this.#stop.signal);
+      await pause(backoff.next(this.#asked), this.#stop.signal);
     }
   }
 
@@ -86,6 +88,7 @@ export class LiveWatch {
       const socket = new WebSocket(liveAddress(), offered);
       this.#socket = socket;
       let outcome = "lost";
+      this.#asked = null;
       socket.onopen = () => {
         /** @type {Record<string, unknown>} */
         const watch = { type: "watch", session: this.options.session, after_seq: this.afterSeq };
@@ -95,6 +98,7 @@ export class LiveWatch {
       socket.onmessage = (event) => {
         /** @type {ServerMessage} */
         const message = JSON.parse(event.data);
+        this.#asked = message.type === "error" ? message.retry_after_ms : null;
         if (message.type === "started") {
           onGreeted();
           this.#become("live");

@@ -33,7 +33,7 @@ export interface Correction {
   old: string; new: string;
 }
 export interface Finished { type: "finished"; seq: number; reason: string }
-export interface Refused { type: "error"; code: string; message: string; retryable: boolean }
+export interface Refused { type: "error"; code: string; message: string; retryable: boolean; retry_after_ms: number | null }
 
 export type ServerMessage =
   | Started | Ack | Caption | Speaker | Translation | Gap | Withheld | Quality | Minutes

@@ -46,6 +46,8 @@ export class LiveSpeaker {
   #afterSeq = 0;
   #finishing = false;
   #greeted = false;
+  /** @type {number | null} when a server that stops told to come back (ms) */
+  #asked = null;
   /** @type {WebSocket | undefined} */
   #socket;
 
@@ -138,7 +140,7 @@ export class LiveSpeaker {
         return this.#become("refused", code, message);
       }
       this.#become("waiting", code, message);
-      await pause(backoff.next(), signal);
+      await pause(backoff.next(this.#asked), signal);
     }
   }
 
@@ -152,10 +154,12 @@ export class LiveSpeaker {
       socket.binaryType = "arraybuffer";
       this.#socket = socket;
       let outcome = { code: "lost", message: "" };
+      this.#asked = null;
       socket.onopen = () => socket.send(JSON.stringify({ type: "start", ...this.#start, ...this.#resume() }));
       socket.onmessage = (event) => {
         /** @type {ServerMessage} */
         const message = JSON.parse(event.data);
+        this.#asked = message.type === "error" ? message.retry_after_ms : null;
         if (message.type === "error") outcome = { code: message.code, message: message.message };
         else outcome = { code: message.type === "finished" ? "finished" : "lost", message: "" };
         this.#take(message);
