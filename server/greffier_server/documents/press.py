@@ -101,6 +101,23 @@ class Press:
         )
         return replace(typeset(document), marking=document.marking)
 
+    def words(self, tenant: str, language: str) -> Words:
+        """Return the fixed words of a tenant's documents.
+
+        Raises:
+            SettingsInvalid: the tenant's file of words cannot be used.
+        """
+        return self._words(tenant, language)
+
+    def draw(self, document: Document, form: DocumentFormat) -> bytes:
+        """Return a document as a file."""
+        return _draw(document, form, self._settings.fonts_dir)
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of dates and times; None = the machine's."""
+        return self._zone
+
     def _language(self, order: Order, state: SessionState) -> str:
         written = state.minutes.language if state.minutes is not None else ""
         spoken = written or main_language(state)
