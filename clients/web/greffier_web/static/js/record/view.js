@@ -26,6 +26,10 @@ import { writeIn } from "./writing.js";
 /** Rows on the first screen have all their parts before it is painted. */
 const FIRST = 16;
 const AFTER_MS = 800;
+/** Rows around one that is gone to have their height before. */
+const AROUND = 10;
+/** So long it is held in view while rows come near and take their height. */
+const FRAMES = 8;
 
 export class TranscriptView {
   /**
@@ -165,9 +169,13 @@ export class TranscriptView {
   show(id) {
     const found = this.shown.get(id);
     if (!found) return;
-    this.#furnish(found.element);
+    const place = this.order.indexOf(id);
+    for (const near of this.order.slice(Math.max(0, place - AROUND), place + AROUND)) {
+      const row = this.shown.get(near)?.element;
+      if (row) this.#furnish(row);
+    }
     this.#activate(id, false);
-    found.element.scrollIntoView({ block: "center" });
+    centre(found.element, FRAMES);
   }
 
   /** Places that are worth hearing again: uncertain words, and what was withheld; in order of time. */
@@ -383,4 +391,11 @@ export class TranscriptView {
     this.#again(known, known.segment);
     this.#activate(known.segment.id, true);
   }
+}
+
+/** Bring a row to the middle, and keep it there for some frames. @param {Element} row @param {number} frames */
+function centre(row, frames) {
+  if (!row.isConnected) return;
+  row.scrollIntoView({ block: "center" });
+  if (frames > 0) requestAnimationFrame(() => centre(row, frames - 1));
 }
