@@ -151,19 +151,23 @@ def test_whoever_comes_is_served(browser: Browser, house: House, state: str) -> 
 
 @pytest.mark.parametrize("state", NOTHING)
 def test_whoever_comes_first_is_served(browser: Browser, empty: Stage, state: str) -> None:
-    english = {"locale": "en-GB"}
+    english = {"locale": "en-GB", "reduced_motion": "reduce"}
     with visitor(browser, empty.url, forgive=FAILED, **english) as guest:
         assert barriers(NOTHING[state](guest)) == []
 
 
 def test_what_is_being_said_right_to_left(browser: Browser) -> None:
     """Live, with a tail; with the settings open, and with the dialog of links."""
-    with stage() as live, visitor(browser, live.url) as guest:
+    with stage() as live, visitor(browser, live.url, reduced_motion="reduce") as guest:
         scene = live.open("اجتماع", "fr")
         scene.say(ARABIC, language="ar", speaker="سلمى", fr="Le budget est de quarante mille.")
-        scene.tail(ARABIC, language="ar", speaker="سلمى")
+        scene.say(ARABIC, language="ar", speaker="سلمى", close=False)
         page = guest.open(f"/watch/{scene.id}?view=both:fr")
-        expect(page.locator(".captions__tail").last).to_contain_text(ARABIC)
+        expect(page.locator(".captions__block")).to_have_count(2)
+        scene.segment -= 1
+        scene.tail(f" {ARABIC}", language="ar", speaker="سلمى")
+        tails = page.locator(".captions__cell--original .captions__tail")
+        expect(tails.last).to_contain_text(ARABIC)
         assert page.locator(".captions__cell--original").first.get_attribute("dir") == "rtl"
         page.click("#settings")
         assert barriers(page) == []
@@ -176,7 +180,7 @@ def test_what_is_being_said_right_to_left(browser: Browser) -> None:
 def test_a_file_that_cannot_be_read(browser: Browser, empty: Stage, tmp_path: Path) -> None:
     noise = tmp_path / "noise.wav"
     noise.write_bytes(b"not a recording")
-    with visitor(browser, empty.url) as guest:
+    with visitor(browser, empty.url, reduced_motion="reduce") as guest:
         page = guest.open("/speak")
         page.get_by_text("Fichier", exact=True).click()
         page.get_by_text("Vocabulaire et autres réglages").click()
