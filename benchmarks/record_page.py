@@ -5,10 +5,10 @@
 A session of so many hours is stored as a log (a segment of twelve words every 5.5 s, translated,
 with minutes), served by the real application over SQLite, and opened in Chromium: as often cold
 (the server remembers nothing of the session) as warm, with nothing kept by the browser; and once at
-a place near its end. Told in milliseconds from the request for the page: until the text, the minutes
-and the player are painted (`opened`), until the last passage is there (`whole`); and the processor
-time of server (this process) and page, and the elements of the page, which other work on the
-machine does not change.
+a place near its end. Told in milliseconds from the request for the page: until the text, the
+minutes and the player are painted (`opened`), until the last passage is there (`whole`); and the
+processor time of server (this process) and page, and the elements of the page, which other work on
+the machine does not change.
 """
 
 import argparse

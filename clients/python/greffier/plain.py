@@ -41,7 +41,7 @@ def from_plain(kind: type[T], value: object, *, where: str = "") -> T:
         PlainError: `value` does not fit.
     """
     try:
-        return typing.cast("T", _maker(kind)(value))
+        return typing.cast("T", _maker(typing.cast("Any", kind))(value))
     except (_Misfit, TypeError):
         # What does not fit is told by the slower way, which knows where it is.
         return typing.cast("T", _build(kind, value, where or kind.__name__))
