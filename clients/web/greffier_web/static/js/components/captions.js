@@ -42,6 +42,8 @@ export class Captions extends HTMLElement {
   #frame = 0;
   #live = true;
   #unseen = 0;
+  /** Where the live edge was when it was last gone to. */
+  #stuckAt = 0;
   #announcer = new Announcer();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
@@ -343,6 +345,8 @@ export class Captions extends HTMLElement {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     const live = scrollHeight - scrollTop - clientHeight < EDGE_PX;
     if (live === this.#live) return;
+    // Text that came, or took another height, is no wish to read in history: only going back is.
+    if (!live && scrollTop >= this.#stuckAt) return this.#stick();
     this.#live = live;
     if (live) this.#unseen = 0;
     this.#scroller.classList.toggle("captions__scroller--history", !live);
@@ -361,6 +365,7 @@ export class Captions extends HTMLElement {
 
   #stick() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#stuckAt = this.#scroller.scrollTop;
   }
 
   #resized() {
