@@ -3,8 +3,10 @@
     python -m benchmarks.pages [--words 20000] [--seconds 30] [--pace 24] [--output result.json]
 
 Two hours are followed live as well, each word as it comes but `pace` times as fast: what scripts
-took is told as a share of the time in which so much is said, and the heap and the elements are
-counted on the way, after a garbage collection: they must not grow with what was said.
+took is told as a share of the time in which so much is said, and the heap and the nodes are
+counted on the way, after a garbage collection: nodes must not grow with what was said, and the heap
+by little more than the text itself. `layout_shift` is what Chromium counts of text that moved
+without scrolling, from the beginning: it may grow only while the first screen fills.
 
 A real Chromium reads a served session of which the words are made up; costs are Chromium's own
 counters (`Performance.getMetrics` of the DevTools protocol), so that other work on the machine
@@ -154,16 +156,16 @@ def fed(browser: Browser, house: Stage, *, words: int, pace: float) -> dict[str,
             if said >= words * (len(samples) + 1) / SAMPLES:
                 now = counters(page, session)
                 heap_mb = round(now["JSHeapUsedSize"] / 1e6, 2)
-                samples.append({"words": said, "heap_mb": heap_mb, "nodes": now["Nodes"]})
+                shifted = round(float(page.evaluate("window.shifted")), 3)
+                sample = {"words": said, "heap_mb": heap_mb, "nodes": now["Nodes"]}
+                samples.append({**sample, "layout_shift": shifted})
         after = counters(page, session)
-        shifted = float(page.evaluate("window.shifted"))
     spoken_s = said / WORDS_A_SECOND
     return {
         "words": said,
         "pace": pace,
         "script_share": round((after["ScriptDuration"] - before["ScriptDuration"]) / spoken_s, 4),
         "task_share": round((after["TaskDuration"] - before["TaskDuration"]) / spoken_s, 4),
-        "layout_shift": round(shifted, 4),
         "samples": samples,
     }
 

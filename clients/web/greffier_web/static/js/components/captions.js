@@ -42,6 +42,7 @@ export class Captions extends HTMLElement {
   #frame = 0;
   #live = true;
   #unseen = 0;
+  #begun = false;
   /** Where the live edge was when it was last gone to. */
   #stuckAt = 0;
   #announcer = new Announcer();
@@ -74,6 +75,13 @@ export class Captions extends HTMLElement {
     this.#back.addEventListener("click", () => this.backToLive());
     this.append(this.#scroller, this.#back, this.#announcer.element);
     new ResizeObserver(() => this.#resized()).observe(this.#scroller);
+    this.#announcer.quiet = true;
+  }
+
+  /** The connection is there: the history comes, and then what is live. Later calls do nothing. */
+  begin() {
+    if (this.#begun) return;
+    this.#begun = true;
     this.#settle();
   }
 
@@ -91,7 +99,7 @@ export class Captions extends HTMLElement {
     if (view.kind === this.#view.kind && view.language === this.#view.language) return;
     this.#view = view;
     this.#announcer.forget();
-    this.#settle();
+    if (this.#begun) this.#settle();
     for (const block of this.#blocks.values()) {
       clear(block.translation);
       this.#dirty.add(block.segment);

@@ -40,7 +40,10 @@ export function tryIt() {
       onState: (state, code, message) => {
         if (state === "refused") said.textContent = explain(code, message || t("home.try.failed"));
         else said.textContent = t(state === "ended" ? "home.try.done" : `speak.state.${state}`);
-        if (state === "live") said.textContent = t("home.try.running");
+        if (state === "live") {
+          captions.begin();
+          said.textContent = t("home.try.running");
+        }
         if (state === "finishing") said.textContent = t("home.try.finishing");
         if (speaker.session) lead(speaker.session, state === "ended");
       },

@@ -163,6 +163,7 @@ function sift() {
   const says = chosen.length ? (lines.length ? t("radio.count", { count }) : t("radio.none")) : t("radio.choose");
   const at = t("radio.updated", { time: DAY.format(Date.now()) });
   find("#facts", HTMLElement).textContent = chosen.length ? `${says} · ${at}` : says;
+  find("#nets-names", HTMLElement).textContent = chosen.map(titleOf).join(", ");
   const query = choice.query(chosen);
   const csv = find("#csv", HTMLAnchorElement);
   const pdf = find("#pdf", HTMLAnchorElement);

@@ -226,6 +226,7 @@ function showState(speaker, state, code, message) {
   // Only when the WebSocket has the session: a way that closes by itself would end it.
   if (broken && state !== "waiting") whip?.close();
   over = state === "ended" || state === "refused";
+  if (state === "live") captions.begin();
   for (const id of ["#finish", "#mute"]) find(id, HTMLButtonElement).disabled = over || state === "finishing";
   if (state !== "ended") find("#share", HTMLButtonElement).disabled = !speaker.session;
   if (speaker.session) find("#watch", HTMLAnchorElement).href = `/watch/${encodeURIComponent(speaker.session)}`;
