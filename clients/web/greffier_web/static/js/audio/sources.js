@@ -12,7 +12,7 @@ import { peakOf, toInt16 } from "./resampler.js";
 
 export const RATE = 16_000;
 const CHUNK = 1_600;
-const STUCK_MS = 6_000;
+const STUCK_MS = 20_000;
 const WORKLET = new URL("./worklet.js", import.meta.url);
 
 /** Why there is no sound; `code` has a text. */
