@@ -101,8 +101,7 @@ export class TranscriptView {
       rows.push(row);
     }
     this.list.append(...rows);
-    const first = this.order[0];
-    if (first !== undefined && !this.activeId) this.#activate(first, false);
+    if (!this.activeId && this.order[0] !== undefined) this.#activate(this.order[0], false);
   }
 
   /** All passages are there: so is what comes behind the last one. */
