@@ -1,6 +1,12 @@
 """What the caption page costs a browser: first paint, two hours of words, and following live.
 
-    python -m benchmarks.pages [--words 20000] [--seconds 30] [--output result.json]
+    python -m benchmarks.pages [--words 20000] [--seconds 30] [--pace 24] [--output result.json]
+
+Two hours are followed live as well, each word as it comes but `pace` times as fast: what scripts
+took is told as a share of the time in which so much is said, and the heap and the nodes are
+counted on the way, after a garbage collection: nodes must not grow with what was said, and the heap
+by little more than the text itself. `layout_shift` is what Chromium counts of text that moved
+without scrolling, from the beginning: it may grow only while the first screen fills.
 
 A real Chromium reads a served session of which the words are made up; costs are Chromium's own
 counters (`Performance.getMetrics` of the DevTools protocol), so that other work on the machine
@@ -33,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--words", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--pace", type=float, default=24.0, help="0: not the two hours live")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     with stage() as house, chromium("--js-flags=--expose-gc") as browser:
@@ -44,6 +51,8 @@ def main() -> None:
         spoken(scene, words=max(0, given.words - small))
         result["history_ms"] = history_ms(browser, house, scene)
         result["live_at_all_words"] = followed(browser, house, scene, seconds=given.seconds)
+        if given.pace > 0:
+            result["all_words_live"] = fed(browser, house, words=given.words, pace=given.pace)
     text = json.dumps(result, indent=2)
     print(text)
     if given.output is not None:
@@ -121,18 +130,63 @@ def followed(browser: Browser, house: Stage, scene: Scene, *, seconds: float) ->
     }
 
 
+SAMPLES = 10
+SHIFTS = """() => {
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) window.shifted += entry.value;
+  }).observe({ type: 'layout-shift', buffered: true });
+}"""
+
+
+def fed(browser: Browser, house: Stage, *, words: int, pace: float) -> dict[str, Any]:
+    """Follow all the words as they come, `pace` times as fast as people speak."""
+    scene = house.open("Deux heures en direct", "en")
+    with visitor(browser, house.url) as guest:
+        page = guest.open(f"/watch/{scene.id}?view=both:en")
+        page.evaluate(SHIFTS)
+        session = page.context.new_cdp_session(page)
+        cast("Callable[[str], dict[str, Any]]", session.send)("Performance.enable")
+        before = counters(page, session)
+        samples: list[dict[str, float]] = []
+        said = 0
+        while said < words:
+            speak(scene, page, pace=pace)
+            said += WORDS_A_SEGMENT
+            if said >= words * (len(samples) + 1) / SAMPLES:
+                now = counters(page, session)
+                heap_mb = round(now["JSHeapUsedSize"] / 1e6, 2)
+                shifted = round(float(page.evaluate("window.shifted")), 3)
+                sample = {"words": said, "heap_mb": heap_mb, "nodes": now["Nodes"]}
+                samples.append({**sample, "layout_shift": shifted})
+        after = counters(page, session)
+    spoken_s = said / WORDS_A_SECOND
+    return {
+        "words": said,
+        "pace": pace,
+        "script_share": round((after["ScriptDuration"] - before["ScriptDuration"]) / spoken_s, 4),
+        "task_share": round((after["TaskDuration"] - before["TaskDuration"]) / spoken_s, 4),
+        "samples": samples,
+    }
+
+
 def live(scene: Scene, page: Page, *, seconds: float) -> None:
-    """Speak as people do: tails that grow, then the words for good."""
-    words: list[str] = []
+    """Speak for a while."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        words = sentence(scene.segment).split()
-        steps = round(WORDS_A_SEGMENT / WORDS_A_SECOND * TAILS_A_SECOND)
-        for step in range(1, steps):
-            scene.tail(" " + " ".join(words[: step * len(words) // steps]), speaker="Voix 1")
-            page.wait_for_timeout(1000 / TAILS_A_SECOND)
-        text = " ".join(words)
-        scene.say(text, speaker="Voix 1", en=text)
+        speak(scene, page)
+
+
+def speak(scene: Scene, page: Page, *, pace: float = 1.0) -> None:
+    """Say a segment as people do: tails that grow, then the words for good."""
+    voice = f"Voix {scene.segment // 5 % 4}"
+    words = sentence(scene.segment).split()
+    steps = round(WORDS_A_SEGMENT / WORDS_A_SECOND * TAILS_A_SECOND)
+    for step in range(1, steps):
+        scene.tail(" " + " ".join(words[: step * len(words) // steps]), speaker=voice)
+        page.wait_for_timeout(1000 / TAILS_A_SECOND / pace)
+    text = " ".join(words)
+    scene.say(text, speaker=voice, en=text)
 
 
 def counters(page: Page, session: CDPSession) -> dict[str, float]:

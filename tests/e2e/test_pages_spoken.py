@@ -129,22 +129,83 @@ WHOLE = """(seconds) => {
 }"""
 
 
-def test_webrtc_where_there_is_some(room: Room) -> None:
-    """And where there is none, the same words come by WebSocket."""
-    served = ask(room.server, "/v1/whip", method="OPTIONS").status == 204
-    with visitor(room.browser, room.url, forgive=CUT) as guest:
-        page = filled(guest, title="Convoi")
-        page.get_by_text("Vocabulaire et autres réglages").click()
-        page.locator("#transport").select_option("webrtc")
+def by_webrtc(guest: Visitor, *, title: str) -> Page:
+    """The form, to be sent by WebRTC."""
+    page = filled(guest, title=title)
+    page.get_by_text("Vocabulaire et autres réglages").click()
+    page.locator("#transport").select_option("webrtc")
+    return page
+
+
+def test_webrtc_goes_on_by_websocket_through_a_restart(room: Room) -> None:
+    """Nothing that was said is lost, and viewers stay in the same session."""
+    assert ask(room.server, "/v1/whip", method="OPTIONS").status == 204
+    with (
+        visitor(room.browser, room.url, forgive=CUT) as speaker,
+        visitor(room.browser, room.url, forgive=CUT) as reader,
+    ):
+        page = by_webrtc(speaker, title="Convoi par WebRTC")
         page.get_by_role("button", name="Ouvrir la séance").click()
-        session_of(page)
-        way = "WebRTC" if served else "enregistrées sur le serveur"
-        expect(page.locator("#kept")).to_contain_text(way)
-        expect(page.locator(".captions__cell--original").first).not_to_be_empty(timeout=SLOW_MS)
+        session = session_of(page)
+        original = reader.open(f"/watch/{session}")
+        french = reader.open(f"/watch/{session}?view=translation:fr")
+        expect(page.locator("#way")).to_contain_text("Son envoyé en WebRTC")
         assert violations(page) == []  # as it is while somebody speaks
+        half_s = room.clip.duration_ms / 2000
+        page.wait_for_function(WHOLE, arg=half_s, timeout=SLOW_MS)
+        before = text_on(original, "original")
+        room.server.kill()
+        expect(page.locator("#way")).to_contain_text("WebRTC s’est coupé", timeout=SLOW_MS)
+        page.wait_for_function(WHOLE, arg=room.clip.duration_ms / 1000 + 1, timeout=SLOW_MS)
+        room.server.start()
+        room.server.wait_until_ready()
+        expect(page.locator("#state")).to_contain_text("En direct", timeout=SLOW_MS)
+        page.get_by_role("button", name="Terminer la séance").click()
+        for tab, word in ((page, "tout est enregistré"), (original, "Séance terminée")):
+            expect(tab.locator("#state")).to_contain_text(word, timeout=SLOW_MS)
+        events = events_of(room, session)
+        missing = [event for event in events if event["type"] == "GapFound"]
+        assert not [gap for gap in missing if gap["cause"] != "packet_loss"]
+        written = written_of(events)
+        for tab in (page, original):
+            assert text_on(tab, "original") == written
+        assert written.startswith(before)
+        assert error_rate(room.clip.text, written, language="en") < 0.5
+        assert text_on(french, "translation") not in ("", written)
+
+
+NO_PATH = """RTCPeerConnection.prototype.setRemoteDescription = new Proxy(
+  RTCPeerConnection.prototype.setRemoteDescription,
+  { apply: (call, peer, [{ type, sdp }]) =>
+      call.call(peer, { type, sdp: sdp.replace(/a=ice-pwd:.{8}/g, 'a=ice-pwd:otherone') }) },
+);"""
+"""Of all ways, none is the one that the server answers on."""
+
+
+@pytest.mark.parametrize("lacking", ["extra", "path"])
+def test_without_webrtc_the_websocket_is_taken_and_it_is_said(room: Room, lacking: str) -> None:
+    """The server has no WebRTC, or its network lets none through: what was said is there."""
+    with visitor(room.browser, room.url, forgive=CUT) as guest:
+        if lacking == "extra":
+            refusal = '{"code": "webrtc_missing", "message": "", "retryable": false}'
+            guest.context.route(
+                "**/v1/whip?*", lambda route: route.fulfill(status=501, body=refusal)
+            )
+        else:
+            guest.context.add_init_script(NO_PATH)
+        page = by_webrtc(guest, title=f"Sans {lacking}")
+        page.get_by_role("button", name="Ouvrir la séance").click()
+        expect(page.locator("#way")).to_contain_text("Pas de WebRTC", timeout=SLOW_MS)
+        session = session_of(page)
+        page.wait_for_function(WHOLE, arg=room.clip.duration_ms / 1000 + 0.5, timeout=SLOW_MS)
         page.get_by_role("button", name="Terminer la séance").click()
         expect(page.locator("#state")).to_contain_text("tout est enregistré", timeout=SLOW_MS)
-        assert len(text_on(page, "original")) > 3
+        written = written_of(events_of(room, session))
+        assert text_on(page, "original") == written
+        assert error_rate(room.clip.text, written, language="en") < 0.5
+        sessions = json.loads(ask(room.server, "/v1/sessions").text)["sessions"]
+        named = [one for one in sessions if one["title"] == f"Sans {lacking}"]
+        assert [one["session"] for one in named] == [session]  # no empty one is left behind
 
 
 def test_a_file_is_spoken_as_fast_as_it_is_written(room: Room) -> None:

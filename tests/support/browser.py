@@ -18,7 +18,15 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-__all__ = ["Visitor", "chromium", "chromium_path", "unmarked", "violations", "visitor"]
+__all__ = [
+    "Visitor",
+    "barriers",
+    "chromium",
+    "chromium_path",
+    "unmarked",
+    "violations",
+    "visitor",
+]
 
 _AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _TIMEOUT_MS = 30_000
@@ -130,6 +138,29 @@ def violations(page: Page, *rules: str) -> list[str]:
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+def barriers(page: Page) -> list[str]:
+    """What keeps somebody out of the page as it is now; it is left narrow, in forced colours.
+
+    All rules once, contrast in each theme, and 200 % and 400 % of a window of 1280 pixels, which
+    then has 640 or 320 of them (WCAG 1.4.4, 1.4.10).
+    """
+    found = violations(page)
+    for theme in ("light", "dark", "contrast"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        found += [f"{theme}: {one}" for one in violations(page, "color-contrast")]
+    for width in (640, 320):
+        page.set_viewport_size({"width": width, "height": 512})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found.append(f"scrolls sideways at {width} pixels: {page.evaluate(_WIDE)}")
+    page.emulate_media(forced_colors="active")
+    return found + [f"forced colours: {one}" for one in unmarked(page)]
+
+
+_WIDE = """[...document.querySelectorAll('main *')]
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+  .map((one) => `${one.tagName}.${one.className}`).slice(0, 5)"""
 
 
 def unmarked(page: Page) -> list[str]:

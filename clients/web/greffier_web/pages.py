@@ -25,6 +25,8 @@ class Page:
     """Place in the navigation; None = it is not there."""
     preload: tuple[str, ...] = ()
     """Further scripts to fetch at once, such as ``js/core/live.js``."""
+    ahead: str = ""
+    """A script without imports that runs as soon as it is there, before the page's own."""
 
 
 PAGES: tuple[Page, ...] = (
@@ -47,7 +49,18 @@ PAGES: tuple[Page, ...] = (
     Page(
         "record",
         "/sessions/{session}",
-        preload=("js/core/api.js", "js/record/model.js", "js/record/player.js"),
+        preload=(
+            "js/core/api.js",
+            "js/core/dom.js",
+            "js/record/deck.js",
+            "js/record/edits.js",
+            "js/record/model.js",
+            "js/record/player.js",
+            "js/record/row.js",
+            "js/record/side.js",
+            "js/record/view.js",
+        ),
+        ahead="js/record/ahead.js",
     ),
     Page("radio", "/radio", menu=40, preload=("js/core/api.js",)),
     Page("sign-in", "/sign-in", access="anyone"),

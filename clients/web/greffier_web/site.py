@@ -151,6 +151,11 @@ class Site:
             f'<link rel="modulepreload" href="/assets/{self.version}/{path}">'
             for path in ("js/core/i18n.js", *page.preload)
         )
+        if page.ahead:
+            ahead = (
+                f'<script type="module" async src="/assets/{self.version}/{page.ahead}"></script>'
+            )
+            scripts = ahead + scripts
         texts = f"/assets/{self.version}/i18n/{look.language}.json"
         return f'{scripts}<link rel="preload" as="fetch" crossorigin href="{texts}">'
 

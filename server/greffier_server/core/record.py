@@ -12,25 +12,36 @@ from greffier_server.core.state import Segment, SessionState
 __all__ = ["plain_minutes", "record_of"]
 
 
-def record_of(state: SessionState, *, since: int = 0) -> dict[str, Any]:
+def record_of(
+    state: SessionState, *, since: int = 0, skip: int = 0, limit: int | None = None
+) -> dict[str, Any]:
     """Return the session as JSON: the best reading, what editors made of it, and what is missing.
 
     A word is ``[text, start_ms, end_ms, probability in percent]``; where it was corrected, followed
     by ``first, end`` (in the words as recognised) and what was recognised there.
+
+    Args:
+        state: of the log.
+        since: segments from this number on.
+        skip: so many of them are left out, in order of time; then nothing but segments is told.
+        limit: so many at most; all when absent.
     """
     sums = edited(state)
     base = placed(state)
-    return {
+    listed = [one for one in base.in_order() if one.words and one.id >= since]
+    page = listed[skip:] if limit is None else listed[skip : skip + limit]
+    told: dict[str, Any] = {
         "seq": state.seq,
+        "count": len(listed),
+        "segments": [_segment(segment, state, sums) for segment in page],
+    }
+    if skip:
+        return told
+    return told | {
         "title": state.started.title if state.started is not None else "",
         "language": state.language,
         "reading": state.passes,
         "duration_ms": _duration_ms(state),
-        "segments": [
-            _segment(segment, state, sums)
-            for segment in base.in_order()
-            if segment.words and segment.id >= since
-        ],
         "speakers": _speakers(base.segments, sums),
         "gaps": [
             {

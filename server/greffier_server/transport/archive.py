@@ -16,6 +16,7 @@ __all__ = ["add_archive_routes"]
 def add_archive_routes(app: FastAPI, settings: Settings) -> None:
     """Add every route; they find `Services` and `Gate` in ``app.state``."""
     app.state.alerts = settings.alerts
+    app.state.documents = settings.documents
     add_correction_routes(app)
     add_record_routes(app)
     add_minutes_version_routes(app)

@@ -60,11 +60,18 @@ class Guest:
         session: just opened.
         connections: says when the server stops.
         intake: brings what is pushed into the session's format; as it is when absent.
+        token: with which another connection of the same client may take the session.
     """
 
     def __init__(
-        self, session: SpeakingSession, connections: Connections, intake: Intake | None = None
+        self,
+        session: SpeakingSession,
+        connections: Connections,
+        intake: Intake | None = None,
+        *,
+        token: str = "",
     ) -> None:
+        self.token = token
         self._intake = intake or Intake(session.format, session.format)
         self._session = session
         self._connections = connections
@@ -167,14 +174,14 @@ async def welcome(
         if not readiness.ready:
             raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
         kept = kept_format(start.format)
-        session, _ = await services.desk.open(tenant, replace(start, format=kept))
+        session, token = await services.desk.open(tenant, replace(start, format=kept))
     except (ServerError, EngineError) as error:
         services.metrics.sessions_rejected.labels(error.code).inc()
         raise
     bind_session(session.id)
     logger.info("session taken", extra={"protocol": protocol})
     intake = Intake(start.format, kept)
-    guest = Guest(session, doorway.connections, intake)
+    guest = Guest(session, doorway.connections, intake, token=token)
     try:
         with services.metrics.connections_active.labels("speaker").track_inprogress():
             yield guest

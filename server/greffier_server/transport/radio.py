@@ -1,16 +1,22 @@
 """HTTP: the radio log of several nets, as data and as CSV, and the notes of its watches."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from greffier_server.archive import Archive
 from greffier_server.core.events import WatchHandedOver
 from greffier_server.core.radio import Transmission, to_csv, transmissions
+from greffier_server.core.radio_choice import Choice, Shown
+from greffier_server.documents.kinds import MEDIA_TYPES, DocumentFormat
+from greffier_server.documents.press import Press
+from greffier_server.documents.radio_sheet import Sheet, SheetNet
+from greffier_server.documents.settings import DocumentSettings
 from greffier_server.errors import BadRequest
 from greffier_server.pipeline.shelf import Shelved
+from greffier_server.transport.exports import DOCUMENT_CONTENT
 from greffier_server.transport.kept import REFUSALS, Kept, SameSite, watchwords
 from greffier_server.transport.parameters import Tenant
 
@@ -24,6 +30,20 @@ _routes = APIRouter(prefix="/v1/radio", tags=["radio"], responses=REFUSALS)
 Sessions = Annotated[
     str, Query(max_length=1_000, pattern=_PATTERN, description="Sessions, parted by commas.")
 ]
+
+
+def _choice(
+    from_at_ms: Annotated[
+        int, Query(ge=0, le=_MAX, description="Received then or later, UTC epoch.")
+    ] = 0,
+    to_at_ms: Annotated[int | None, Query(ge=0, le=_MAX, description="Received before.")] = None,
+    show: Annotated[Shown, Query(description="Alerts alone, or what has no action yet.")] = "all",
+    text: Annotated[str, Query(max_length=200, description="Lines that hold it.")] = "",
+) -> Choice:
+    return Choice(from_at_ms, to_at_ms, show, text)
+
+
+Chosen = Annotated[Choice, Depends(_choice)]
 
 
 class _Body(BaseModel):
@@ -159,19 +179,21 @@ async def get_radio(
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def get_radio_csv(
-    request: Request, tenant: Tenant, kept: Kept, sessions: Sessions
+    request: Request, tenant: Tenant, kept: Kept, sessions: Sessions, choice: Chosen
 ) -> Response:
     """One line for each transmission; no cell is a formula to a spreadsheet."""
     nets = await _nets(kept, tenant, sessions)
     words = watchwords(request, tenant)
-    logs = [
-        (
-            net.row.title or net.row.session,
-            net.row.created_at_ms,
-            await asyncio.to_thread(transmissions, net.state, words),
-        )
-        for net in nets
-    ]
+    logs: list[tuple[str, int, list[Transmission]]] = []
+    for net in nets:
+        title, begun_at_ms = net.row.title or net.row.session, net.row.created_at_ms
+        found = await asyncio.to_thread(transmissions, net.state, words)
+        kept_lines = [
+            one
+            for one in found
+            if choice.keeps(one, received_at_ms=begun_at_ms + one.start_ms, net=title)
+        ]
+        logs.append((title, begun_at_ms, kept_lines))
     return Response(
         to_csv(logs),
         media_type="text/csv",
@@ -194,7 +216,66 @@ async def post_handover(tenant: Tenant, kept: Kept, asked: HandoverRequest) -> H
     return _handover(names[0], records[0].seq, records[0].at_ms, event)
 
 
+@_routes.get(
+    "/document",
+    summary="The radio log as a document",
+    response_class=Response,
+    responses={200: {"content": DOCUMENT_CONTENT}},
+)
+async def get_radio_document(
+    request: Request,
+    tenant: Tenant,
+    kept: Kept,
+    sessions: Sessions,
+    choice: Chosen,
+    form: Annotated[
+        DocumentFormat, Query(alias="format", description="Any but csv, which is `/v1/radio/csv`.")
+    ] = DocumentFormat.PDF,
+    language: Annotated[Literal["fr", "en"], Query(description="Of what is not spoken.")] = "fr",
+) -> Response:
+    """The transmissions of several nets in one table, with actions and hand-over notes."""
+    if form is DocumentFormat.CSV:
+        raise BadRequest("the log as CSV is at /v1/radio/csv")
+    nets = await _nets(kept, tenant, sessions)
+    words = watchwords(request, tenant)
+    press = cast("Press", request.app.state.press)
+    settings = cast("DocumentSettings", request.app.state.documents)
+
+    def made() -> bytes:
+        sheet = Sheet(
+            nets=tuple(
+                SheetNet(
+                    net.row.title or net.row.session,
+                    net.row.created_at_ms,
+                    transmissions(net.state, words),
+                )
+                for net in nets
+            ),
+            handovers=tuple(_notes(nets)),
+            choice=choice,
+            language=language,
+            zone=press.zone,
+        )
+        sheet_words = press.words(tenant, language)
+        return press.draw(sheet.document(sheet_words, settings, tenant), form)
+
+    headers = {
+        # A page that somebody's words stand in: no scripts, no requests, no place of ours.
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+        "Content-Disposition": f'attachment; filename="radio-log.{form.value}"',
+    }
+    return Response(await asyncio.to_thread(made), media_type=MEDIA_TYPES[form], headers=headers)
+
+
 async def _nets(kept: Archive, tenant: str, sessions: str) -> list[Shelved]:
+    """Return the sessions that are named, each once.
+
+    Raises:
+        BadRequest: there are too many.
+        SessionNotFound: one of them is not there.
+    """
     names = list(dict.fromkeys(sessions.split(",")))
     if len(names) > _MOST_NETS:
         raise BadRequest(f"at most {_MOST_NETS} nets at once")
@@ -221,6 +302,13 @@ def _line(net: Shelved, one: Transmission) -> TransmissionBody:
         acknowledged=one.acknowledged,
         closed=one.closed,
     )
+
+
+def _notes(nets: list[Shelved]) -> list[WatchHandedOver]:
+    """Each note once, by the time its watch began."""
+    notes = {record.event for net in nets for record in net.edits}
+    found = [note for note in notes if isinstance(note, WatchHandedOver)]
+    return sorted(found, key=lambda note: (note.from_at_ms, note.to_at_ms, note.note))
 
 
 def _handovers(nets: list[Shelved]) -> list[HandoverBody]:

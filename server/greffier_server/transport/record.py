@@ -92,14 +92,29 @@ async def get_record(
     kept: Kept,
     session: SessionId,
     since: Annotated[int, Query(ge=0, le=_MAX_MS, description="Segments from this one on.")] = 0,
+    skip: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=_MAX_MS,
+            description="Leave so many segments out; then segments alone are told.",
+        ),
+    ] = 0,
+    limit: Annotated[
+        int | None, Query(ge=1, le=10_000, description="So many segments at most.")
+    ] = None,
 ) -> Response:
-    """Words with their times and places, translations, speakers, minutes, gaps, corrections."""
+    """Words with their times and places, translations, speakers, minutes, gaps, corrections.
+
+    `count` is how many segments there are, so that a page can ask for the first ones and then for
+    the rest.
+    """
     now = await kept.shelf.state(tenant, session)
     heard = parts.journal is not None and bool(await parts.journal.size_bytes(tenant, session))
 
     def written() -> bytes:
         body: dict[str, Any] = {
-            **record_of(now.state, since=since),
+            **record_of(now.state, since=since, skip=skip, limit=limit),
             "session": session,
             "state": now.row.state,
             "created_at_ms": now.row.created_at_ms,

@@ -10,12 +10,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from greffier.codec import encode
-from greffier.protocol import AudioFormat, Error, Finish, Finished, ServerMessage, Start, Started
+from greffier.protocol import (
+    Ack,
+    AudioFormat,
+    Error,
+    Finish,
+    Finished,
+    ServerMessage,
+    Start,
+    Started,
+)
 from greffier_models.errors import EngineError
 from greffier_server.errors import ServerError, SessionClosed
 from greffier_server.media.codecs import OPUS_RATE, opus_decoder
 from greffier_server.media.rtp import RtpPacket
 from greffier_server.media.tracks import Track, Tracks
+from greffier_server.transport.frames import closing
 from greffier_server.transport.greeting import parse
 from greffier_server.transport.guest import Doorway, Guest, welcome
 from greffier_server.transport.whip.peer import Peer
@@ -33,6 +43,7 @@ _MAX_WAITING: Final = 1_500
 """Packets of a track, 30 s of them; what comes when they wait counts as lost."""
 _MAX_COMPLAINTS: Final = 20
 _DRAIN_S: Final = 5.0
+_ACK_INTERVAL_S: Final = 0.5
 _GOODBYE_S: Final = 2.0
 _IN_FLIGHT_S: Final = 0.3
 """Sound that was sent before ``finish`` may come after it: they travel apart."""
@@ -146,6 +157,7 @@ class Publication:
                 audio = group.create_task(self._pump(guest, tracks), name="whip-audio")
                 works = [
                     group.create_task(self._tell(guest), name="whip-captions"),
+                    group.create_task(self._acknowledge(guest), name="whip-acks"),
                     group.create_task(self._listen(), name="whip-texts"),
                     group.create_task(self._watch_path(), name="whip-path"),
                     group.create_task(self._watch_silence(), name="whip-silence"),
@@ -197,7 +209,8 @@ class Publication:
     async def _tell(self, guest: Guest) -> None:
         """Send everything on the captions channel, from the first event on."""
         await self._peer.opened.wait()
-        await self._send(Started(guest.session.id, "", 0, 0))
+        # With the token its client can go on by WebSocket where UDP does not get through any more.
+        await self._send(Started(guest.session.id, guest.token, 0, 0))
         async for message in guest.messages():
             await self._send(message)
             if isinstance(message, Finished):
@@ -207,6 +220,14 @@ class Publication:
                 # What has left may still be lost and sent again: the client closes when it has all.
                 await _any(self._peer.gone, timeout_s=_GOODBYE_S)
                 self._over.set()
+
+    async def _acknowledge(self, guest: Guest) -> None:
+        """Say what is on disk, now and then: what the client may forget, and that it is heard."""
+        await self._peer.opened.wait()
+        async with closing(guest.session.acks()) as durable:
+            async for samples in durable:
+                await self._send(Ack(samples))
+                await asyncio.sleep(_ACK_INTERVAL_S)
 
     async def _send(self, message: ServerMessage) -> None:
         try:

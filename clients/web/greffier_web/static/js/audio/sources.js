@@ -12,11 +12,12 @@ import { peakOf, toInt16 } from "./resampler.js";
 
 export const RATE = 16_000;
 const CHUNK = 1_600;
+const STUCK_MS = 20_000;
 const WORKLET = new URL("./worklet.js", import.meta.url);
 
 /** Why there is no sound; `code` has a text. */
 export class NoSound extends Error {
-  /** @param {"insecure" | "refused" | "absent" | "silent-tab" | "unreadable" | "unsupported"} code */
+  /** @param {"insecure" | "refused" | "absent" | "silent-tab" | "unreadable" | "unsupported" | "stuck"} code */
   constructor(code) {
     super(code);
     this.code = code;
@@ -130,14 +131,26 @@ async function fromStream(ask, onAudio) {
   const recorder = new AudioWorkletNode(context, "greffier-recorder", { numberOfOutputs: 0 });
   recorder.port.onmessage = ({ data }) => onAudio(data, peakOf(data));
   input.connect(recorder);
-  await context.resume();
+  // Without any output for sound, Firefox waits for one for ever, and says nothing.
+  const runs = await Promise.race([
+    context.resume().then(() => true),
+    new Promise((resolve) => setTimeout(() => resolve(false), STUCK_MS)),
+  ]);
+  if (!runs) {
+    for (const track of stream.getTracks()) track.stop();
+    void context.close();
+    throw new NoSound("stuck");
+  }
   const tracks = stream.getAudioTracks();
   const ended = Promise.race(
     tracks.map((track) => new Promise((resolve) => track.addEventListener("ended", resolve))),
   ).then(() => undefined);
+  let stopped = false;
   const stop = () => {
+    if (stopped) return; // a context closes once, and is not told to be closed at once
+    stopped = true;
     for (const track of stream.getTracks()) track.stop();
-    if (context.state !== "closed") void context.close();
+    void context.close();
   };
   return { ended, stop, stream };
 }

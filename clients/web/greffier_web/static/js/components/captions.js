@@ -5,6 +5,8 @@
  * @typedef {import("../core/transcript.js").Segment} Segment
  * @typedef {import("../core/transcript.js").Notice} Notice
  * @typedef {import("../core/patches.js").Part} Part
+ * @typedef {import("./cells.js").Cell} Cell
+ * @typedef {import("./blocks.js").Block} Block
  *
  * @typedef {object} View
  * @property {"original" | "translation" | "both"} kind
@@ -12,54 +14,48 @@
  */
 
 import { find, h, icon } from "../core/dom.js";
-import { clock, direction, has, number, t } from "../core/i18n.js";
+import { direction, t } from "../core/i18n.js";
 import { parts } from "../core/patches.js";
 import { Announcer } from "./announcer.js";
+import { labelOf, line, made, told } from "./blocks.js";
+import { clear, finish, write } from "./cells.js";
+import { Sheets } from "./sheets.js";
 
-/** Blocks drawn, or left out while out of sight, together. */
-const PAGE_BLOCKS = 40;
 /** Nearer to the end than this counts as the live edge. */
 const EDGE_PX = 48;
 /** No message for so long after the first ones: the history has come, what follows is live. */
 const SETTLED_MS = 400;
 
-/**
- * @typedef {object} Cell
- * @property {HTMLElement} element
- * @property {Text} said grows
- * @property {HTMLElement} tail
- * @property {string} text committed, as it is shown
- * @property {unknown} fixes what tells one state of its corrections from the next
- *
- * @typedef {object} Block
- * @property {Segment} segment
- * @property {HTMLElement} element
- * @property {HTMLElement} who
- * @property {Cell} original
- * @property {Cell} translation
- * @property {number} tallest pixels, while it is open
- * @property {Block | undefined} before
- * @property {Block | undefined} after
- */
-
 export class Captions extends HTMLElement {
   /** @type {View} */
   #view = { kind: "original", language: "" };
-  /** @type {Map<number, Block>} */
+  /** @type {Map<number, Block>} those that are drawn */
   #blocks = new Map();
+  /** @type {Segment[]} all that were shown, in order */
+  #order = [];
+  /** @type {Map<number, number>} places in that order */
+  #places = new Map();
+  /** @type {Map<number, Notice>} by a number below zero, as segments have those above */
+  #notices = new Map();
   /** @type {Set<Segment | Notice>} in the order in which they came */
   #dirty = new Set();
   #frame = 0;
   #live = true;
   #unseen = 0;
+  #begun = false;
+  /** Where the live edge was when it was last gone to. */
+  #stuckAt = 0;
   #announcer = new Announcer();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   /** @type {HTMLElement} */
   #scroller = h("div", { class: "captions__scroller" });
   #list = h("div", { class: "captions__list" });
-  /** The part that is added to; older ones cost nothing while they are out of sight. */
-  #page = h("div", { class: "captions__page" });
+  #sheets = new Sheets(this.#scroller, this.#list, {
+    draw: (item) => this.#redraw(item),
+    text: (item) => this.#plain(item),
+    drop: (item) => this.#drop(item),
+  });
   #empty = h("p", { class: "captions__empty" });
   #back = h("button", { class: "button captions__back", type: "button", hidden: true });
   /** @type {Set<Block>} those that keep the height they had before they were set right */
@@ -79,6 +75,13 @@ export class Captions extends HTMLElement {
     this.#back.addEventListener("click", () => this.backToLive());
     this.append(this.#scroller, this.#back, this.#announcer.element);
     new ResizeObserver(() => this.#resized()).observe(this.#scroller);
+    this.#announcer.quiet = true;
+  }
+
+  /** The connection is there: the history comes, and then what is live. Later calls do nothing. */
+  begin() {
+    if (this.#begun) return;
+    this.#begun = true;
     this.#settle();
   }
 
@@ -96,12 +99,13 @@ export class Captions extends HTMLElement {
     if (view.kind === this.#view.kind && view.language === this.#view.language) return;
     this.#view = view;
     this.#announcer.forget();
-    this.#settle();
+    if (this.#begun) this.#settle();
     for (const block of this.#blocks.values()) {
       clear(block.translation);
       this.#dirty.add(block.segment);
     }
     this.dataset.view = view.kind;
+    this.#sheets.reflow();
     this.#draw();
   }
 
@@ -170,14 +174,22 @@ export class Captions extends HTMLElement {
 
   /** @param {Segment} segment */
   #drawSegment(segment) {
+    if (this.#sheets.changed(segment.id)) return;
     let block = this.#blocks.get(segment.id);
     if (!block) {
       if (!segment.text && !segment.tail) return;
       block = this.#open(segment);
     }
+    this.#write(block);
+    this.#announce(segment);
+    this.#hold(block);
+  }
+
+  /** Put into a block what its segment says. @param {Block} block */
+  #write(block) {
+    const { segment } = block;
     const { kind, language } = this.#view;
-    const translated = language ? segment.translations.get(language) : undefined;
-    const untranslated = translated?.closed === true && !translated.text.trim() && segment.text !== "";
+    const { translated, untranslated } = this.#translation(segment);
     const shown = kind === "original" || kind === "both" || untranslated;
     block.original.element.hidden = !shown;
     if (shown) {
@@ -200,10 +212,23 @@ export class Captions extends HTMLElement {
     this.#speaker(block);
     const text = kind === "translation" && !untranslated ? translated?.text : segment.text;
     block.element.hidden = !(text || segment.tail || translated?.tail || kind === "both");
+  }
+
+  /** Its translation into the language of the view, and whether there turned out to be none. @param {Segment} segment */
+  #translation(segment) {
+    const { language } = this.#view;
+    const translated = language ? segment.translations.get(language) : undefined;
+    const untranslated = translated?.closed === true && !translated.text.trim() && segment.text !== "";
+    return { translated, untranslated };
+  }
+
+  /** @param {Segment} segment */
+  #announce(segment) {
+    const { kind, language } = this.#view;
+    const { translated, untranslated } = this.#translation(segment);
     if (kind === "translation" && !untranslated) {
       this.#announcer.say(segment.id, translated?.text ?? "", translated?.closed ?? false, language);
     } else this.#announcer.say(segment.id, segment.text, segment.closed, segment.language);
-    this.#hold(block);
   }
 
   /**
@@ -255,69 +280,81 @@ export class Captions extends HTMLElement {
     }
   }
 
-  /** @param {Segment} segment */
+  /** A segment that is shown for the first time. @param {Segment} segment */
   #open(segment) {
-    const original = cell("captions__cell captions__cell--original");
-    const translation = cell("captions__cell captions__cell--translation");
-    const who = h("p", { class: "captions__who", hidden: true });
-    const texts = h("div", { class: "captions__texts" }, original.element, translation.element);
-    const element = h("div", { class: "captions__block" }, who, texts);
-    /** @type {Block} */
-    const block = { segment, element, who, original, translation, tallest: 0, before: this.#last, after: undefined };
+    const block = made(segment);
     this.#empty.hidden = true;
-    if (this.#last) {
-      this.#last.element.style.minBlockSize = "";
-      this.#last.after = block;
-    }
+    if (this.#last) this.#last.element.style.minBlockSize = "";
     this.#last = block;
-    this.#append(element);
+    this.#places.set(segment.id, this.#order.length);
+    this.#order.push(segment);
     this.#blocks.set(segment.id, block);
+    this.#sheets.append(segment.id, block.element);
     if (!this.#live) this.#unseen += 1;
     return block;
   }
 
-  /** @param {HTMLElement} element */
-  #append(element) {
-    if (this.#page.childElementCount >= PAGE_BLOCKS || !this.#page.isConnected) {
-      this.#page = h("div", { class: "captions__page" });
-      this.#list.append(this.#page);
-    }
-    this.#page.append(element);
+  /** The element of what comes near again. @param {number} item */
+  #redraw(item) {
+    const notice = this.#notices.get(item);
+    if (notice) return line(notice);
+    const segment = /** @type {Segment} */ (this.#order[this.#places.get(item) ?? -1]);
+    const block = made(segment);
+    this.#blocks.set(segment.id, block);
+    this.#write(block);
+    return block.element;
+  }
+
+  /** @param {number} item */
+  #plain(item) {
+    const notice = this.#notices.get(item);
+    if (notice) return told(notice);
+    const segment = this.#order[this.#places.get(item) ?? -1];
+    if (!segment) return "";
+    const { kind } = this.#view;
+    const { translated, untranslated } = this.#translation(segment);
+    const original = kind === "translation" && !untranslated ? "" : segment.text.trim();
+    const translation = kind === "original" ? "" : (translated?.text.trim() ?? "");
+    return [original, translation].filter(Boolean).join("\n");
+  }
+
+  /** @param {number} item */
+  #drop(item) {
+    const block = this.#blocks.get(item);
+    if (block) this.#held.delete(block);
+    this.#blocks.delete(item);
   }
 
   /** @param {Block} block */
   #speaker(block) {
-    const { speaker } = block.segment;
-    const label = speaker === null ? "" : /^\d+$/.test(speaker) ? t("captions.speaker", { name: speaker }) : speaker;
+    const label = labelOf(block.segment);
+    const place = this.#places.get(block.segment.id) ?? 0;
     const changed = block.who.textContent !== label;
     if (changed) block.who.textContent = label;
-    block.who.hidden = label === "" || block.before?.who.textContent === label;
-    if (changed && block.after) {
-      block.after.who.hidden = block.after.who.textContent === "" || block.after.who.textContent === label;
-    }
+    block.who.hidden = label === "" || labelOf(this.#order[place - 1]) === label;
+    const after = changed && this.#order[place + 1];
+    const next = after && this.#blocks.get(after.id);
+    if (next) next.who.hidden = next.who.textContent === "" || next.who.textContent === label;
   }
 
   /** @param {Notice} notice */
   #drawNotice(notice) {
     this.#empty.hidden = true;
-    const length = Math.max(0, notice.to_ms - notice.from_ms);
-    const cause = `captions.cause.${notice.cause}`;
-    const text = t(`captions.${notice.kind}`, {
-      seconds: number(length / 1000, { maximumFractionDigits: 1 }),
-      at: clock(notice.from_ms),
-      cause: has(cause) ? t(cause) : t("captions.cause.other"),
-    });
-    const line = h("p", { class: `captions__notice captions__notice--${notice.kind}` }, text);
+    const item = -1 - this.#notices.size;
+    this.#notices.set(item, notice);
+    const last = this.#last;
     // The open block stays the last one.
-    if (this.#last && !this.#last.segment.closed) this.#last.element.before(line);
-    else this.#append(line);
-    this.#announcer.note(notice.kind === "gap" ? text : "");
+    const next = last && !last.segment.closed ? { item: last.segment.id, element: last.element } : undefined;
+    this.#sheets.append(item, line(notice), next);
+    this.#announcer.note(notice.kind === "gap" ? told(notice) : "");
   }
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     const live = scrollHeight - scrollTop - clientHeight < EDGE_PX;
     if (live === this.#live) return;
+    // Text that came, or took another height, is no wish to read in history: only going back is.
+    if (!live && scrollTop >= this.#stuckAt) return this.#stick();
     this.#live = live;
     if (live) this.#unseen = 0;
     this.#scroller.classList.toggle("captions__scroller--history", !live);
@@ -336,6 +373,7 @@ export class Captions extends HTMLElement {
 
   #stick() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#stuckAt = this.#scroller.scrollTop;
   }
 
   #resized() {
@@ -344,61 +382,8 @@ export class Captions extends HTMLElement {
       if (block) block.element.style.minBlockSize = "";
     }
     this.#held.clear();
+    this.#sheets.reflow();
     if (this.#live) this.#stick();
-  }
-}
-
-/**
- * @param {string} name
- * @returns {Cell}
- */
-function cell(name) {
-  const said = document.createTextNode("");
-  const tail = h("span", { class: "captions__tail" });
-  return { element: h("p", { class: name }, said, tail), said, tail, text: "", fixes: null };
-}
-
-/** @param {Cell} target */
-function clear(target) {
-  write(target, []);
-  target.tail.textContent = "";
-  target.text = "";
-  target.fixes = null;
-}
-
-/**
- * Put these parts in the place of the committed text.
- * @param {Cell} target
- * @param {readonly Part[]} shown
- */
-function write(target, shown) {
-  const plain = shown.at(-1)?.heard === null ? shown.at(-1)?.text ?? "" : "";
-  target.said = document.createTextNode(shown.length > 1 ? plain : plain.trimStart());
-  const before = plain ? shown.slice(0, -1) : shown;
-  target.element.replaceChildren(...before.flatMap(drawn), target.said, target.tail);
-}
-
-/** @param {Part} part @param {number} index @returns {(string | HTMLElement)[]} */
-function drawn({ text, heard }, index) {
-  if (heard === null) return [index ? text : text.trimStart()];
-  const word = text.trim();
-  const title = t("captions.corrected", { heard });
-  const space = index && word !== text ? " " : "";
-  return word ? [space, h("span", { class: "captions__fix", title }, word)] : [];
-}
-
-/**
- * Replace the tail, and say in which language all of it is.
- * @param {Cell} target
- * @param {string} tail
- * @param {string} language
- */
-function finish(target, tail, language) {
-  const shown = target.text ? tail : tail.trimStart();
-  if (target.tail.textContent !== shown) target.tail.textContent = shown;
-  if (language && target.element.lang !== language) {
-    target.element.lang = language;
-    target.element.dir = direction(language);
   }
 }
 

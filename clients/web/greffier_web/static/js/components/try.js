@@ -40,13 +40,25 @@ export function tryIt() {
       onState: (state, code, message) => {
         if (state === "refused") said.textContent = explain(code, message || t("home.try.failed"));
         else said.textContent = t(state === "ended" ? "home.try.done" : `speak.state.${state}`);
-        if (state === "live") said.textContent = t("home.try.running");
+        if (state === "live") {
+          captions.begin();
+          said.textContent = t("home.try.running");
+        }
+        if (state === "finishing") said.textContent = t("home.try.finishing");
+        if (speaker.session) lead(speaker.session, state === "ended");
       },
     });
     const source = recording(pcm, { realTime: true, ready: () => speaker.ready(), onAudio: (chunk) => speaker.push(chunk) });
     button.hidden = true;
     for (const part of [stop, mute, screen]) part.hidden = false;
-    stop.onclick = source.stop;
+    stop.onclick = () => {
+      source.stop();
+      quiet();
+    };
+    const quiet = () => {
+      heard.pause();
+      for (const part of [stop, mute]) part.hidden = true;
+    };
     mute.onclick = () => {
       heard.muted = !heard.muted;
       mute.setAttribute("aria-pressed", String(heard.muted));
@@ -55,16 +67,20 @@ export function tryIt() {
     void source.ended.then(() => speaker.finish());
     await speaker.run();
     source.stop();
-    heard.pause();
+    quiet();
     URL.revokeObjectURL(heard.src);
-    for (const part of [stop, mute]) part.hidden = true;
     button.hidden = false;
     button.replaceChildren(icon("play"), t("home.try.again"));
-    if (speaker.session) {
-      after.replaceChildren(
-        h("a", { class: "button button--quiet", href: sessionAddress(speaker.session, true) }, t("home.try.open")),
-      );
-    }
+  };
+  /** Where it can be read meanwhile, and then. @param {string} session @param {boolean} ended */
+  const lead = (session, ended) => {
+    const text = t(ended ? "home.try.open" : "home.try.watch");
+    const there = after.querySelector("a");
+    const link = there ?? h("a", { class: "button button--quiet" });
+    link.href = sessionAddress(session, ended);
+    link.textContent = text;
+    if (!there) after.append(link);
+    place.dispatchEvent(new CustomEvent("session", { bubbles: true }));
   };
   button.onclick = () => void play();
   return place;

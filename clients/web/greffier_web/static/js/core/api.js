@@ -48,16 +48,27 @@ export async function request(method, path, options = {}) {
   const headers = { Accept: "application/json" };
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   if (options.link) headers.Authorization = `Link ${options.link}`;
+  const coming = fetch(path, {
+    method,
+    headers,
+    credentials: "same-origin",
+    cache: "no-store",
+    body: options.body === undefined ? null : JSON.stringify(options.body),
+    signal: options.signal ?? null,
+  });
+  return taken(coming, options);
+}
+
+/**
+ * What `request` returns of an answer that is on its way already.
+ * @param {Promise<Response>} coming
+ * @param {Options} [options]
+ * @returns {Promise<any>}
+ */
+export async function taken(coming, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, {
-      method,
-      headers,
-      credentials: "same-origin",
-      cache: "no-store",
-      body: options.body === undefined ? null : JSON.stringify(options.body),
-      signal: options.signal ?? null,
-    });
+    answer = await coming;
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, "unreachable", t("error.unreachable"), true);

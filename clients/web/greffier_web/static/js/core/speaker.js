@@ -17,6 +17,10 @@ const MOST_SAMPLES = 2 * 3_600 * RATE;
 /** With more than this on its way, a recording waits. */
 const IN_FLIGHT_BYTES = 256_000;
 const STEP_MS = 40;
+/** How much earlier than it was heard the sound of another way may have begun: sent twice rather than never. */
+const MARGIN = RATE / 5;
+/** Of what went another way, so much may be with the server although it could not say so any more. */
+const UNTOLD_S = 1.5;
 
 /** The server cannot take the session now, but may later. */
 const LATER = new Set(["server_busy", "model_not_loaded", "server_stopping", "session_busy", "storage_unavailable", "storage_failed", "internal_error", "lost", "start_timeout", "idle_timeout", "session_moved", "session_elsewhere"]);
@@ -42,6 +46,12 @@ export class LiveSpeaker {
   /** Where the session begins on our clock: not 0 once it continues another. */
   #origin = 0;
   #sent = 0;
+  /** Samples of the session for one of ours. */
+  #ratio = 1;
+  /** Another way brings the sound to the session; we keep it until that is sure. */
+  #lent = false;
+  /** Of the session, on the server's disk. */
+  #durable = 0;
   #token = "";
   #afterSeq = 0;
   #finishing = false;
@@ -63,20 +73,40 @@ export class LiveSpeaker {
     this.#onState = onState;
   }
 
-  /** Before `run`: what was said until now has gone another way. */
-  forget() {
-    this.#kept.length = 0;
-    this.#keptSamples = 0;
-    this.said = 0;
+  /**
+   * Before `run`: another way has a session and brings the sound to it from now on. `hear` tells what
+   * has come; `run` goes on with that session where the other way breaks off, and sends what is missing.
+   * @param {object} other
+   * @param {string} other.session
+   * @param {string} other.token
+   * @param {number} other.rate of the session's samples
+   * @param {number} other.from on our clock, what was said when the other way opened
+   */
+  lend({ session, token, rate, from }) {
+    this.session = session;
+    this.#token = token;
+    this.#ratio = rate / RATE;
+    this.#lent = true;
+    this.#origin = from - MARGIN;
+    this.#start = { ...this.#start, format: { encoding: "pcm_s16le", rate, channels: 1 } };
+    this.#drop(from);
+    this.#become(this.#finishing ? "finishing" : "live");
   }
 
   /**
-   * Before `run`: what was said until now is in another session.
-   * @param {string} session
-   * @param {number} from_ms on its clock
+   * A message of the lent session.
+   * @param {ServerMessage} message
    */
-  continueFrom(session, from_ms) {
-    this.#start = { ...this.#start, continues: { session, from_ms } };
+  hear(message) {
+    if (message.type === "ack") this.#acknowledge(message.samples);
+    else if ("seq" in message) this.#afterSeq = Math.max(this.#afterSeq, message.seq);
+    this.#onMessage(message);
+  }
+
+  /** The other way has brought the session to its end. */
+  settle() {
+    this.acknowledged = this.said;
+    this.#become("ended");
   }
 
   /** Seconds said that only this browser has. */
@@ -129,12 +159,13 @@ export class LiveSpeaker {
   async run() {
     const backoff = new Backoff();
     const { signal } = this.#stop;
+    if (this.#lent) this.#become("waiting");
     while (!signal.aborted) {
       const { code, message } = await this.#connect(() => backoff.reset());
       if (signal.aborted) return;
       if (code === "finished") return this.#become("ended");
       if (code === "session_closed" && this.#token) {
-        if (this.#finishing && this.waitingSeconds <= 0) return this.#watchToTheEnd();
+        if (this.#finishing && this.waitingSeconds <= (this.#lent ? UNTOLD_S : 0)) return this.#watchToTheEnd();
         this.#continueInAnother();
       } else if (!LATER.has(code) || (!this.#token && code !== "lost")) {
         return this.#become("refused", code, message);
@@ -179,7 +210,8 @@ export class LiveSpeaker {
 
   #resume() {
     if (!this.#token) return {};
-    const from_sample = (this.#kept[0]?.at ?? this.said) - this.#origin;
+    const next = ((this.#kept[0]?.at ?? this.said) - this.#origin) * this.#ratio;
+    const from_sample = this.#lent && !this.lost ? this.#durable : Math.round(next);
     const resume = {
       session: this.session,
       token: this.#token,
@@ -206,7 +238,13 @@ export class LiveSpeaker {
 
   /** @param {number} samples of this session, on the server's disk */
   #acknowledge(samples) {
-    this.acknowledged = Math.max(this.acknowledged, this.#origin + samples);
+    this.#durable = Math.max(this.#durable, samples);
+    this.#drop(this.#origin + Math.floor(samples / this.#ratio));
+  }
+
+  /** @param {number} upto on our clock: before this, nothing is kept any more */
+  #drop(upto) {
+    this.acknowledged = Math.max(this.acknowledged, upto);
     for (let first = this.#kept[0]; first; first = this.#kept[0]) {
       const known = this.acknowledged - first.at;
       if (known <= 0) return;
@@ -225,7 +263,7 @@ export class LiveSpeaker {
     if (!this.#greeted || socket?.readyState !== WebSocket.OPEN) return;
     for (const { at, pcm } of this.#kept) {
       if (at < this.#sent) continue;
-      socket.send(/** @type {Int16Array<ArrayBuffer>} */ (pcm));
+      socket.send(/** @type {Int16Array<ArrayBuffer>} */ (this.#ratio === 1 ? pcm : denser(pcm, this.#ratio)));
       this.#sent = at + pcm.length;
     }
     if (this.#finishing && this.#sent >= this.said) socket.send(JSON.stringify({ type: "finish" }));
@@ -234,9 +272,13 @@ export class LiveSpeaker {
   /** The session ended while we were away: the rest goes into one that continues it. */
   #continueInAnother() {
     const from = this.#kept[0]?.at ?? this.said;
-    const from_ms = Math.round(((from - this.#origin) * 1000) / RATE);
-    this.#start = { ...this.#start, continues: { session: this.session, from_ms } };
+    const from_ms = Math.max(0, Math.round(((from - this.#origin) * 1000) / RATE));
+    const format = { encoding: "pcm_s16le", rate: RATE, channels: 1 };
+    this.#start = { ...this.#start, format, continues: { session: this.session, from_ms } };
     this.#origin = from;
+    this.#ratio = 1;
+    this.#durable = 0;
+    this.#lent = false;
     this.#token = "";
     this.#afterSeq = 0;
   }
@@ -261,4 +303,19 @@ export class LiveSpeaker {
     this.state = state;
     this.#onState(state, code, message);
   }
+}
+
+/**
+ * More samples for the same sound, on straight lines between those there are.
+ * @param {Int16Array} pcm
+ * @param {number} times a whole number
+ */
+function denser(pcm, times) {
+  const out = new Int16Array(pcm.length * times);
+  for (let at = 0; at < pcm.length; at += 1) {
+    const here = pcm[at] ?? 0;
+    const step = ((pcm[at + 1] ?? here) - here) / times;
+    for (let part = 0; part < times; part += 1) out[at * times + part] = Math.round(here + part * step);
+  }
+  return out;
 }

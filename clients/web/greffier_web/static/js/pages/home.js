@@ -70,5 +70,7 @@ function badge(kind, text) {
   return h("span", { class: `badge badge--${kind}` }, h("span", { class: "dot" }), text);
 }
 
-find("#try", HTMLElement).append(tryIt());
+const place = find("#try", HTMLElement);
+place.append(tryIt());
+place.addEventListener("session", () => void showSessions());
 await Promise.all([showReadiness(), showSessions()]);

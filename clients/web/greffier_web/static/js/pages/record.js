@@ -1,83 +1,155 @@
 /** The record of a session: text beside the sound, corrected in place, minutes that can be checked. */
 
-import { ApiError, get, post } from "../core/api.js";
-import { writesNothing } from "../core/models.js";
-import { find, h, icon } from "../core/dom.js";
+import { ApiError, get, taken } from "../core/api.js";
+import { find, h } from "../core/dom.js";
 import { clock, languageName, moment, number, t } from "../core/i18n.js";
-import { ask, askAuthor, author } from "../record/author.js";
+import { ahead, api, name as session } from "../record/ahead.js";
+import { askAuthor, author } from "../record/author.js";
+import { buildDeck, takeKeys } from "../record/deck.js";
+import { Edits } from "../record/edits.js";
 import { exportsMenu } from "../record/exports.js";
-import { showMinutes } from "../record/minutes.js";
-import { difference, patch, readSegment } from "../record/model.js";
+import { keysButton } from "../record/keys.js";
+import { readSegment } from "../record/model.js";
+import { Player } from "../record/player.js";
 import { proposals } from "../record/proposals.js";
-import { versionSelect } from "../record/versions.js";
-import { Player, place, speedSelect } from "../record/player.js";
-import { languageOption, nameOf, TranscriptView } from "../record/view.js";
-import { Wave } from "../record/wave.js";
+import { languageOption } from "../record/row.js";
+import { Side } from "../record/side.js";
+import { TranscriptView } from "../record/view.js";
 
-/** @typedef {import("../record/model.js").Correction} Correction */
 /** @typedef {import("../record/model.js").Segment} Segment */
-/** @typedef {import("../record/model.js").Target} Target */
 
-const session = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-const api = `/v1/sessions/${encodeURIComponent(session)}`;
 const LIVE_MS = 2_000;
+/** Segments asked for at a time, behind the first ones. */
+const PAGE = 700;
 
 const main = find("#record", HTMLElement);
 const status = find("#status", HTMLElement);
 /** @type {Map<number, Segment>} */
 const segments = new Map();
-/** @type {Correction[]} */
-const history = [];
 /** @type {any} */
 let record = null;
 let follow = true;
+/** @type {Player | null} */
+let player = null;
 
 const terms = proposals(session, say, fail);
 const view = new TranscriptView(find("#segments", HTMLElement), {
-  hear: (ms) => void player?.play(ms),
-  correct,
+  hear: (ms, stopMs) => void player?.play(ms, stopMs ?? null),
+  correct: (segment, text) => edits.words(segment, text),
   translate: (segment, language, text) =>
-    send(
+    edits.send(
       { kind: "translation", segment: segment.id, language },
       segment.translations[language]?.text ?? "",
       text,
     ),
-  rename: (segment) => void rename(segment),
+  rename: (segment) => void edits.rename(segment),
 });
-
-/** @type {Player | null} */
-let player = null;
+const edits = new Edits(api, segments, () => record, {
+  segment: (segment) => view.put(segment),
+  words: () => void terms.refresh(),
+  speakers: () => side.speakers(record),
+  minutes: () => side.minutes(record),
+  history: () => {
+    side.changes(edits.history);
+    countDoubts();
+  },
+  say,
+  fail,
+  settled: () => find("#trouble", HTMLElement).replaceChildren(),
+});
+const side = new Side(
+  api,
+  {
+    startOf: (segment) => segments.get(segment)?.startMs ?? null,
+    cite: (segment) => {
+      const found = segments.get(segment);
+      if (!found) return;
+      view.show(segment);
+      void player?.play(found.startMs, found.endMs + 800);
+    },
+    judge: (section, item, old, verdict) => edits.send({ kind: "verdict", section, item }, old, verdict),
+    edit: (section, item, old, text) => edits.send({ kind: "minutes", section, item }, old, text),
+  },
+  (speaker) => void edits.renameAll(speaker),
+  fail,
+);
 
 async function open() {
   try {
-    record = await get(`${api}/record`);
-    history.push(...(await get(`${api}/corrections`)).corrections);
+    const [first, told] = await Promise.all([taken(ahead.record), taken(ahead.corrections)]);
+    record = first;
+    edits.history.push(...told.corrections);
   } catch (error) {
     main.setAttribute("aria-busy", "false");
     fail(error);
     return;
   }
-  for (const plain of record.segments) segments.set(plain.id, readSegment(plain));
-  for (const { target } of history) {
-    const own = target.kind === "speaker" && target.segment ? segments.get(target.segment) : null;
-    if (own) own.ownName = true;
-  }
-  player = new Player(encodeURIComponent(session), record.duration_ms, record.audio);
+  const { count, withheld, gaps } = record;
   head();
+  view.between(withheld, gaps);
+  let here = take(record.segments);
+  await painted();
+  const own = new Player(encodeURIComponent(session), record.duration_ms, record.audio);
+  player = own;
+  own.addEventListener("move", () => view.mark(own.positionMs, follow && own.playing));
+  const wave = buildDeck(encodeURIComponent(session), own, () => segments.values());
+  takeKeys(own, toDoubt);
   bar();
-  side();
-  deck();
-  view.fill([...segments.values()], record.withheld, record.gaps);
+  side.build(record, terms.element, edits.history);
   main.setAttribute("aria-busy", "false");
   const asked = Number(new URLSearchParams(location.search).get("t"));
-  const there = asked > 0 ? [...segments.values()].findLast((one) => one.startMs <= asked) : null;
-  if (there) {
-    view.show(there.id);
-    void player.seek(asked);
-  } else player.dispatchEvent(new Event("move"));
-  void listen();
-  void explainMinutes();
+  let sought = asked > 0;
+  if (!sought) own.dispatchEvent(new Event("move"));
+  while (true) {
+    const last = [...segments.values()].at(-1);
+    if (sought && (here >= count || (last && last.startMs > asked))) {
+      sought = false;
+      const there = [...segments.values()].findLast((one) => one.startMs <= asked);
+      if (there) view.show(there.id);
+      void own.seek(asked);
+    }
+    if (here >= count) break;
+    try {
+      const next = await get(`${api}/record?skip=${here}&limit=${PAGE}`);
+      if (!next.segments.length) break;
+      here += take(next.segments);
+    } catch (error) {
+      fail(error);
+      break;
+    }
+  }
+  view.end();
+  main.dataset.whole = "";
+  // What is cited or translated further down is known only now.
+  bar();
+  exports_();
+  side.minutes(record);
+  countDoubts();
+  wave.wake();
+  void terms.refresh();
+  void edits.listen();
+  void side.explain(record);
   if (record.state !== "finished") setTimeout(grow, LIVE_MS);
+}
+
+/** Show further segments; return how many. @param {any[]} plain */
+function take(plain) {
+  const fresh = plain.map(readSegment);
+  for (const segment of fresh) {
+    segment.ownName = edits.namedAlone(segment.id);
+    segments.set(segment.id, segment);
+  }
+  view.add(fresh);
+  return fresh.length;
+}
+
+/** When the browser has drawn what is there. */
+function painted() {
+  return new Promise((done) => {
+    // A tab in the background draws nothing.
+    if (document.hidden) setTimeout(done);
+    else requestAnimationFrame(() => setTimeout(done));
+  });
 }
 
 // --- what stands around the text --------------------------------------------------------------
@@ -110,9 +182,17 @@ function head() {
   document.addEventListener("author", () => {
     you.textContent = name();
   });
-  find("#tools", HTMLElement).replaceChildren(
-    you,
-    exportsMenu(api, session, { minutes: record.minutes, translate_to: translatedInto() }),
+  find("#tools", HTMLElement).replaceChildren(you, keysButton(), h("div", { id: "exports" }));
+  exports_();
+}
+
+/** What can be taken away; it may be open while more of the session comes. */
+function exports_() {
+  const place = find("#exports", HTMLElement);
+  if (place.querySelector("details")?.open) return;
+  const languages = translatedInto();
+  place.replaceChildren(
+    exportsMenu(api, session, { minutes: record.minutes, language: record.language, translate_to: languages }),
   );
 }
 
@@ -123,6 +203,9 @@ function translatedInto() {
 
 function bar() {
   const languages = translatedInto();
+  const place = find("#bar", HTMLElement);
+  if (place.dataset.languages === languages.join()) return;
+  place.dataset.languages = languages.join();
   const beside = h(
     "select",
     {
@@ -133,340 +216,48 @@ function bar() {
     h("option", { value: "" }, t("record.beside.none")),
     ...languages.map(languageOption),
   );
+  beside.value = view.beside;
   const following = h("input", {
     type: "checkbox",
-    checked: true,
+    checked: follow,
     onchange: () => {
       follow = following.checked;
     },
   });
-  find("#bar", HTMLElement).replaceChildren(
+  place.replaceChildren(
+    h("button", { class: "button button--quiet button--small", id: "doubts", type: "button", hidden: true, onclick: () => toDoubt(1) }),
     h("label", { class: "row record__follow" }, following, t("record.follow")),
     ...(languages.length ? [beside] : []),
   );
 }
 
-function side() {
-  const minutesPlace = h("div", { class: "minutes", id: "minutes" });
-  const people = h("div", { id: "people" });
-  const changes = h("div", { id: "changes" });
-  find("#side", HTMLElement).replaceChildren(
-    h(
-      "section",
-      { class: "card" },
-      h("div", { class: "minutes__head" }, h("h2", {}, t("record.minutes")), h("div", { id: "versions" })),
-      minutesPlace,
-    ),
-    h("section", { class: "card" }, h("h2", {}, t("record.speakers")), people),
-    terms.element,
-    h("section", { class: "card" }, h("h2", {}, t("record.changes")), changes),
-  );
-  minutes();
-  speakers();
-  told();
+// --- what is doubtful -------------------------------------------------------------------------
+
+/** Where the last doubtful place was that was gone to. */
+let doubtMs = -1;
+
+/** Go to the next doubtful place, or the one before, and play it. @param {1 | -1} by */
+function toDoubt(by) {
+  const doubts = view.doubts();
+  const next =
+    by > 0
+      ? (doubts.find((one) => one.atMs > doubtMs) ?? doubts[0])
+      : (doubts.findLast((one) => one.atMs < doubtMs) ?? doubts.at(-1));
+  if (!next) return;
+  doubtMs = next.atMs;
+  next.show();
+  void player?.play(next.atMs, next.endMs);
+  say(t("record.doubt.at", { number: number(doubts.indexOf(next) + 1), count: doubts.length, time: clock(next.atMs) }));
 }
 
-/** @type {import("../record/versions.js").Version | null} an earlier version that is being read */
-let earlier = null;
-let newest = 0;
-/** Whether the server has a language model. */
-let writing = true;
-
-function versions() {
-  const count = record.minutes?.version ?? 0;
-  if (count === newest) return;
-  newest = count;
-  earlier = null;
-  const select = versionSelect(
-    api,
-    count,
-    (version) => {
-      earlier = version;
-      minutes();
-    },
-    fail,
-  );
-  find("#versions", HTMLElement).replaceChildren(select ?? "");
+function countDoubts() {
+  const count = view.doubts().length;
+  const button = find("#doubts", HTMLButtonElement);
+  button.hidden = count === 0;
+  button.textContent = t("record.doubts", { count });
 }
 
-function minutes() {
-  versions();
-  showMinutes(
-    find("#minutes", HTMLElement),
-    earlier ?? record.minutes,
-    {
-      reading: earlier !== null,
-      startOf: (segment) => segments.get(segment)?.startMs ?? null,
-      cite: (segment) => {
-        const found = segments.get(segment);
-        if (!found) return;
-        view.show(segment);
-        void player?.play(found.startMs, found.endMs + 800);
-      },
-      judge: (section, item, old, verdict) => send({ kind: "verdict", section, item }, old, verdict),
-      edit: (section, item, old, text) => send({ kind: "minutes", section, item }, old, text),
-    },
-    t(record.state === "finished" ? (writing ? "record.no-minutes" : "record.no-model") : "record.minutes-later"),
-  );
-}
-
-/** Say why there are no minutes, where it is the server that cannot write any. */
-async function explainMinutes() {
-  if (record.minutes || !(await writesNothing().catch(() => false))) return;
-  writing = false;
-  minutes();
-}
-
-function speakers() {
-  const place = find("#people", HTMLElement);
-  if (!record.speakers.length) {
-    place.replaceChildren(h("p", { class: "hint" }, t("record.no-speakers")));
-    return;
-  }
-  const all = record.speakers.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.spoken_ms, 0);
-  place.replaceChildren(
-    h(
-      "ul",
-      { class: "people", role: "list" },
-      ...record.speakers.map((/** @type {any} */ one) =>
-        h(
-          "li",
-          {},
-          h(
-            "button",
-            { class: "people__name", type: "button", onclick: () => void renameAll(one) },
-            /^\d+$/.test(one.name) ? t("record.voice", { number: one.name }) : one.name,
-          ),
-          h(
-            "span",
-            { class: "hint number" },
-            number(one.spoken_ms / Math.max(1, all), { style: "percent" }),
-          ),
-        ),
-      ),
-    ),
-  );
-}
-
-function told() {
-  const listed = history.slice(-30).reverse();
-  find("#changes", HTMLElement).replaceChildren(
-    listed.length
-      ? h(
-          "ol",
-          { class: "changes", role: "list" },
-          ...listed.map((one) =>
-            h(
-              "li",
-              {},
-              h(
-                "p",
-                { class: "changes__what" },
-                one.target.kind === "verdict"
-                  ? t(`minutes.told.${one.new || "open"}`)
-                  : h(
-                      "span",
-                      {},
-                      h("del", {}, one.old || "∅"),
-                      " → ",
-                      h("ins", {}, one.new || "∅"),
-                    ),
-              ),
-              h("p", { class: "hint" }, `${one.who}, ${moment(one.at_ms)}`),
-            ),
-          ),
-        )
-      : h("p", { class: "hint" }, t("record.no-changes")),
-  );
-}
-
-// --- the sound --------------------------------------------------------------------------------
-
-function deck() {
-  if (!player) return;
-  const own = player;
-  const play = h("button", {
-    class: "button button--icon player__play",
-    type: "button",
-    onclick: () => void own.toggle(),
-  });
-  const state = () => {
-    play.replaceChildren(icon(own.playing ? "stop" : "play"));
-    play.setAttribute("aria-label", t(own.playing ? "record.pause" : "record.play"));
-  };
-  state();
-  const back = step(-5);
-  const on = step(5);
-  const where = h("output", { class: "player__where number" });
-  const silent = h("p", { class: "hint", hidden: own.kept }, t("record.silent"));
-  const wave = new Wave(encodeURIComponent(session), own, () => segments.values());
-  own.addEventListener("state", state);
-  own.addEventListener("silent", () => {
-    silent.hidden = false;
-  });
-  own.addEventListener("move", () => {
-    where.textContent = place(own.positionMs, own.durationMs);
-    view.mark(own.positionMs, follow && own.playing);
-  });
-  find("#player", HTMLElement).replaceChildren(
-    h("div", { class: "player__inner" }, h("div", { class: "player__keys" }, back, play, on), wave.element, h("div", { class: "player__end" }, where, speedSelect(own)), own.audio, silent),
-  );
-  /** @param {number} seconds */
-  function step(seconds) {
-    return h(
-      "button",
-      {
-        class: "button button--quiet button--small number",
-        type: "button",
-        "aria-label": t(seconds < 0 ? "record.back" : "record.on", { count: Math.abs(seconds) }),
-        onclick: () => void own.seek(own.positionMs + seconds * 1000),
-      },
-      `${seconds > 0 ? "+" : "−"}${Math.abs(seconds)} s`,
-    );
-  }
-}
-
-document.addEventListener("keydown", (event) => {
-  const target = event.target;
-  if (!player || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target instanceof Element && target.closest("input, select, textarea, dialog, button, summary, a")) return;
-  if (event.key === " " || event.key === "k") void player.toggle();
-  else if (event.key === "j") void player.seek(player.positionMs - 5_000);
-  else if (event.key === "l") void player.seek(player.positionMs + 5_000);
-  else return;
-  event.preventDefault();
-});
-
-// --- corrections ------------------------------------------------------------------------------
-
-/** @param {Segment} segment @param {string} text */
-async function correct(segment, text) {
-  const change = difference(segment, text);
-  if (!change) return true;
-  const { first, end } = change;
-  return send({ kind: "words", segment: segment.id, first, end }, change.old, change.new);
-}
-
-/** @param {Segment} segment */
-async function rename(segment) {
-  const all = h("input", { type: "checkbox", checked: segment.voice !== "", disabled: segment.voice === "" });
-  const wanted = await ask(
-    t("record.rename"),
-    t("record.rename.label"),
-    segment.speaker,
-    t("record.rename.hint"),
-    [h("label", { class: "choice" }, all, t("record.rename.all", { name: nameOf(segment) }))],
-  );
-  if (!wanted || wanted === segment.speaker) return;
-  if (all.checked) {
-    const known = record.speakers.find((/** @type {any} */ one) => one.voice === segment.voice);
-    await send({ kind: "speaker", speaker: segment.voice }, known?.name ?? segment.voice, wanted);
-  } else await send({ kind: "speaker", segment: segment.id }, segment.speaker, wanted);
-}
-
-/** @param {{voice: string, name: string}} speaker */
-async function renameAll(speaker) {
-  const wanted = await ask(t("record.rename"), t("record.rename.label"), speaker.name, t("record.rename.hint"));
-  if (wanted && wanted !== speaker.name) {
-    await send({ kind: "speaker", speaker: speaker.voice }, speaker.name, wanted);
-  }
-}
-
-/**
- * Ask the server for a correction; whether it was made.
- * @param {Target} target
- * @param {string} old
- * @param {string} wanted
- */
-async function send(target, old, wanted) {
-  const who = await askAuthor();
-  if (!who) return false;
-  try {
-    take(await post(`${api}/corrections`, { who, target, old, new: wanted.trim() }));
-    find("#trouble", HTMLElement).replaceChildren();
-    say(t("record.saved"));
-    return true;
-  } catch (error) {
-    fail(error);
-    return false;
-  }
-}
-
-/** @param {Correction} correction */
-function take(correction) {
-  if (history.some((one) => one.seq === correction.seq)) return;
-  history.push(correction);
-  history.sort((one, other) => one.seq - other.seq);
-  const { target } = correction;
-  const segment = target.segment ? segments.get(target.segment) : undefined;
-  if (target.kind === "words" && segment) {
-    patch(segment, correction);
-    view.put(segment);
-    void terms.refresh();
-  } else if (target.kind === "translation" && segment) {
-    const translated = segment.translations[target.language ?? ""];
-    if (translated) Object.assign(translated, { text: correction.new, corrected: true, dated: false });
-    view.put(segment);
-  } else if (target.kind === "speaker") {
-    named(correction, segment);
-  } else if (target.kind === "minutes" || target.kind === "verdict") {
-    judged(correction);
-  }
-  told();
-}
-
-/** @param {Correction} correction @param {Segment | undefined} segment */
-function named(correction, segment) {
-  if (segment) {
-    Object.assign(segment, { speaker: correction.new, ownName: true });
-    view.put(segment);
-    return;
-  }
-  const known = record.speakers.find((/** @type {any} */ one) => one.voice === correction.target.speaker);
-  if (known) known.name = correction.new;
-  for (const one of segments.values()) {
-    if (one.voice === correction.target.speaker && !one.ownName) {
-      one.speaker = correction.new;
-      view.put(one);
-    }
-  }
-  speakers();
-}
-
-/** @param {Correction} correction */
-function judged({ target, new: wanted }) {
-  if (!record.minutes || record.minutes.version !== target.minutes) return;
-  const items = record.minutes.sections.find((/** @type {any} */ one) => one.section === target.section)?.items;
-  const item = items?.[target.item ?? 0];
-  if (!item) return;
-  if (target.kind === "verdict") item.verdict = wanted;
-  else item.text = wanted;
-  minutes();
-}
-
-// --- what others do ---------------------------------------------------------------------------
-
-/** Hear of corrections as others make them. */
-async function listen() {
-  // Asked again and again, not held open: a browser has six connections, and sound needs them.
-  let pause = LIVE_MS;
-  for (;;) {
-    await new Promise((done) => setTimeout(done, document.hidden ? 5 * pause : pause));
-    try {
-      const after = history.at(-1)?.seq ?? 0;
-      const fresh = await get(`${api}/corrections?after=${after}`);
-      for (const one of fresh.corrections) {
-        if (history.some((known) => known.seq === one.seq)) continue;
-        take(one);
-        say(t("record.others", { name: one.who }));
-      }
-      pause = LIVE_MS;
-    } catch (error) {
-      if (error instanceof ApiError && !error.retryable) return;
-      pause = Math.min(2 * pause, 30_000);
-    }
-  }
-}
+// --- a session that goes on -------------------------------------------------------------------
 
 /** Take on what a live session says. */
 async function grow() {
@@ -477,18 +268,21 @@ async function grow() {
     const ended = now.state === "finished";
     for (const plain of now.segments) {
       const segment = readSegment(plain);
+      segment.ownName = edits.namedAlone(segment.id);
       segments.set(segment.id, segment);
       view.put(segment);
     }
-    record = { ...now, segments: record.segments };
+    record = now;
+    bar();
+    countDoubts();
     if (player) {
       player.durationMs = Math.max(player.durationMs, now.duration_ms);
       player.kept = now.audio;
     }
     if (ended) {
       head();
-      minutes();
-      speakers();
+      side.minutes(record);
+      side.speakers(record);
       return;
     }
   } catch (error) {

@@ -1,13 +1,13 @@
 /** The console: every session, search in all that was said, the server's state, figures of use. */
 
-import { ApiError, get, post } from "../core/api.js";
+import { get } from "../core/api.js";
 import { find, h } from "../core/dom.js";
-import { clock, direction, has, languageName, moment, number, t } from "../core/i18n.js";
-import { chart } from "../console/chart.js";
+import { clock, direction, languageName, moment, t } from "../core/i18n.js";
 import { marked } from "../console/marked.js";
+import { models, server } from "../console/server.js";
+import { feedback, usage } from "../console/usage.js";
 
 const PAGE = 50;
-const PULSE_MS = 5_000;
 const LIST_MS = 10_000;
 
 const form = find("#search", HTMLFormElement);
@@ -56,7 +56,7 @@ restore();
 void server();
 void models();
 void usage();
-feedback();
+feedback(fail);
 
 /** @returns {[string, string][]} */
 function asked() {
@@ -268,162 +268,6 @@ function row(one) {
       h("span", { class: `badge${live ? " badge--bad" : ""}` }, live ? h("span", { class: "dot" }) : null, t(`sessions.state.${one.state}`)),
     ),
   );
-}
-
-// --- the server -------------------------------------------------------------------------------
-
-async function server() {
-  const place = find("#server", HTMLElement);
-  try {
-    const pulse = await get("/v1/pulse");
-    const samples = pulse.samples;
-    const mb = (/** @type {number} */ bytes) =>
-      `${number(bytes / 1_048_576, { maximumFractionDigits: 0 })} MiB`;
-    place.replaceChildren(
-      chart(t("sessions.chart.sessions"), samples.map((/** @type {any} */ one) => one.sessions), (value) => number(value), 2),
-      chart(
-        t("sessions.chart.lag"),
-        samples.map((/** @type {any} */ one) => one.lag_ms),
-        (value) => `${number(value / 1000, { maximumFractionDigits: 1 })} s`,
-        2000,
-      ),
-      chart(
-        t("sessions.chart.load"),
-        samples.map((/** @type {any} */ one) => one.load),
-        (value) => number(value, { style: "percent" }),
-        1,
-      ),
-      chart(
-        t("sessions.chart.memory"),
-        samples.map((/** @type {any} */ one) => one.memory_bytes),
-        mb,
-        pulse.samples.at(-1)?.memory_bytes * 1.5 || 1,
-      ),
-    );
-  } catch (error) {
-    if (error instanceof ApiError && !error.retryable) {
-      place.replaceChildren(h("p", { class: "hint" }, error.message));
-      return;
-    }
-  }
-  setTimeout(server, PULSE_MS);
-}
-
-async function models() {
-  const place = find("#models", HTMLElement);
-  try {
-    const { models: known, ready, reason } = await get("/v1/models");
-    place.replaceChildren(
-      h("p", { class: `notice notice--${ready ? "good" : "warn"} models__ready` }, ready ? t("sessions.ready") : reason),
-      known.length
-        ? h("ul", { class: "models", role: "list" }, ...known.map(model))
-        : h("p", { class: "hint" }, t("sessions.models.none")),
-    );
-  } catch (error) {
-    place.replaceChildren(h("p", { class: "hint" }, messageOf(error)));
-  }
-}
-
-/** @param {any} one */
-function model(one) {
-  const kind = { loaded: "good", loading: "warn", failed: "bad", missing: "warn" }[/** @type {string} */ (one.state)];
-  return h(
-    "li",
-    {},
-    h(
-      "p",
-      { class: "models__line" },
-      h("strong", {}, one.name),
-      h("span", { class: `badge${kind ? ` badge--${kind}` : ""}` }, t(`sessions.model.${one.state}`)),
-    ),
-    h(
-      "p",
-      { class: "hint" },
-      [has(`sessions.role.${one.role}`) ? t(`sessions.role.${one.role}`) : one.role, one.engine, one.settings]
-        .filter(Boolean)
-        .join(" · "),
-    ),
-    one.digest
-      ? h(
-          "details",
-          {},
-          h("summary", { class: "hint" }, `${t("sessions.digest")} ${one.digest.slice(0, 12)}…`),
-          h("code", { class: "models__digest" }, one.digest),
-        )
-      : null,
-  );
-}
-
-// --- use --------------------------------------------------------------------------------------
-
-async function usage() {
-  const place = find("#usage", HTMLElement);
-  try {
-    const figures = await get("/v1/usage");
-    const mean = figures.satisfaction.mean;
-    /** @type {[string, string][]} */
-    const listed = [
-      [number(figures.sessions), t("sessions.usage.sessions")],
-      [number(figures.hours, { maximumFractionDigits: 1 }), t("sessions.usage.hours")],
-      [number(figures.words), t("sessions.usage.words")],
-      [number(figures.corrections), t("sessions.usage.corrections")],
-      [mean === null ? "–" : number(mean, { maximumFractionDigits: 1 }), t("sessions.usage.satisfaction")],
-    ];
-    place.replaceChildren(
-      h(
-        "dl",
-        { class: "figures" },
-        ...listed.map(([value, label]) =>
-          h("div", {}, h("dt", { class: "hint" }, label), h("dd", { class: "number" }, value)),
-        ),
-      ),
-      h("p", { class: "hint" }, t("sessions.usage.span")),
-      h("p", {}, h("a", { href: "/v1/usage/csv", download: "usage.csv" }, t("sessions.usage.csv"))),
-    );
-  } catch (error) {
-    place.replaceChildren(h("p", { class: "hint" }, messageOf(error)));
-  }
-}
-
-function feedback() {
-  const place = find("#feedback", HTMLElement);
-  const comment = h("textarea", { class: "textarea", id: "comment", rows: 2, maxlength: 2000 });
-  const send = h(
-    "form",
-    { class: "stack", onsubmit: (event) => void given(event) },
-    h(
-      "fieldset",
-      { class: "ratings" },
-      h("legend", { class: "visually-hidden" }, t("sessions.feedback.rating")),
-      h(
-        "div",
-        { class: "segmented" },
-        ...[1, 2, 3, 4, 5].map((rating) =>
-          h(
-            "label",
-            {},
-            h("input", { type: "radio", name: "rating", value: rating, required: true, "aria-label": t("sessions.feedback.of", { rating }) }),
-            String(rating),
-          ),
-        ),
-      ),
-    ),
-    h("div", { class: "field" }, h("label", { for: "comment" }, t("sessions.feedback.comment")), comment),
-    h("button", { class: "button button--small" }, t("sessions.feedback.send")),
-  );
-  place.replaceChildren(send);
-  /** @param {SubmitEvent} event */
-  async function given(event) {
-    event.preventDefault();
-    const rating = Number(new FormData(send).get("rating"));
-    try {
-      await post("/v1/usage/feedback", { rating, comment: comment.value });
-      place.replaceChildren(h("p", { role: "status" }, t("sessions.feedback.thanks")));
-      void usage();
-    } catch (error) {
-      fail(error);
-    }
-  }
 }
 
 /** @param {string} label @param {HTMLElement} control */

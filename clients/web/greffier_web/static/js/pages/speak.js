@@ -1,119 +1,41 @@
 /** Speak: open a session with a microphone, a shared tab or a file, and see what the server has of it. */
 
 import { explain } from "../core/api.js";
-import { writesNothing } from "../core/models.js";
 import { find, h, icon, sessionAddress } from "../core/dom.js";
-import { clock, languageName, number, pageLanguage, t } from "../core/i18n.js";
+import { clock, number, t } from "../core/i18n.js";
 import { LiveSpeaker } from "../core/speaker.js";
-import { WhipSpeaker } from "../core/whip.js";
+import { WHIP_RATE, WhipSpeaker } from "../core/whip.js";
 import { Transcript } from "../core/transcript.js";
-import { decode, microphone, microphones, NoSound, recording, sharedTab } from "../audio/sources.js";
+import { decode, microphone, NoSound, recording, sharedTab } from "../audio/sources.js";
 import { findCaptions } from "../components/captions.js";
 import { Level } from "../components/level.js";
 import { openShare } from "../components/share.js";
+import { chosenSource, readyForm, stopTest, wanted } from "../speak/form.js";
 
 const RATE = 16_000;
 /** What only this browser has: beyond this it is said. */
 const BEHIND_S = 4;
-const FIRST = ["fr", "en"];
-const OTHERS =
-  "ar bg ca cs da de el es et fa fi ga he hi hr hu it ja ko lt lv mt nl no pl pt ro ru sk sl sr sv tr uk vi zh".split(" ");
 
 /** @typedef {import("../audio/sources.js").Source} Source */
 
 const form = find("#form", HTMLFormElement);
 const problem = find("#problem", HTMLElement);
-const targets = find("#targets", HTMLElement);
 const captions = findCaptions("#captions");
 const transcript = new Transcript();
-/** @type {Source | undefined} */
-let testing;
 let muted = false;
 let over = false;
-/** The sound goes by WebRTC: nothing is kept for the WebSocket. */
-let elsewhere = false;
+let ending = false;
+/** The way that the sound goes beside the WebSocket. @type {WhipSpeaker | undefined} */
+let whip;
+let broken = false;
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let progress;
 
-fillLanguages();
-showSource();
-find("#sources", HTMLElement).addEventListener("change", showSource);
-find("#test", HTMLButtonElement).onclick = () => attempt(toggleTest);
+await readyForm(attempt);
 form.onsubmit = (event) => {
   event.preventDefault();
   void attempt(begin);
 };
-await Promise.all([listDevices(), lookForModel()]);
-
-function chosenSource() {
-  return find("input[name=source]:checked", HTMLInputElement, form).value;
-}
-
-function showSource() {
-  const chosen = chosenSource();
-  for (const part of form.querySelectorAll("[data-source]")) {
-    if (part instanceof HTMLElement) part.hidden = part.dataset.source !== chosen;
-  }
-  find("#file", HTMLInputElement).required = chosen === "file";
-  if (chosen !== "microphone") stopTest();
-}
-
-function fillLanguages() {
-  const collator = new Intl.Collator(pageLanguage);
-  const names = new Intl.DisplayNames([pageLanguage], { type: "language" });
-  /** @param {string} code */
-  const name = (code) => names.of(code) ?? code;
-  const others = [...OTHERS].sort((a, b) => collator.compare(name(a), name(b)));
-  find("#language", HTMLSelectElement).replaceChildren(
-    h("option", { value: "auto" }, t("speak.language.auto")),
-    ...[...FIRST, ...others].map((code) => h("option", { value: code }, name(code))),
-  );
-  const more = find("#more", HTMLSelectElement);
-  more.replaceChildren(
-    h("option", { value: "" }, t("speak.translate.more")),
-    ...others.map((code) => h("option", { value: code }, name(code))),
-  );
-  more.onchange = () => {
-    if (more.value && !targets.querySelector(`input[value="${more.value}"]`)) {
-      targets.append(target(more.value, true));
-    }
-    more.value = "";
-  };
-  targets.replaceChildren(...FIRST.map((code) => target(code, false)));
-}
-
-/**
- * @param {string} code
- * @param {boolean} checked
- */
-function target(code, checked) {
-  return h("label", { class: "choice" }, h("input", { type: "checkbox", value: code, checked }), h("span", { lang: code }, languageName(code)));
-}
-
-/** Without a language model nothing is translated: say so before, not after. */
-async function lookForModel() {
-  const absent = await writesNothing();
-  find("#no-model", HTMLElement).hidden = !absent;
-  for (const part of [targets, find("#more", HTMLElement)]) part.hidden = absent;
-  find("#minutes", HTMLInputElement).disabled = absent;
-}
-
-async function listDevices() {
-  const select = find("#device", HTMLSelectElement);
-  try {
-    const known = await microphones();
-    const chosen = select.value;
-    const named = known.filter((device) => device.label && device.deviceId !== "default");
-    select.replaceChildren(
-      h("option", { value: "" }, t("speak.device.default")),
-      ...named.map((device) => h("option", { value: device.deviceId, selected: device.deviceId === chosen }, device.label)),
-    );
-  } catch (error) {
-    if (!(error instanceof NoSound)) throw error;
-    find("#test-hint", HTMLElement).textContent = t(`speak.no-sound.${error.code}`);
-    find("#test", HTMLButtonElement).disabled = true;
-  }
-}
 
 /**
  * Do something that may find no sound.
@@ -136,139 +58,85 @@ function complain(text) {
   problem.scrollIntoView({ block: "nearest" });
 }
 
-async function toggleTest() {
-  if (testing) return stopTest();
-  const level = find("#test-level", Level);
-  let heard = false;
-  const hint = find("#test-hint", HTMLElement);
-  hint.textContent = t("speak.test.speak");
-  testing = await microphone(find("#device", HTMLSelectElement).value, (_, peak) => {
-    level.show(peak);
-    if (peak > 0.05 && !heard) {
-      heard = true;
-      hint.textContent = t("speak.test.heard");
-    }
-  });
-  find("#test", HTMLButtonElement).setAttribute("aria-pressed", "true");
-  await listDevices();
-}
-
-function stopTest() {
-  testing?.stop();
-  testing = undefined;
-  find("#test", HTMLButtonElement).setAttribute("aria-pressed", "false");
-  find("#test-level", Level).reset();
-  find("#test-hint", HTMLElement).textContent = "";
-}
-
-/** What the form asks for. */
-function wanted() {
-  const checked = [...targets.querySelectorAll("input")].filter((box) => box.checked && !targets.hidden);
-  const profile = find("#profile", HTMLSelectElement).value;
-  return {
-    title: find("#title", HTMLInputElement).value.trim(),
-    language: find("#language", HTMLSelectElement).value,
-    translate_to: checked.map((box) => box.value),
-    minutes: find("#minutes", HTMLInputElement).checked,
-    glossary: glossary(find("#glossary", HTMLTextAreaElement).value, checked.map((box) => box.value)),
-    ...(profile ? { profile } : {}),
-  };
-}
-
-/**
- * One term a line; behind `=`, its only accepted translation.
- * @param {string} text
- * @param {string[]} languages
- */
-function glossary(text, languages) {
-  return text
-    .split("\n")
-    .map((line) => line.split("=").map((part) => part.trim()))
-    .filter(([term]) => term)
-    .map(([term = "", translation]) => ({
-      term,
-      translations: translation ? Object.fromEntries(languages.map((code) => [code, translation])) : {},
-    }));
-}
-
 async function begin() {
   stopTest();
   const start = wanted();
   const level = find("#level", Level);
-  const byWebRtc = find("#transport", HTMLSelectElement).value === "webrtc" && start.glossary.length === 0;
   const speaker = new LiveSpeaker({ start, onMessage: take, onState: (state, code, message) => showState(speaker, state, code, message) });
   /** @param {Int16Array} pcm @param {number} peak */
   const onAudio = (pcm, peak) => {
-    if (!elsewhere) speaker.push(muted ? new Int16Array(pcm.length) : pcm);
+    speaker.push(muted ? new Int16Array(pcm.length) : pcm);
     level.show(muted ? 0 : peak);
   };
   const source = await open(speaker, onAudio);
   showRunning(speaker, source, start);
   const lock = await navigator.wakeLock?.request("screen").catch(() => null);
-  const away = byWebRtc && source.stream ? await byWhip(source, source.stream, start, speaker) : "failed";
-  if (away === "failed") {
-    void source.ended.then(() => speaker.finish());
-    showRunning(speaker, source, start);
-    await speaker.run();
-  } else showState(speaker, "ended", "", "");
+  void source.ended.then(() => end(speaker));
+  if ((await byWebRtc(source, start, speaker)) === "go on") await speaker.run();
+  whip?.close();
   source.stop();
   level.reset();
   await lock?.release();
 }
 
 /**
- * Speak by WebRTC; `failed` = go on by WebSocket.
+ * Speak by WebRTC where that is wanted and can be had; else, or from where it breaks off, the
+ * WebSocket goes on: it has everything that the server could not say it has.
  * @param {Source} source
- * @param {MediaStream} stream
  * @param {ReturnType<typeof wanted>} start
- * @param {LiveSpeaker} speaker goes on where WebRTC broke off
- * @returns {Promise<"ended" | "failed">}
+ * @param {LiveSpeaker} speaker
+ * @returns {Promise<"ended" | "go on">}
  */
-async function byWhip(source, stream, start, speaker) {
-  const whip = new WhipSpeaker({ stream, start, onMessage: take });
-  if (!(await whip.open())) {
-    find("#kept", HTMLElement).textContent = t("speak.webrtc.fallback");
-    return "failed";
+async function byWebRtc({ stream }, start, speaker) {
+  if (find("#transport", HTMLSelectElement).value !== "webrtc") return "go on";
+  if (!stream || start.glossary.length) {
+    tell(t(stream ? "speak.webrtc.vocabulary" : "speak.webrtc.file"));
+    return "go on";
   }
-  elsewhere = true;
-  speaker.forget();
-  clearInterval(progress);
-  const began = performance.now();
-  const ticking = setInterval(() => (find("#clock", HTMLElement).textContent = clock(performance.now() - began)), 250);
-  find("#kept", HTMLElement).textContent = t("speak.webrtc");
-  const mute = find("#mute", HTMLButtonElement);
-  mute.addEventListener("click", () => {
-    for (const track of stream.getAudioTracks()) track.enabled = !muted;
+  let from = 0;
+  const way = new WhipSpeaker({
+    stream,
+    start,
+    onConnected: () => {
+      from = speaker.said;
+    },
+    onMessage: (message) => speaker.hear(message),
   });
-  showWhip(whip, source, start);
-  const outcome = await whip.run();
-  clearInterval(ticking);
-  elsewhere = false;
-  if (outcome === "failed") speaker.continueFrom(whip.session, Math.round(performance.now() - began));
-  return outcome;
+  const opened = await way.open();
+  if (!opened) {
+    tell(t("speak.webrtc.fallback"));
+    return "go on";
+  }
+  if (ending) {
+    // All of it was said before the way was there.
+    await way.abandon();
+    return "go on";
+  }
+  whip = way;
+  speaker.lend({ ...opened, rate: WHIP_RATE, from });
+  tell(t("speak.webrtc"));
+  const outcome = await way.run();
+  if (outcome === "ended") {
+    speaker.settle();
+    return "ended";
+  }
+  broken = true;
+  tell(t("speak.webrtc.broken"));
+  return "go on";
 }
 
-/**
- * @param {WhipSpeaker} whip
- * @param {Source} source
- * @param {ReturnType<typeof wanted>} start
- */
-function showWhip(whip, source, start) {
-  badge("live");
-  const finish = find("#finish", HTMLButtonElement);
-  const end = () => {
-    source.stop();
-    badge("finishing");
-    finish.disabled = true;
-    void whip.finish();
-  };
-  finish.disabled = false;
-  finish.onclick = end;
-  void source.ended.then(end);
-  const share = find("#share", HTMLButtonElement);
-  share.disabled = false;
-  share.onclick = () => openShare(whip.session, start.translate_to);
-  find("#watch", HTMLAnchorElement).href = `/watch/${encodeURIComponent(whip.session)}`;
+/** By which way the sound goes. @param {string} text */
+function tell(text) {
+  const way = find("#way", HTMLElement);
+  way.textContent = text;
+  way.hidden = false;
+}
+
+/** No more will be said. @param {LiveSpeaker} speaker */
+function end(speaker) {
+  ending = true;
+  speaker.finish();
+  whip?.finish();
 }
 
 /**
@@ -307,12 +175,13 @@ function showRunning(speaker, source, start) {
   mute.hidden = chosenSource() !== "microphone";
   mute.onclick = () => {
     muted = !muted;
+    for (const track of source.stream?.getAudioTracks() ?? []) track.enabled = !muted;
     mute.setAttribute("aria-pressed", String(muted));
     mute.textContent = t(muted ? "speak.unmute" : "speak.mute");
   };
   find("#finish", HTMLButtonElement).onclick = () => {
     source.stop();
-    speaker.finish();
+    end(speaker);
   };
   const share = find("#share", HTMLButtonElement);
   share.replaceChildren(icon("link"), t("speak.share"));
@@ -354,7 +223,10 @@ function showProgress(speaker) {
  */
 function showState(speaker, state, code, message) {
   badge(state);
+  // Only when the WebSocket has the session: a way that closes by itself would end it.
+  if (broken && state !== "waiting") whip?.close();
   over = state === "ended" || state === "refused";
+  if (state === "live") captions.begin();
   for (const id of ["#finish", "#mute"]) find(id, HTMLButtonElement).disabled = over || state === "finishing";
   if (state !== "ended") find("#share", HTMLButtonElement).disabled = !speaker.session;
   if (speaker.session) find("#watch", HTMLAnchorElement).href = `/watch/${encodeURIComponent(speaker.session)}`;

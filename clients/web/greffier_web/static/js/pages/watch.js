@@ -117,6 +117,7 @@ function scheduleState() {
 function showState(next, code, message = "") {
   state = next;
   problem = next === "refused" ? explain(code, message || code) : "";
+  if (next === "live") captions.begin();
   if (next === "ended") captions.rest();
   drawState();
 }

@@ -3,6 +3,14 @@
 import { h } from "../core/dom.js";
 import { languageName, t } from "../core/i18n.js";
 
+/**
+ * What there is to take away.
+ * @typedef {object} Written
+ * @property {{language: string} | null} minutes
+ * @property {string} language of the session
+ * @property {string[]} translate_to
+ */
+
 /** Kinds of documents; those from `FREE_FROM` on need no minutes. */
 const KINDS = [
   "compte-rendu",
@@ -29,7 +37,7 @@ const CAPTIONS = [
 /**
  * @param {string} api address of the session
  * @param {string} name of files that have no name of their own
- * @param {{minutes: unknown, translate_to: string[]}} record
+ * @param {Written} record
  */
 export function exportsMenu(api, name, record) {
   const menu = h(
@@ -49,7 +57,7 @@ export function exportsMenu(api, name, record) {
     h(
       "div",
       { class: "exports" },
-      documents(api, name, record.minutes !== null),
+      documents(api, name, record),
       captions(api, name, record.translate_to),
       h(
         "section",
@@ -64,11 +72,13 @@ export function exportsMenu(api, name, record) {
 }
 
 /**
+ * A document: which kind, in which language and format, with what on its pages.
  * @param {string} api
  * @param {string} name
- * @param {boolean} written whether there are minutes
+ * @param {Written} record
  */
-function documents(api, name, written) {
+function documents(api, name, { minutes, language: spoken, translate_to }) {
+  const written = minutes !== null;
   const kind = h(
     "select",
     { class: "select", id: "export-kind", onchange: choose },
@@ -76,7 +86,11 @@ function documents(api, name, written) {
       h("option", { value: one, disabled: !written && index < FREE_FROM }, t(`export.kind.${one}`)),
     ),
   );
+  const language = h("select", { class: "select", id: "export-language", onchange: choose });
   const format = h("select", { class: "select", id: "export-format", onchange: choose });
+  const marking = h("input", { class: "input", id: "export-marking", maxlength: 80, autocomplete: "off", oninput: choose });
+  const sources = h("input", { type: "checkbox", onchange: choose });
+  const resting = h("label", { class: "choice" }, sources, t("export.sources"));
   const taken = h("a", { class: "button button--small" }, t("export.download"));
   kind.value = KINDS[written ? 0 : KINDS.length - 1] ?? "";
   choose();
@@ -84,20 +98,46 @@ function documents(api, name, written) {
     "section",
     { class: "exports__part" },
     h("h2", {}, t("export.document")),
-    h("div", { class: "field" }, h("label", { for: kind.id }, t("export.kind")), kind),
-    h("div", { class: "field" }, h("label", { for: format.id }, t("export.format")), format),
+    field(t("export.kind"), kind),
+    h("div", { class: "pair" }, field(t("export.language"), language), field(t("export.format"), format)),
+    field(t("export.marking"), marking),
+    resting,
     written ? null : h("p", { class: "hint" }, t("export.unwritten")),
     taken,
   );
   function choose() {
-    const before = format.value;
+    const free = KINDS.indexOf(kind.value) >= FREE_FROM;
+    // Minutes are in the language they were written in; what was said, in any it was translated into.
+    const languages = free ? ["", ...new Set([spoken, ...translate_to])].filter((one) => one !== "auto") : [minutes?.language ?? ""];
+    offer(language, languages, (code) => (code ? languageName(code) : t("export.language.own")));
     // A table is made of the radio log alone.
-    const offered = kind.value === "main-courante" ? [...FORMATS, "csv"] : FORMATS;
-    format.replaceChildren(...offered.map((one) => h("option", { value: one }, t(`export.format.${one}`))));
-    format.value = offered.includes(before) ? before : (offered[0] ?? "");
-    taken.href = `${api}/minutes?format=${format.value}&kind=${kind.value}`;
+    const formats = kind.value === "main-courante" ? [...FORMATS, "csv"] : FORMATS;
+    offer(format, formats, (one) => t(`export.format.${one}`));
+    resting.hidden = free;
+    const query = new URLSearchParams({ format: format.value, kind: kind.value });
+    if (language.value) query.set("language", language.value);
+    if (marking.value.trim()) query.set("marking", marking.value.trim());
+    if (sources.checked && !free) query.set("sources", "true");
+    taken.href = `${api}/minutes?${query}`;
     taken.download = `${name}-${kind.value}.${format.value}`;
   }
+}
+
+/** @param {string} label @param {HTMLElement} control */
+function field(label, control) {
+  return h("div", { class: "field" }, h("label", { for: control.id }, label), control);
+}
+
+/**
+ * Offer these; what was chosen stays chosen where it still is among them.
+ * @param {HTMLSelectElement} select
+ * @param {string[]} values
+ * @param {(value: string) => string} told
+ */
+function offer(select, values, told) {
+  const before = select.value;
+  select.replaceChildren(...values.map((value) => h("option", { value }, told(value))));
+  select.value = values.includes(before) ? before : (values[0] ?? "");
 }
 
 /**

@@ -22,7 +22,7 @@ const GLOSSARY = "/v1/glossary";
 const MOST_FORMS = 20;
 
 /**
- * A section that shows itself when there is something to propose.
+ * A section that shows itself when `refresh` finds something to propose.
  * @param {string} session
  * @param {(text: string) => void} say
  * @param {(error: unknown) => void} fail
@@ -124,7 +124,6 @@ export function proposals(session, say, fail) {
     next.focus({ preventScroll: true });
   }
 
-  void refresh();
   return { element, refresh };
 }
 

@@ -1,22 +1,35 @@
-/** The transcript as it is read: segments with words to hear, doubts to see, and fields to correct. */
+/** The transcript as it is read: passages in order of time, moved through by mouse, finger and keyboard. */
 
-import { h } from "../core/dom.js";
-import { clock, direction, has, languageName, number, t } from "../core/i18n.js";
+import { clock, t } from "../core/i18n.js";
 import { textOf } from "./model.js";
+import { doubtIn, furnish, gapRow, isWhole, plainRow, rowOf, withheldRow } from "./row.js";
+import { writeIn } from "./writing.js";
 
 /** @typedef {import("./model.js").Segment} Segment */
-/** @typedef {import("./model.js").Piece} Piece */
-
-const DOUBT = 50;
 
 /**
  * What the page does with what people ask for.
  * @typedef {object} Acts
- * @property {(ms: number) => void} hear
+ * @property {(ms: number, stopMs?: number) => void} hear
  * @property {(segment: Segment, text: string) => Promise<boolean>} correct
  * @property {(segment: Segment, language: string, text: string) => Promise<boolean>} translate
  * @property {(segment: Segment) => void} rename
+ *
+ * @typedef {{segment: Segment, element: HTMLElement}} Shown
+ *
+ * @typedef {object} Doubt a place that is worth hearing again
+ * @property {number} atMs
+ * @property {number} endMs
+ * @property {() => void} show
  */
+
+/** Rows on the first screen have all their parts before it is painted. */
+const FIRST = 16;
+const AFTER_MS = 800;
+/** Rows around one that is gone to have their height before. */
+const AROUND = 10;
+/** So long it is held in view while rows come near and take their height. */
+const FRAMES = 8;
 
 export class TranscriptView {
   /**
@@ -26,18 +39,21 @@ export class TranscriptView {
   constructor(list, acts) {
     this.list = list;
     this.acts = acts;
-    /** @type {Map<number, {segment: Segment, element: HTMLElement}>} */
+    /** @type {Map<number, Shown>} */
     this.shown = new Map();
     this.beside = "";
     /** @type {number[]} */
     this.order = [];
     this.activeId = 0;
     this.playingId = 0;
-    // Four hours are forty thousand words: a word becomes an element when it comes near.
+    /** Rows between the passages that have no place yet, by time. @type {{at: number, element: HTMLElement}[]} */
+    this.asides = [];
+    /** @type {{start_ms: number, end_ms: number}[]} */
+    this.withheld = [];
     this.near = new IntersectionObserver(
       (seen) => {
         for (const { target, isIntersecting } of seen) {
-          if (isIntersecting) this.#spell(target);
+          if (isIntersecting && target instanceof HTMLElement) this.#furnish(target);
         }
       },
       { rootMargin: "600px" },
@@ -49,28 +65,51 @@ export class TranscriptView {
       const row = rowOf(event.target);
       if (row) this.#activate(Number(row.dataset.segment), false);
     });
+    window.addEventListener("beforeprint", () => {
+      for (const { element } of this.shown.values()) this.#furnish(element);
+    });
   }
 
   /**
-   * Show everything anew.
-   * @param {Segment[]} segments
+   * What is between the passages; told before them.
    * @param {{start_ms: number, end_ms: number, reason: string, text: string}[]} withheld
    * @param {{from_ms: number, lost_ms: number, cause: string}[]} gaps
    */
-  fill(segments, withheld, gaps) {
-    this.shown.clear();
-    this.near.disconnect();
-    this.order = segments.map((segment) => segment.id);
-    /** @type {{at: number, element: HTMLElement}[]} */
-    const rows = segments.map((segment) => ({ at: segment.startMs, element: this.#row(segment) }));
-    for (const doubt of withheld) {
-      rows.push({ at: doubt.start_ms, element: this.#withheld(doubt) });
+  between(withheld, gaps) {
+    this.withheld = withheld;
+    this.asides = [
+      ...withheld.map((doubt) => ({
+        at: doubt.start_ms,
+        element: withheldRow(doubt, () => this.acts.hear(doubt.start_ms, doubt.end_ms + AFTER_MS)),
+      })),
+      ...gaps.map((gap) => ({ at: gap.from_ms, element: gapRow(gap) })),
+    ].sort((one, other) => one.at - other.at);
+  }
+
+  /**
+   * Show further passages, in order of time.
+   * @param {Segment[]} segments
+   */
+  add(segments) {
+    /** @type {HTMLElement[]} */
+    const rows = [];
+    for (const segment of segments) {
+      while (this.asides[0] && this.asides[0].at < segment.startMs) this.#aside(rows);
+      this.order.push(segment.id);
+      const row = this.#row(segment);
+      if (this.order.length <= FIRST) this.#furnish(row);
+      rows.push(row);
     }
-    for (const gap of gaps) rows.push({ at: gap.from_ms, element: missing(gap) });
-    rows.sort((one, other) => one.at - other.at);
-    this.list.replaceChildren(...rows.map((row) => row.element));
-    const first = this.order[0];
-    if (first !== undefined) this.#activate(this.shown.has(this.activeId) ? this.activeId : first, false);
+    this.list.append(...rows);
+    if (!this.activeId && this.order[0] !== undefined) this.#activate(this.order[0], false);
+  }
+
+  /** All passages are there: so is what comes behind the last one. */
+  end() {
+    /** @type {HTMLElement[]} */
+    const rows = [];
+    while (this.asides.length) this.#aside(rows);
+    this.list.append(...rows);
   }
 
   /**
@@ -79,26 +118,26 @@ export class TranscriptView {
    */
   put(segment) {
     const known = this.shown.get(segment.id);
-    const element = this.#row(segment);
-    if (known) {
-      if (known.element.contains(document.activeElement)) {
-        const inField = document.activeElement instanceof HTMLTextAreaElement;
-        if (inField) return; // somebody writes here; what they save is checked by the server
-        known.element.replaceWith(element);
-        element.focus({ preventScroll: true });
-      } else known.element.replaceWith(element);
+    if (!known) {
+      this.order.push(segment.id);
+      this.list.append(this.#row(segment));
       return;
     }
-    this.order.push(segment.id);
-    this.list.append(element);
+    const held = known.element.contains(document.activeElement);
+    if (held && document.activeElement instanceof HTMLTextAreaElement) {
+      known.segment = segment;
+      return; // somebody writes here; what they save is checked by the server
+    }
+    const element = this.#again(known, segment);
+    if (held) element.focus({ preventScroll: true });
   }
 
   /** @param {string} language */
   setBeside(language) {
     this.beside = language;
     this.list.classList.toggle("segments--beside", language !== "");
-    for (const { segment, element } of [...this.shown.values()]) {
-      element.replaceWith(this.#row(segment));
+    for (const known of [...this.shown.values()]) {
+      if (isWhole(known.element)) this.#again(known, known.segment);
     }
   }
 
@@ -118,7 +157,7 @@ export class TranscriptView {
     }
     this.list.querySelector(".word--playing")?.classList.remove("word--playing");
     const playing = this.shown.get(id);
-    if (playing) this.#spell(playing.element);
+    if (playing) this.#furnish(playing.element);
     const index = playing?.segment.pieces.findIndex((p) => p.startMs <= ms && ms < p.endMs + 60);
     if (playing && index !== undefined && index >= 0) {
       playing.element.querySelector(`[data-piece="${index}"]`)?.classList.add("word--playing");
@@ -129,8 +168,46 @@ export class TranscriptView {
   show(id) {
     const found = this.shown.get(id);
     if (!found) return;
+    const place = this.order.indexOf(id);
+    for (const near of this.order.slice(Math.max(0, place - AROUND), place + AROUND)) {
+      const row = this.shown.get(near)?.element;
+      if (row) this.#furnish(row);
+    }
     this.#activate(id, false);
-    found.element.scrollIntoView({ block: "center" });
+    centre(found.element, FRAMES);
+  }
+
+  /** Places that are worth hearing again: uncertain words, and what was withheld; in order of time. */
+  doubts() {
+    /** @type {Doubt[]} */
+    const found = [];
+    for (const { segment } of this.shown.values()) {
+      const doubt = doubtIn(segment);
+      if (doubt) {
+        const { startMs: atMs } = doubt;
+        found.push({ atMs, endMs: segment.endMs + AFTER_MS, show: () => this.#point(segment.id) });
+      }
+    }
+    for (const { start_ms: atMs, end_ms } of this.withheld) {
+      found.push({ atMs, endMs: end_ms + AFTER_MS, show: () => this.#pointAside(atMs) });
+    }
+    return found.sort((one, other) => one.atMs - other.atMs);
+  }
+
+  /** @param {number} id */
+  #point(id) {
+    this.show(id);
+    this.shown.get(id)?.element.focus({ preventScroll: true });
+  }
+
+  /** @param {number} atMs */
+  #pointAside(atMs) {
+    const row = this.list.querySelector(`.aside--withheld[data-at="${atMs}"]`);
+    if (!(row instanceof HTMLElement)) return;
+    const text = row.querySelector("details");
+    if (text) text.open = true;
+    row.scrollIntoView({ block: "center" });
+    row.focus({ preventScroll: true });
   }
 
   /** @param {number} ms */
@@ -142,130 +219,36 @@ export class TranscriptView {
     return found;
   }
 
+  /** @param {HTMLElement[]} rows */
+  #aside(rows) {
+    const next = this.asides.shift();
+    if (next) rows.push(next.element);
+  }
+
   /** @param {Segment} segment */
   #row(segment) {
-    const element = h(
-      "li",
-      {
-        class: `segment${segment.confirmed ? "" : " segment--unconfirmed"}`,
-        "data-segment": segment.id,
-        tabindex: segment.id === this.activeId ? 0 : -1,
-      },
-      h(
-        "div",
-        { class: "segment__margin" },
-        h(
-          "button",
-          {
-            class: "segment__time number",
-            type: "button",
-            tabindex: -1,
-            "data-act": "hear",
-            "aria-label": t("record.hear-from", { time: clock(segment.startMs) }),
-          },
-          clock(segment.startMs),
-        ),
-        h(
-          "button",
-          {
-            class: segment.speaker ? "segment__speaker" : "segment__speaker segment__speaker--unknown",
-            type: "button",
-            tabindex: -1,
-            "data-act": "rename",
-            "aria-label": t("record.rename-of", { name: nameOf(segment) }),
-          },
-          nameOf(segment),
-        ),
-      ),
-      h(
-        "div",
-        { class: "segment__body" },
-        h(
-          "p",
-          { class: "segment__words", lang: segment.language, dir: direction(segment.language) },
-          textOf(segment),
-        ),
-        segment.confirmed ? null : h("p", { class: "hint" }, t("record.unconfirmed")),
-      ),
-      h(
-        "button",
-        {
-          class: "segment__edit",
-          type: "button",
-          tabindex: -1,
-          "data-act": "edit",
-          "aria-label": t("record.correct-at", { time: clock(segment.startMs) }),
-        },
-        "✎",
-      ),
-      this.beside ? this.#translation(segment) : null,
-    );
+    const element = plainRow(segment);
+    if (segment.id === this.activeId) element.tabIndex = 0;
     if (segment.id === this.playingId) element.classList.add("segment--playing");
     this.shown.set(segment.id, { segment, element });
     this.near.observe(element);
     return element;
   }
 
-  /** Make elements of a row's words. @param {Element} row */
-  #spell(row) {
+  /** @param {Shown} known @param {Segment} segment */
+  #again(known, segment) {
+    const element = this.#row(segment);
+    if (isWhole(known.element)) this.#furnish(element);
+    known.element.replaceWith(element);
+    this.near.unobserve(known.element);
+    return element;
+  }
+
+  /** @param {HTMLElement} row */
+  #furnish(row) {
     this.near.unobserve(row);
-    const found = this.shown.get(Number(row.getAttribute("data-segment")));
-    const place = row.querySelector(".segment__words");
-    if (!found || found.element !== row || !place || row.hasAttribute("data-spelt")) return;
-    row.setAttribute("data-spelt", "");
-    place.replaceChildren(...found.segment.pieces.flatMap((piece, index) => word(piece, index)));
-  }
-
-  /** @param {Segment} segment */
-  #translation(segment) {
-    const translated = segment.translations[this.beside];
-    if (!translated) return h("p", { class: "segment__translation hint" }, "…");
-    return h(
-      "div",
-      { class: "segment__translation" },
-      h(
-        "p",
-        { lang: this.beside, dir: direction(this.beside), "data-translation": true },
-        translated.text,
-      ),
-      translated.dated ? h("p", { class: "hint hint--warn" }, t("record.dated")) : null,
-      translated.corrected ? h("p", { class: "hint" }, t("record.corrected")) : null,
-      h(
-        "button",
-        {
-          class: "segment__edit segment__edit--translation",
-          type: "button",
-          tabindex: -1,
-          "data-act": "edit-translation",
-          "aria-label": t("record.correct-translation", { time: clock(segment.startMs) }),
-        },
-        "✎",
-      ),
-    );
-  }
-
-  /** @param {{start_ms: number, end_ms: number, reason: string, text: string}} doubt */
-  #withheld(doubt) {
-    return h(
-      "li",
-      { class: "aside aside--withheld" },
-      h(
-        "button",
-        {
-          class: "segment__time number",
-          type: "button",
-          "aria-label": t("record.hear-from", { time: clock(doubt.start_ms) }),
-          onclick: () => this.acts.hear(doubt.start_ms),
-        },
-        clock(doubt.start_ms),
-      ),
-      h(
-        "div",
-        {},
-        h("p", { class: "aside__what" }, t("record.withheld", { reason: reasonOf(doubt.reason) })),
-        doubt.text ? h("details", {}, h("summary", {}, t("record.withheld.show")), h("p", {}, doubt.text)) : null,
-      ),
-    );
+    const found = this.shown.get(Number(row.dataset.segment));
+    if (found?.element === row && !isWhole(row)) furnish(row, found.segment, this.beside);
   }
 
   /** @param {MouseEvent} event */
@@ -356,39 +339,39 @@ export class TranscriptView {
     if (!now) return;
     now.tabIndex = 0;
     if (focus) {
+      this.#furnish(now);
       now.focus({ preventScroll: true });
       now.scrollIntoView({ block: "nearest" });
     }
   }
 
-  /**
-   * @param {{segment: Segment, element: HTMLElement}} found
-   * @param {number} piece where to put the cursor
-   */
+  /** @param {Shown} found @param {number} piece where to put the cursor */
   #edit(found, piece) {
     const { segment, element } = found;
+    this.#furnish(element);
     const at = segment.pieces
       .slice(0, piece)
       .map((one) => one.text)
       .join("")
       .trim().length;
-    this.#write({
+    writeIn({
       row: element,
       place: element.querySelector(".segment__words"),
       label: t("record.correct-at", { time: clock(segment.startMs) }),
-      current: () => textOf(segment),
+      current: () => textOf(this.shown.get(segment.id)?.segment ?? segment),
       cursor: at + (piece ? 1 : 0),
       language: segment.language,
       save: (text) => this.acts.correct(segment, text),
-      done: () => this.#again(segment),
+      done: () => this.#written(found),
     });
   }
 
-  /** @param {{segment: Segment, element: HTMLElement}} found */
-  #editTranslation({ segment, element }) {
+  /** @param {Shown} found */
+  #editTranslation(found) {
+    const { segment, element } = found;
     const translated = segment.translations[this.beside];
     if (!translated?.closed) return;
-    this.#write({
+    writeIn({
       row: element,
       place: element.querySelector("[data-translation]"),
       label: t("record.correct-translation", { time: clock(segment.startMs) }),
@@ -396,144 +379,22 @@ export class TranscriptView {
       cursor: 0,
       language: this.beside,
       save: (text) => this.acts.translate(segment, this.beside, text),
-      done: () => this.#again(segment),
+      done: () => this.#written(found),
     });
   }
 
-  /** @param {Segment} segment */
-  #again(segment) {
-    const known = this.shown.get(segment.id);
-    const element = this.#row(segment);
-    known?.element.replaceWith(element);
-    this.#activate(segment.id, true);
-  }
-
-  /**
-   * @param {object} field
-   * @param {HTMLElement} field.row
-   * @param {Element | null} field.place
-   * @param {string} field.label
-   * @param {() => string} field.current what stands there now: others correct, too
-   * @param {number} field.cursor
-   * @param {string} field.language
-   * @param {(text: string) => Promise<boolean>} field.save
-   * @param {() => void} field.done
-   */
-  #write({ row, place, label, current, cursor, language, save, done }) {
-    if (!place || row.querySelector("textarea")) return;
-    let before = current();
-    const changed = h("p", { class: "notice notice--warn", role: "alert", hidden: true });
-    const area = h("textarea", {
-      class: "textarea segment__field",
-      "aria-label": label,
-      lang: language,
-      dir: direction(language),
-      rows: Math.min(6, 1 + Math.ceil(before.length / 70)),
-      spellcheck: "true",
-      maxlength: 2000,
-    });
-    area.value = before;
-    const finish = async () => {
-      if (current() !== before) {
-        before = current();
-        changed.textContent = t("record.changed", { text: before });
-        changed.hidden = false;
-        return;
-      }
-      area.disabled = true;
-      if (area.value.trim() === before.trim() || (await save(area.value))) done();
-      else {
-        area.disabled = false;
-        area.focus();
-      }
-    };
-    const form = h(
-      "form",
-      {
-        class: "segment__form",
-        onsubmit: (event) => {
-          event.preventDefault();
-          void finish();
-        },
-        onkeydown: (event) => {
-          event.stopPropagation();
-          if (event.key === "Escape") done();
-          if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-            event.preventDefault();
-            void finish();
-          }
-        },
-      },
-      area,
-      changed,
-      h(
-        "div",
-        { class: "row" },
-        h("button", { class: "button button--small" }, t("record.save")),
-        h(
-          "button",
-          { class: "button button--small button--quiet", type: "button", onclick: done },
-          t("common.cancel"),
-        ),
-        h("span", { class: "hint" }, t("record.edit-hint")),
-      ),
-    );
-    place.replaceWith(form);
-    area.focus();
-    area.setSelectionRange(cursor, cursor);
+  /** The field goes; what stands there now comes. @param {Shown} found */
+  #written(found) {
+    const known = this.shown.get(found.segment.id);
+    if (!known) return;
+    this.#again(known, known.segment);
+    this.#activate(known.segment.id, true);
   }
 }
 
-/** @param {Segment} segment */
-export function nameOf(segment) {
-  if (!segment.speaker) return t("record.nobody");
-  return /^\d+$/.test(segment.speaker)
-    ? t("record.voice", { number: segment.speaker })
-    : segment.speaker;
+/** Bring a row to the middle, and keep it there for some frames. @param {Element} row @param {number} frames */
+function centre(row, frames) {
+  if (!row.isConnected) return;
+  row.scrollIntoView({ block: "center" });
+  if (frames > 0) requestAnimationFrame(() => centre(row, frames - 1));
 }
-
-/** @param {Piece} piece @param {number} index */
-function word(piece, index) {
-  const corrected = piece.heard !== null;
-  const doubt = !corrected && piece.percent < DOUBT;
-  const kind = corrected ? " word--corrected" : doubt ? " word--doubt" : "";
-  const title = corrected
-    ? t("record.heard", { text: piece.heard ?? "" })
-    : doubt
-      ? t("record.doubt", { percent: number(piece.percent) })
-      : null;
-  const text = piece.text.trimStart();
-  const span = h("span", { class: `word${kind}`, "data-piece": index, title }, text);
-  return text === piece.text || index === 0 ? [span] : [" ", span];
-}
-
-/** @param {{from_ms: number, lost_ms: number, cause: string}} gap */
-function missing(gap) {
-  const seconds = number(gap.lost_ms / 1000, { maximumFractionDigits: 1 });
-  return h(
-    "li",
-    { class: "aside aside--gap" },
-    h("span", { class: "segment__time number" }, clock(gap.from_ms)),
-    h("p", { class: "aside__what" }, t("record.gap", { seconds, cause: causeOf(gap.cause) })),
-  );
-}
-
-/** @param {string} reason */
-function reasonOf(reason) {
-  return has(`record.reason.${reason}`) ? t(`record.reason.${reason}`) : reason;
-}
-
-/** @param {string} cause */
-function causeOf(cause) {
-  return has(`record.cause.${cause}`) ? t(`record.cause.${cause}`) : cause;
-}
-
-/** @param {EventTarget | null} target */
-function rowOf(target) {
-  if (!(target instanceof Element)) return null;
-  const row = target.closest("[data-segment]");
-  return row instanceof HTMLElement ? row : null;
-}
-
-/** The name of a language for a select. @param {string} code */
-export const languageOption = (code) => h("option", { value: code }, languageName(code));

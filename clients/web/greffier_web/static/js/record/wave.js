@@ -42,6 +42,7 @@ export class Wave {
     this.outline = null;
     this.part.hidden = !player.kept;
     this.askedFor = -1;
+    this.awake = false;
     this.part.addEventListener("click", (event) => {
       const box = this.part.getBoundingClientRect();
       const span = Math.min(SPAN_MS, player.durationMs || SPAN_MS);
@@ -52,6 +53,12 @@ export class Wave {
     new MutationObserver(() => this.draw()).observe(document.documentElement, {
       attributeFilter: ["data-theme"],
     });
+  }
+
+  /** The text is there: now the sound may be looked at. */
+  wake() {
+    this.awake = true;
+    this.draw();
   }
 
   draw() {
@@ -73,7 +80,7 @@ export class Wave {
 
   async #fetch() {
     const fromMs = this.#fromMs();
-    if (this.askedFor === fromMs || this.player.durationMs === 0 || !this.player.kept) return;
+    if (!this.awake || this.askedFor === fromMs || this.player.durationMs === 0 || !this.player.kept) return;
     this.askedFor = fromMs;
     const found = await get(
       `/v1/sessions/${this.session}/waveform?from_ms=${fromMs}&to_ms=${fromMs + SPAN_MS}&points=${POINTS}`,
