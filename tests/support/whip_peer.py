@@ -139,9 +139,11 @@ class Publisher:
         parts = first.split(" ")
         host, port = await self.detour(parts[4], int(parts[5]))
         parts[4:6] = [host, str(port)]
-        kept = without_candidates(answer).split("\r\n")
-        place = next(at for at, line in enumerate(kept) if line.startswith("a=ice-ufrag:"))
-        return "\r\n".join([*kept[:place], " ".join(parts), *kept[place:]])
+        candidate = " ".join(parts)
+        return "".join(
+            f"{candidate}\r\n{line}\r\n" if line.startswith("a=ice-ufrag:") else f"{line}\r\n"
+            for line in without_candidates(answer).rstrip().split("\r\n")
+        )
 
     def send_twice(self) -> None:
         """Send redundant audio (RFC 2198): each packet carries the one before it."""

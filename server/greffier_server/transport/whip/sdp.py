@@ -109,9 +109,9 @@ def parse_offer(text: str) -> Offer:
     lines = [line for line in session if not line.startswith("a=group:")]
     lines.append(f"a=group:BUNDLE {' '.join(mids)}")
     candidates = _candidates([line for section in sections for line in section.lines])
-    for place, section in enumerate(taken):
+    for section in taken:  # in each: aiortc takes those of the last one on a connection
         lines += [line for line in section.lines if not _is_candidate(line)]
-        lines += [f"a=candidate:{candidate}" for candidate in (candidates if place == 0 else ())]
+        lines += [f"a=candidate:{candidate}" for candidate in candidates]
     tracks = [_audio(section) for section in audio]
     username = taken[0].attribute("ice-ufrag") or _value(session, "ice-ufrag")
     return Offer("\r\n".join(lines) + "\r\n", tuple(tracks), tuple(refused), username)
