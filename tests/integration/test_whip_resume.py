@@ -80,11 +80,17 @@ async def test_who_may_not_go_on_is_refused_and_the_speaker_is_left_alone() -> N
         before = len(session.audio)
         await until(lambda: len(session.audio) > before)
         assert not session.detached
-        session.finished = True
+
+
+async def test_what_has_ended_is_not_gone_on_with() -> None:
+    async with served() as server:
+        async with publishing(server.http, ClipTrack(tone(440, 60.0))) as speaker:
+            token = (await speaker.publish()).headers["greffier-resume"]
+            assert (await speaker.http.delete(speaker.location)).status_code == 200
         async with publishing(server.http, ClipTrack(tone(440, 1.0))) as other:
             other.token = token
             refused = await other.publish(session=speaker.session)
-            assert refused.status_code == 409
+            assert (refused.status_code, refused.json()["code"]) == (409, "session_closed")
 
 
 async def test_who_loses_the_network_keeps_the_session() -> None:

@@ -7,6 +7,7 @@ finishes, and prints as JSON what it sent and what the session's log holds.
 import argparse
 import asyncio
 import json
+import sys
 from typing import Any
 
 from tests.support.relay import Weather
@@ -27,12 +28,15 @@ async def speak(arguments: argparse.Namespace) -> dict[str, Any]:
             peer.deafen()
         answer = await peer.publish(minutes="false")
         assert answer.status_code == 201, answer.text
-        await track.played.wait()
-        peer.channel.send('{"type": "finish"}')
+        session = f"/v1/sessions/{peer.session}"
         async with asyncio.timeout(60):
-            await peer.finished.wait()
-        events = await peer.http.get(f"/v1/sessions/{peer.session}/events")
-        found = await peer.http.get(f"/v1/sessions/{peer.session}")
+            await track.played.wait()
+            await asyncio.sleep(0.5)  # what is under way
+            assert (await peer.http.delete(peer.location)).status_code == 200
+            while (await peer.http.get(session)).json()["state"] != "finished":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        events = await peer.http.get(f"{session}/events")
+        found = await peer.http.get(session)
         (relay,) = relays
         return {
             "events": [json.loads(line)["event"] for line in events.text.splitlines()],
@@ -68,7 +72,7 @@ def main() -> None:
     parser.add_argument("--jitter-s", type=float, default=0.02)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--deaf", action="store_true")
-    print(json.dumps(asyncio.run(speak(parser.parse_args()))))
+    sys.stdout.write(json.dumps(asyncio.run(speak(parser.parse_args()))))
 
 
 if __name__ == "__main__":
