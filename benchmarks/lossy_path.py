@@ -34,8 +34,8 @@ __all__ = [
 
 Repair = Literal["silence", "bridged", "redundant", "resent"]
 REPAIRS: Final[tuple[Repair, ...]] = ("silence", "bridged", "redundant", "resent")
-"""Silence for what is lost; the decoder's bridge; every packet twice (RFC 2198) and the bridge; what
-is asked for sent again (RFC 4585) and the bridge."""
+"""Silence for what is lost; the decoder's bridge; every packet twice (RFC 2198) and the bridge;
+what is asked for sent again (RFC 4585) and the bridge."""
 
 _FRAME: Final = OPUS_RATE // 50
 _TICK_S: Final = 0.02

@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.e2e
 SETTINGS = {"GREFFIER_RECOGNITION__ENGINE": "fake", "GREFFIER_LANGUAGE_MODEL__ENGINE": "none"}
 
 
-def gaps(server: ChildServer, session: str) -> list[dict[str, int]]:
+def gaps(server: ChildServer, session: str) -> list[dict[str, Any]]:
     lines = ask(server, f"/v1/sessions/{session}/events").text.splitlines()
     events = [json.loads(line)["event"] for line in lines]
     return [event for event in events if event["type"] == "GapFound"]

@@ -102,6 +102,7 @@ def check(server: Served, cause: str) -> None:
 async def heard_through_a_cut(server: Served, first: Sequence[str], again: Sequence[str]) -> None:
     """Let one sender play for a while, kill it, and let another one play."""
     with sender(HZ[0], *first):
+        await until(lambda: server.desk.sessions)
         await until(lambda: len(sound(server)) >= 1.2 * server.desk.only().format.rate)
     with sender(HZ[1], *again):
         await until(lambda: gaps(server))
@@ -174,7 +175,7 @@ async def test_opus_by_rtp_as_ffmpeg_describes_it(tmp_path: Path) -> None:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of its parent
+    def log_message(self, format: str, *args: object) -> None:
         del format, args
 
 
@@ -192,6 +193,11 @@ def web_server(folder: Path) -> Generator[int]:
             thread.join()
 
 
+def empty(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
 async def test_a_live_hls_list_that_is_cut(tmp_path: Path) -> None:
     hls = (
         *("-c:a", "aac", "-f", "hls", "-hls_time", "1", "-hls_list_size", "4"),
@@ -202,8 +208,7 @@ async def test_a_live_hls_list_that_is_cut(tmp_path: Path) -> None:
         async with served() as server, carrying(server, source):
             with sender(HZ[0], *hls):
                 await until(lambda: len(sound(server)) >= 20_000)
-            for file in tmp_path.iterdir():
-                file.unlink()
+            await asyncio.to_thread(empty, tmp_path)
             with sender(HZ[1], *hls):
                 await until(lambda: gaps(server))
                 after = len(sound(server))

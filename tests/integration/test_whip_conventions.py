@@ -1,9 +1,8 @@
 """Offers as OBS Studio, GStreamer and Chromium write them, answered as each of them reads.
 
-Of OBS: ``plugins/obs-webrtc/whip-output.cpp`` and the descriptions of libdatachannel. Before version
-31 it names its candidates, later ones are found by their checks. It sends no PATCH and keeps what it
-has sent for who asks, though it does not say so. Of GStreamer: webrtcbin with bundling, behind whipclientsink,
-which asks with OPTIONS for servers first.
+OBS (``plugins/obs-webrtc/whip-output.cpp``, over libdatachannel) named its candidates once and is
+found by its checks now; it sends no PATCH, and sends lost packets again without having said so.
+GStreamer is webrtcbin with bundling, behind whipclientsink, which asks with OPTIONS for servers.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two machines on one: network namespaces with a cable between them, on which the kernel loses packets.
+"""Two machines on one: network namespaces, and a cable between them on which packets are lost.
 
 Needs root, ``ip`` (iproute2) and ``nft`` (nftables); where one is missing, or the system does not
 allow it, both machines are this one, and who speaks must lose its packets itself.

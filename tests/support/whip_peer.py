@@ -312,7 +312,9 @@ async def publishing(
     """Yield a publisher; nothing is offered yet."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with on_loopback(address):
-        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, trust_env=False, timeout=60
+        ) as http:
             publisher = Publisher(http, tracks)
             try:
                 yield publisher
