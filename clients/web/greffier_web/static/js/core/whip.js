@@ -1,20 +1,15 @@
 /**
  * Speaking by WebRTC (WHIP, RFC 9725): a tenth of the bytes, for weak networks. What is lost on the
- * way is sent again while there is time, or a gap; where nothing may be lost, `LiveSpeaker` is the way.
+ * way is a gap; where nothing may be lost, `LiveSpeaker` is the way.
  *
  * @typedef {import("./messages.js").ServerMessage} ServerMessage
  * @typedef {import("./messages.js").Start} Start
  */
 
-import { Backoff, pause } from "./backoff.js";
 import { LiveWatch } from "./live.js";
 
 const GATHERING_MS = 2_000;
 const CONNECTING_MS = 8_000;
-/** A path that is gone for so long is not waited for. */
-const PATIENCE_MS = 3_000;
-/** So long the session is gone on with by WebRTC; the server keeps it for two minutes. */
-const RESUMING_MS = 60_000;
 
 export class WhipSpeaker {
   session = "";
@@ -22,9 +17,7 @@ export class WhipSpeaker {
   #start;
   #onMessage;
   #location = "";
-  #token = "";
   #peer = new RTCPeerConnection();
-  #finished = new AbortController();
 
   /**
    * @param {object} options
@@ -44,7 +37,22 @@ export class WhipSpeaker {
    */
   async open() {
     try {
-      await this.#publish();
+      const [track] = this.#stream.getAudioTracks();
+      if (!track) return false;
+      this.#peer.addTransceiver(track, { direction: "sendonly", streams: [this.#stream] });
+      await this.#peer.setLocalDescription();
+      await settled(this.#peer, "icegatheringstatechange", GATHERING_MS, () => this.#peer.iceGatheringState === "complete");
+      const answer = await fetch(`/v1/whip?${this.#query()}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/sdp" },
+        credentials: "same-origin",
+        body: this.#peer.localDescription?.sdp ?? "",
+      });
+      if (answer.status !== 201) return false;
+      this.#location = answer.headers.get("Location") ?? "";
+      this.session = answer.headers.get("Greffier-Session") ?? "";
+      await this.#peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+      await settled(this.#peer, "connectionstatechange", CONNECTING_MS, () => this.#peer.connectionState === "connected");
     } catch {
       // Whatever it was, there is another way.
     }
@@ -54,111 +62,30 @@ export class WhipSpeaker {
   }
 
   /**
-   * Follow the session to its end. When the connection or the server dies, it is gone on with.
+   * Follow the session to its end.
    * @returns {Promise<"ended" | "failed">} `failed`: the connection broke while it was live
    */
   async run() {
     const watch = new LiveWatch({ session: this.session, onMessage: this.#onMessage });
-    const ended = watch.run().then(() => /** @type {const} */ ("ended"));
-    while ((await Promise.race([ended, this.#broken()])) === "broken") {
-      if (this.#finished.signal.aborted) return ended;
-      if (await this.#resume()) continue;
-      if (this.#finished.signal.aborted) return ended;
-      watch.close();
-      await this.finish();
-      return "failed";
-    }
-    return "ended";
+    const broken = new Promise((resolve) => {
+      this.#peer.addEventListener("connectionstatechange", () => {
+        if (this.#peer.connectionState === "failed") resolve("failed");
+      });
+    });
+    const outcome = await Promise.race([watch.run().then(() => "ended"), broken]);
+    if (outcome === "ended") return "ended";
+    watch.close();
+    await this.finish();
+    return "failed";
   }
 
   /** No more will be said. */
   async finish() {
-    this.#finished.abort();
     this.#peer.close();
     if (!this.#location) return;
     const location = this.#location;
     this.#location = "";
     await fetch(location, { method: "DELETE", credentials: "same-origin" }).catch(() => undefined);
-  }
-
-  /**
-   * Offer the microphone; resolves when it is connected, or will not be.
-   * @returns {Promise<number>} status of the answer
-   */
-  async #publish() {
-    const [track] = this.#stream.getAudioTracks();
-    if (!track) return 0;
-    this.#peer.addTransceiver(track, { direction: "sendonly", streams: [this.#stream] });
-    await this.#offer();
-    await settled(this.#peer, "icegatheringstatechange", GATHERING_MS, () => this.#peer.iceGatheringState === "complete");
-    /** @type {Record<string, string>} */
-    const headers = { "Content-Type": "application/sdp" };
-    if (this.#token) headers["Greffier-Resume"] = this.#token;
-    const answer = await fetch(`/v1/whip?${this.#query()}`, {
-      method: "POST",
-      headers,
-      credentials: "same-origin",
-      body: this.#peer.localDescription?.sdp ?? "",
-    });
-    if (answer.status !== 201) return answer.status;
-    this.#location = answer.headers.get("Location") ?? "";
-    this.session = answer.headers.get("Greffier-Session") ?? "";
-    this.#token = answer.headers.get("Greffier-Resume") ?? "";
-    await this.#peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-    await settled(this.#peer, "connectionstatechange", CONNECTING_MS, () => this.#peer.connectionState === "connected");
-    return answer.status;
-  }
-
-  /** Say in the offer that what is lost can be sent again: browsers can, and do not say so for sound. */
-  async #offer() {
-    const { sdp = "" } = await this.#peer.createOffer();
-    const resending = sdp.replace(/^a=rtpmap:(\d+) opus\/48000\/2\r\n/gim, (line, type) => `${line}a=rtcp-fb:${type} nack\r\n`);
-    try {
-      await this.#peer.setLocalDescription({ type: "offer", sdp: resending });
-    } catch {
-      await this.#peer.setLocalDescription();
-    }
-  }
-
-  /**
-   * Publish anew into the same session.
-   * @returns {Promise<boolean>} false: it has ended, or is out of reach for too long
-   */
-  async #resume() {
-    const until = performance.now() + RESUMING_MS;
-    const backoff = new Backoff();
-    while (this.#token && performance.now() < until && !this.#finished.signal.aborted) {
-      this.#peer.close();
-      this.#peer = new RTCPeerConnection();
-      const status = await this.#publish().catch(() => 0);
-      if (this.#finished.signal.aborted) {
-        await this.finish();
-        return false;
-      }
-      if (this.#peer.connectionState === "connected") return true;
-      if (status >= 400 && status < 500) return false;
-      await pause(backoff.next(), this.#finished.signal);
-    }
-    return false;
-  }
-
-  /**
-   * Wait until the connection is lost for good, or for longer than it is worth to wait.
-   * @returns {Promise<"broken">}
-   */
-  #broken() {
-    const peer = this.#peer;
-    return new Promise((resolve) => {
-      let timer = 0;
-      const look = () => {
-        clearTimeout(timer);
-        if (peer.connectionState === "failed" || peer.connectionState === "closed") resolve("broken");
-        else if (peer.connectionState === "disconnected") timer = setTimeout(() => resolve("broken"), PATIENCE_MS);
-      };
-      peer.addEventListener("connectionstatechange", look);
-      this.#finished.signal.addEventListener("abort", () => resolve("broken"));
-      look();
-    });
   }
 
   #query() {
@@ -170,7 +97,6 @@ export class WhipSpeaker {
       minutes: String(minutes),
     });
     if (profile) query.set("profile", profile);
-    if (this.#token) query.set("session", this.session);
     return query;
   }
 }
