@@ -66,8 +66,12 @@ async def test_each_packet_that_never_comes_is_a_gap_and_no_other_is() -> None:
     # What did come is where it was said: the tone's phase is the same all along.
     phase = np.exp(-2j * np.pi * 440 * np.arange(960) / RATE)
     kept = [slot for slot in range(10, last) if not {slot - 2, slot - 1, slot} & slots(found)]
-    turns = [
-        np.angle(phase @ sound[slot * 960 : (slot + 1) * 960] * np.exp(-2j * np.pi * 8.8 * slot))
+    turns: list[float] = [
+        float(
+            np.angle(
+                phase @ sound[slot * 960 : (slot + 1) * 960] * np.exp(-2j * np.pi * 8.8 * slot)
+            )
+        )
         for slot in kept
     ]
     assert np.std(np.unwrap(turns)) < 0.1

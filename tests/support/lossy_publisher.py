@@ -26,8 +26,13 @@ async def speak(arguments: argparse.Namespace) -> dict[str, Any]:
         await ready(peer.http)
         if arguments.deaf:
             peer.deafen()
+        track.hold.clear()
         answer = await peer.publish(minutes="false")
         assert answer.status_code == 201, answer.text
+        async with asyncio.timeout(60):  # nothing is said before it can be heard
+            while not peer.of("started"):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        track.hold.set()
         session = f"/v1/sessions/{peer.session}"
         async with asyncio.timeout(60):
             await track.played.wait()

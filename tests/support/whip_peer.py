@@ -65,13 +65,13 @@ class ClipTrack(MediaStreamTrack):
 
     async def recv(self) -> av.AudioFrame:
         loop = asyncio.get_running_loop()
+        await self.hold.wait()
         if self._began_s is None:
             self._began_s = loop.time()
         if self._at >= len(self._samples):
             self.played.set()
             await asyncio.Event().wait()
             raise MediaStreamError
-        await self.hold.wait()
         due_s = self._began_s + self._at / RATE / self._pace
         await asyncio.sleep(max(0.0, due_s - loop.time()))
         part = self._samples[self._at : self._at + FRAME]
