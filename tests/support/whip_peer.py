@@ -3,8 +3,8 @@
 import asyncio
 import fractions
 import json
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, cast
 
 import av
@@ -18,6 +18,8 @@ from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtp import is_rtcp
 from numpy.typing import NDArray
 
+from tests.support.relay import Relay, Weather, relayed
+
 __all__ = [
     "FRAME",
     "RATE",
@@ -26,12 +28,16 @@ __all__ = [
     "on_loopback",
     "publishing",
     "restart_ice",
+    "through",
     "tone",
+    "without_candidates",
 ]
 
 RATE = 48_000
 FRAME = 960
 """Samples of 20 ms."""
+RED = 63
+"""Payload type of redundant audio, as Chromium names it."""
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
 
@@ -59,13 +65,13 @@ class ClipTrack(MediaStreamTrack):
 
     async def recv(self) -> av.AudioFrame:
         loop = asyncio.get_running_loop()
+        await self.hold.wait()
         if self._began_s is None:
             self._began_s = loop.time()
         if self._at >= len(self._samples):
             self.played.set()
             await asyncio.Event().wait()
             raise MediaStreamError
-        await self.hold.wait()
         due_s = self._began_s + self._at / RATE / self._pace
         await asyncio.sleep(max(0.0, due_s - loop.time()))
         part = self._samples[self._at : self._at + FRAME]
@@ -97,20 +103,76 @@ class Publisher:
         self.finished = asyncio.Event()
         self.answered: httpx.Response | None = None
         self.paths: list[Connection] = []
+        self.detour: Callable[[str, int], Awaitable[tuple[str, int]]] | None = None
+        """Where to go instead of the server's address; nothing is told of the own ones then."""
+        self.token = ""
+        """Resumes the session of another publication."""
+        self.twice = False
+        """Offer redundant audio (RFC 2198)."""
 
     async def publish(self, **query: str) -> httpx.Response:
         """Offer; take the answer."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
+        offer = self.connection.localDescription.sdp
+        if self.detour is not None:
+            offer = without_candidates(offer)
+        if self.twice:
+            offer = with_redundant(offer)
         self.answered = await self.http.post(
             "/v1/whip",
             params=query,
-            content=self.connection.localDescription.sdp,
-            headers={"Content-Type": "application/sdp"},
+            content=offer,
+            headers={"Content-Type": "application/sdp"}
+            | ({"Greffier-Resume": self.token} if self.token else {}),
         )
         if self.answered.status_code == 201:
-            answer = RTCSessionDescription(self.answered.text, "answer")
-            await self.connection.setRemoteDescription(answer)
+            text = self.answered.text
+            if self.detour is not None:
+                text = await self._by_detour(text)
+            await self.connection.setRemoteDescription(RTCSessionDescription(text, "answer"))
         return self.answered
+
+    async def _by_detour(self, answer: str) -> str:
+        assert self.detour is not None
+        lines = answer.split("\r\n")
+        first = next(line for line in lines if line.startswith("a=candidate:"))
+        parts = first.split(" ")
+        host, port = await self.detour(parts[4], int(parts[5]))
+        parts[4:6] = [host, str(port)]
+        candidate = " ".join(parts)
+        return "".join(
+            f"{candidate}\r\n{line}\r\n" if line.startswith("a=ice-ufrag:") else f"{line}\r\n"
+            for line in without_candidates(answer).rstrip().split("\r\n")
+        )
+
+    def send_twice(self) -> None:
+        """Send redundant audio (RFC 2198): each packet carries the one before it."""
+        self.deafen()
+        transport: Any = self.connection.getSenders()[0].transport
+        send = transport._send_rtp
+        before = b""
+
+        async def doubled(data: bytes) -> None:
+            nonlocal before
+            if is_rtcp(data):
+                await send(data)
+                return
+            begin = 12 + 4 * (data[0] & 0x0F)
+            if data[0] & 0x10:
+                begin += 4 + 4 * int.from_bytes(data[begin + 2 : begin + 4])
+            payload, kind = data[begin:], data[1] & 0x7F
+            older = (0x80 | kind) << 24 | FRAME << 10 | len(before)
+            head = bytes([data[0], data[1] & 0x80 | RED]) + data[2:begin]
+            blocks = older.to_bytes(4) + bytes([kind]) + before if before else bytes([kind])
+            before = payload
+            await send(head + blocks + payload)
+
+        transport._send_rtp = doubled
+
+    def deafen(self) -> None:
+        """Send nothing again, whoever asks."""
+        sender: Any = self.connection.getSenders()[0]
+        sender._retransmit = _nothing
 
     @property
     def location(self) -> str:
@@ -123,15 +185,17 @@ class Publisher:
         return self.answered.headers["greffier-session"]
 
     def drop(self, lost: Callable[[int], bool]) -> None:
-        """Do not send the RTP packets whose number (from 0) is `lost`."""
+        """Do not send the RTP packets whose number (from 0) is `lost`, however often."""
         transport: Any = self.connection.getSenders()[0].transport
-        send, count = transport._send_rtp, 0
+        send = transport._send_rtp
+        first: int | None = None
 
         async def lossy(data: bytes) -> None:
-            nonlocal count
+            nonlocal first
             if not is_rtcp(data):
-                count += 1
-                if lost(count - 1):
+                number = int.from_bytes(data[2:4])
+                first = number if first is None else first
+                if lost((number - first) & 0xFFFF):
                     return
             await send(data)
 
@@ -149,6 +213,44 @@ class Publisher:
         self.messages.append(json.loads(message))
         if self.messages[-1]["type"] == "finished":
             self.finished.set()
+
+
+def with_redundant(offer: str) -> str:
+    """An offer of redundant Opus beside the plain one."""
+    lines: list[str] = []
+    for line in offer.split("\r\n"):
+        lines.append(line.replace("SAVPF 96", f"SAVPF 96 {RED}") if "m=audio" in line else line)
+        if line.startswith("a=rtpmap:96 opus"):
+            lines += [f"a=rtpmap:{RED} red/48000/2", f"a=fmtp:{RED} 96/96"]
+    return "\r\n".join(lines)
+
+
+def without_candidates(description: str) -> str:
+    """A description that names no address."""
+    lines = description.split("\r\n")
+    kept = ("a=candidate:", "a=end-of-candidates")
+    return "\r\n".join(line for line in lines if not line.startswith(kept))
+
+
+async def _nothing(sequence_number: int) -> None:
+    del sequence_number
+
+
+@asynccontextmanager
+async def through(
+    publisher: Publisher, weather: Weather, *, host: str = "127.0.0.1"
+) -> AsyncGenerator[list[Relay]]:
+    """Let what a publisher sends from now on go through a bad network; yield its relays."""
+    relays: list[Relay] = []
+    async with AsyncExitStack() as stack:
+
+        async def detour(to_host: str, to_port: int) -> tuple[str, int]:
+            relay = await stack.enter_async_context(relayed((to_host, to_port), weather, host=host))
+            relays.append(relay)
+            return host, relay.port
+
+        publisher.detour = detour
+        yield relays
 
 
 async def restart_ice(publisher: Publisher, if_match: str | None) -> httpx.Response:
@@ -191,24 +293,28 @@ async def restart_ice(publisher: Publisher, if_match: str | None) -> httpx.Respo
 
 
 @contextmanager
-def on_loopback() -> Generator[None]:
-    """Let peers of the block use loopback, which aioice leaves out by itself."""
+def on_loopback(address: str = "127.0.0.1") -> Generator[None]:
+    """Let peers of the block use loopback, which aioice leaves out by itself, or one address."""
+
+    def only(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        del use_ipv4, use_ipv6
+        return [address]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aioice.ice.get_host_addresses", _loopback)
+        patch.setattr("aioice.ice.get_host_addresses", only)
         yield
 
 
-def _loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    del use_ipv4, use_ipv6
-    return ["127.0.0.1"]
-
-
 @asynccontextmanager
-async def publishing(url: str, *tracks: ClipTrack, token: str = "") -> AsyncGenerator[Publisher]:
+async def publishing(
+    url: str, *tracks: ClipTrack, token: str = "", address: str = "127.0.0.1"
+) -> AsyncGenerator[Publisher]:
     """Yield a publisher; nothing is offered yet."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with on_loopback():
-        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
+    with on_loopback(address):
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, trust_env=False, timeout=60
+        ) as http:
             publisher = Publisher(http, tracks)
             try:
                 yield publisher

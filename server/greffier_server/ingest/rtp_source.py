@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from greffier.protocol import AudioFormat, MissingCause
 from greffier_server.ingest.sources import Lack, Piece, SourceUnusable
-from greffier_server.media.codecs import OPUS_RATE, decode_g711, decode_linear, opus_decoder
+from greffier_server.media.codecs import OPUS_RATE, OpusDecoder, decode_g711, decode_linear
 from greffier_server.media.rtp import RtpPacket, parse_rtp
 from greffier_server.media.timeline import Decode
 from greffier_server.media.tracks import Track, Tracks
@@ -19,6 +19,8 @@ __all__ = ["PayloadForm", "RtpSource", "parse_session"]
 
 _MAX_WAITING: Final = 3_000
 _TICK_S: Final = 0.1
+_SENDER_GONE_S: Final = 1.0
+"""A sender that is silent for so long gives way to another one, such as itself begun anew."""
 _RECEIVE_BUFFER_BYTES: Final = 4 << 20
 _BATCH_S: Final = 0.04
 _RTPMAP: Final = re.compile(
@@ -41,7 +43,7 @@ class PayloadForm:
         """Return a new decoder (imports PyAV for Opus)."""
         match self.codec:
             case "opus":
-                return opus_decoder(channels=self.channels)
+                return OpusDecoder(channels=self.channels)
             case "pcmu":
                 return decode_g711("mulaw")
             case "pcma":
@@ -80,7 +82,7 @@ def parse_session(text: str) -> dict[int, PayloadForm]:
 
 
 class RtpSource:
-    """Listens on a port; the first sender that is understood is the one that is heard.
+    """Listens on a port; the first sender that is understood is heard, until it falls silent.
 
     Args:
         host: address to listen on.
@@ -106,6 +108,7 @@ class RtpSource:
         self._transport: asyncio.DatagramTransport | None = None
         self._payload_type: int | None = None
         self._peer: object = None
+        self._heard_s = 0.0
         self._tracks: Tracks | None = None
 
     @property
@@ -147,7 +150,8 @@ class RtpSource:
             self._arrived.clear()
         form = self._forms[self._payload_type]
         decoder = await asyncio.to_thread(form.decoder)
-        track = Track(channels=form.channels, decode=decoder)
+        conceal = decoder.conceal if isinstance(decoder, OpusDecoder) else None
+        track = Track(channels=form.channels, decode=decoder, conceal=conceal)
         self._tracks = Tracks([track], rate=form.rate, separate=False)
         return AudioFormat("pcm_s16le", form.rate, form.channels)
 
@@ -188,12 +192,18 @@ class RtpSource:
         packet = parse_rtp(datagram)
         if packet is None or packet.payload_type not in self._forms:
             return
+        now_s = asyncio.get_running_loop().time()
         if self._payload_type is None:
             self._payload_type, self._peer = packet.payload_type, address
-        if packet.payload_type != self._payload_type or address != self._peer:
+        if packet.payload_type != self._payload_type:
             return
+        if address != self._peer:
+            if now_s - self._heard_s < _SENDER_GONE_S:
+                return
+            self._peer = address
+        self._heard_s = now_s
         if len(self._packets) < _MAX_WAITING:
-            self._packets.append((packet, asyncio.get_running_loop().time()))
+            self._packets.append((packet, now_s))
         self._arrived.set()
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Placed", "Reorder", "RtpPacket", "parse_rtp", "unwrapped"]
+__all__ = ["HOLD_S", "Placed", "Reorder", "RtpPacket", "parse_rtp", "unwrapped"]
 
 _HEADER: Final = struct.Struct("!BBHII")
 _VERSION: Final = 2
+HOLD_S: Final = 0.2
+"""A hole is waited for so long, where nothing else is said."""
 _MISORDER: Final = 100
 """Farther back than this, a packet belongs to a sender that began anew (RFC 3550 A.1)."""
 _RTCP_TYPES: Final = range(72, 77)
@@ -75,7 +77,7 @@ class Reorder:
         hold_s: longest time that a packet is held.
     """
 
-    def __init__(self, *, depth: int = 16, hold_s: float = 0.2) -> None:
+    def __init__(self, *, depth: int = 16, hold_s: float = HOLD_S) -> None:
         self._depth = depth
         self._hold_s = hold_s
         self._next: int | None = None

@@ -1,4 +1,4 @@
-"""Packets of one track on the session's sample clock, with silence where sound never came."""
+"""Packets of one track on the session's sample clock, and a loss told where sound never came."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from greffier_server.media.rtp import Placed, unwrapped
 
-__all__ = ["PACKET_LOSS", "STREAM_RESTARTED", "UNDECODABLE", "Decode", "Loss", "Timeline"]
+__all__ = [
+    "PACKET_LOSS",
+    "STREAM_RESTARTED",
+    "UNDECODABLE",
+    "Conceal",
+    "Decode",
+    "Loss",
+    "Timeline",
+]
 
 PACKET_LOSS: Final = "packet_loss"
 """Cause of a gap: packets never came."""
@@ -18,6 +26,9 @@ UNDECODABLE: Final = "undecodable_audio"
 """Cause of a gap: packets came and hold no sound."""
 STREAM_RESTARTED: Final = "stream_restarted"
 """Cause of a gap: the sender began anew; its length is that of the clock on the wall."""
+_CONCEALED_S: Final = 0.1
+"""A loss is bridged for so long at most; then it is silence."""
+_FADE_S: Final = 0.01
 _MAX_JUMP_S: Final = 3_600
 _MAX_STEP_BACK_S: Final = 1
 
@@ -25,9 +36,13 @@ Decode = Callable[[bytes], NDArray[np.int16] | None]
 """Payload to samples, one row each and one column a channel; None = it holds no sound."""
 
 
+Conceal = Callable[[int], NDArray[np.int16] | None]
+"""As many samples to stand for lost ones behind the last that was decoded; None = it knows none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Samples of a track that are silence because their sound never came."""
+    """Samples of a track whose sound never came: silence, or what a decoder bridged it with."""
 
     from_sample: int
     to_sample: int
@@ -38,18 +53,23 @@ class Timeline:
     """Places packets by their RTP timestamps, so that neither jitter nor loss moves what follows.
 
     A jump of the timestamp without a missing packet is a pause of the sender (discontinuous
-    transmission): silence, and no loss. Sound is never invented.
+    transmission): silence, and no loss. A short loss is bridged where the codec can, so that the
+    words around it are heard; it is told as a loss all the same.
 
     Args:
         rate: samples a second, of the timestamps and of the session.
         channels: of the track.
         decode: of the track's codec; keeps its state.
+        conceal: of the track's codec; silence stands for what is lost when absent.
     """
 
-    def __init__(self, *, rate: int, channels: int, decode: Decode) -> None:
+    def __init__(
+        self, *, rate: int, channels: int, decode: Decode, conceal: Conceal | None = None
+    ) -> None:
         self._rate = rate
         self._channels = channels
         self._decode = decode
+        self._conceal = conceal
         self._pieces: deque[tuple[int, NDArray[np.int16] | None]] = deque()
         self._begin = 0
         self._end = 0
@@ -151,9 +171,25 @@ class Timeline:
             begin = self._end if self._padded_from is None else self._padded_from
             if self._missing is not None:
                 self._lose(begin, at, self._missing)
-            self._append(at - self._end, None)
+            if self._missing == PACKET_LOSS and self._padded_from is None:
+                self._bridge(at)
+            if at > self._end:
+                self._append(at - self._end, None)
             self._padded_from = None
         self._missing = None
+
+    def _bridge(self, upto: int) -> None:
+        """Let the decoder stand in for what never came, for a short while."""
+        wanted = min(upto - self._end, round(_CONCEALED_S * self._rate))
+        sound = self._conceal(wanted) if self._conceal is not None else None
+        if sound is None:
+            return
+        if self._end + len(sound) < upto:
+            fading = min(round(_FADE_S * self._rate), len(sound))
+            slope = np.linspace(1, 0, fading)[:, np.newaxis]
+            faded = np.rint(sound[len(sound) - fading :] * slope).astype(np.int16)
+            sound = np.concatenate([sound[: len(sound) - fading], faded])
+        self._append(len(sound), sound)
 
     def _lose(self, from_sample: int, to_sample: int, cause: str) -> None:
         if to_sample > from_sample:

@@ -1,8 +1,8 @@
 """A session as the client of another protocol speaks into it: what every adapter shares.
 
-Such a client knows nothing of tokens and sequence numbers, so it cannot come back: when it leaves,
-its session is finished, and everything it sent is written down. Only when the server itself stops
-is the session kept for the next start.
+Such a client mostly knows nothing of tokens and sequence numbers, so it cannot come back: when it
+leaves, its session is finished, and everything it sent is written down. Only when the server itself
+stops, or the client is one that can come back and was lost, is the session kept.
 """
 
 import logging
@@ -60,7 +60,7 @@ class Guest:
         session: just opened.
         connections: says when the server stops.
         intake: brings what is pushed into the session's format; as it is when absent.
-        token: with which another connection of the same client may take the session.
+        token: with which another connection of the same client may take the session again.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Guest:
         self._session = session
         self._connections = connections
         self._finished = False
+        self._parting = ""
 
     @property
     def session(self) -> SpeakingSession:
@@ -86,6 +87,15 @@ class Guest:
     def finished(self) -> bool:
         """`finish` was called: no more audio is taken."""
         return self._finished
+
+    @property
+    def parting(self) -> str:
+        """Why the client left without an end; empty when its session ends with it."""
+        return self._parting
+
+    def leave(self, cause: str) -> None:
+        """The client may come back: its session is kept for it when the block ends."""
+        self._parting = cause
 
     async def push(self, audio: bytes) -> None:
         """Take audio in the format that was asked for (see `SpeakingSession.push`).
@@ -134,13 +144,16 @@ class Guest:
         if self._connections.stopping:
             raise ServerStopping("the server is shutting down")
 
-    async def messages(self) -> AsyncGenerator[ServerMessage, None]:
+    async def messages(self, *, after_seq: int = 0) -> AsyncGenerator[ServerMessage, None]:
         """Yield the native messages of the session; the last one is `Finished`.
+
+        Args:
+            after_seq: what the client has seen.
 
         Raises:
             ServerStopping, SessionClosed: as in `records`.
         """
-        mapping = WireMapping()
+        mapping = WireMapping(after_seq=after_seq)
         async with closing(self.records()) as records:
             async for record in records:
                 for message in mapping.messages(record):
@@ -154,27 +167,31 @@ class Guest:
 async def welcome(
     doorway: Doorway, tenant: str, start: Start, *, protocol: str
 ) -> AsyncGenerator[Guest, None]:
-    """Open a session and hold it for as long as the block lasts.
+    """Open a session, or take one again, and hold it for as long as the block lasts.
 
     Args:
         doorway: of the server.
         tenant: who pays.
-        start: as the native protocol would ask.
+        start: as the native protocol would ask; with `resume`, its format is the session's.
         protocol: name for the log, such as ``deepgram``.
 
     Raises:
         ModelNotLoaded: not ready.
         UnsupportedAudio, UnknownLanguage, MalformedMessage: `start` asks for what there is not.
         ServerBusy: no room for one more session.
+        SessionNotFound, AuthenticationFailed, SessionClosed: it cannot be taken again.
     """
     services = doorway.services
     try:
         check_start(start)
         readiness = services.readiness()
-        if not readiness.ready:
+        if not readiness.ready and (start.resume is None or not readiness.resumable):
             raise ModelNotLoaded(readiness.reason or "the models are not loaded yet")
         kept = kept_format(start.format)
-        session, token = await services.desk.open(tenant, replace(start, format=kept))
+        if start.resume is None:
+            session, token = await services.desk.open(tenant, replace(start, format=kept))
+        else:
+            session, token = await services.desk.resume(tenant, start.resume), start.resume.token
     except (ServerError, EngineError) as error:
         services.metrics.sessions_rejected.labels(error.code).inc()
         raise
@@ -189,6 +206,8 @@ async def welcome(
         try:
             if doorway.connections.stopping and not guest.finished:
                 await session.detach("server stopping")
+            elif guest.parting and not guest.finished:
+                await session.detach(guest.parting)
             else:
                 await guest.finish()
         finally:

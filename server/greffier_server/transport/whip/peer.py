@@ -159,7 +159,8 @@ class Peer:
             def on_packet(packet: RtpPacket, track: int = number) -> None:
                 self._on_packet(track, packet)
 
-            receiver = PacketReceiver(first, on_packet)
+            redundant = None if section.resends else section.redundant
+            receiver = PacketReceiver(first, on_packet, redundant=redundant)
             self._receivers.append(receiver)
             cast("Any", transceivers[section.mid].receiver).receive = receiver.receive
 

@@ -22,7 +22,7 @@ from greffier.protocol import (
 )
 from greffier_models.errors import EngineError
 from greffier_server.errors import ServerError, SessionClosed
-from greffier_server.media.codecs import OPUS_RATE, opus_decoder
+from greffier_server.media.codecs import OPUS_RATE, OpusDecoder
 from greffier_server.media.rtp import RtpPacket
 from greffier_server.media.tracks import Track, Tracks
 from greffier_server.transport.frames import closing
@@ -45,6 +45,8 @@ _MAX_COMPLAINTS: Final = 20
 _DRAIN_S: Final = 5.0
 _ACK_INTERVAL_S: Final = 0.5
 _GOODBYE_S: Final = 2.0
+_HOLD_S: Final = 0.3
+"""Longer than for RTP that is never sent again: a packet that is asked for needs a round trip."""
 _IN_FLIGHT_S: Final = 0.3
 """Sound that was sent before ``finish`` may come after it: they travel apart."""
 
@@ -70,7 +72,7 @@ class Publication:
         settings: of WebRTC.
         tenant: who pays.
         offer: checked.
-        start: what the session is asked to do, its format included.
+        start: what the session is asked to do, its format included; or which one is resumed.
         addresses: of this machine for UDP.
     """
 
@@ -88,6 +90,8 @@ class Publication:
         self.tenant = tenant
         self.etag = _new_etag()
         self.session = ""
+        self.token = ""
+        """What the session is resumed with."""
         self.answer = ""
         self._doorway = doorway
         self._settings = settings
@@ -100,6 +104,7 @@ class Publication:
         self._texts: asyncio.Queue[str] = asyncio.Queue(_MAX_COMPLAINTS)
         self._username: str = offer.username
         self._over = asyncio.Event()
+        self._parting = ""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the answer is there; holds the refusal otherwise."""
         self._peer = Peer(
@@ -126,6 +131,10 @@ class Publication:
         """The client wants no more: its session is finished."""
         self._over.set()
 
+    def supersede(self) -> None:
+        """The client has come back with another connection, which has the session now."""
+        self._part("taken over")
+
     async def change(self, fragment: Fragment, *, if_match: str | None) -> str | None:
         """Take candidates, or restart ICE; return the answer to a restart (RFC 9725 §4.3).
 
@@ -148,8 +157,9 @@ class Publication:
         widths = _widths(self._offer, separate=separate)
         answer = await self._peer.answer(self._offer, stereo=max(widths) > 1)
         async with welcome(self._doorway, self.tenant, self._start, protocol="whip") as guest:
-            tracks = await asyncio.to_thread(_tracks, widths, separate=separate)
-            self.session, self.answer = guest.session.id, answer
+            first = guest.session.accepted_samples
+            tracks = await asyncio.to_thread(_tracks, widths, separate=separate, first_sample=first)
+            self.session, self.token, self.answer = guest.session.id, guest.token, answer
             if not self.ready.done():
                 self.ready.set_result(None)
             self._heard_s = _now_s()
@@ -168,6 +178,8 @@ class Publication:
                     work.cancel()
                 await asyncio.wait({audio}, timeout=_DRAIN_S)
                 audio.cancel()
+            if self._parting:
+                guest.leave(self._parting)
 
     def _take(self, track: int, packet: RtpPacket) -> None:
         self._heard_s = _now_s()
@@ -209,9 +221,13 @@ class Publication:
     async def _tell(self, guest: Guest) -> None:
         """Send everything on the captions channel, from the first event on."""
         await self._peer.opened.wait()
+        resume = self._start.resume
+        seen = 0 if resume is None else resume.after_seq
         # With the token its client can go on by WebSocket where UDP does not get through any more.
-        await self._send(Started(guest.session.id, guest.token, 0, 0))
-        async for message in guest.messages():
+        await self._send(
+            Started(guest.session.id, guest.token, seen, guest.session.durable_samples)
+        )
+        async for message in guest.messages(after_seq=seen):
             await self._send(message)
             if isinstance(message, Finished):
                 with contextlib.suppress(TimeoutError):
@@ -261,7 +277,10 @@ class Publication:
                 await _any(peer.gone, peer.path.up, timeout_s=settings.lost_timeout_s)
             if peer.gone.is_set() or not peer.path.up.is_set():
                 _log.info("a peer is gone")
+            if peer.gone.is_set():
                 self._over.set()
+            elif not peer.path.up.is_set():
+                self._part("connection lost")
 
     async def _watch_silence(self) -> None:
         """A peer that is connected and sends nothing holds its place no longer than others."""
@@ -272,6 +291,11 @@ class Publication:
 
     async def _watch_server(self) -> None:
         await self._doorway.connections.stopped()
+        self._over.set()
+
+    def _part(self, cause: str) -> None:
+        """End the connection and keep the session for the client."""
+        self._parting = cause
         self._over.set()
 
     def _fail(self, error: Exception) -> None:
@@ -297,9 +321,15 @@ async def _any(*events: asyncio.Event, timeout_s: float | None = None) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-def _tracks(widths: Sequence[int], *, separate: bool) -> Tracks:
-    made = [Track(channels=width, decode=opus_decoder(channels=width)) for width in widths]
-    return Tracks(made, rate=OPUS_RATE, separate=separate)
+def _tracks(widths: Sequence[int], *, separate: bool, first_sample: int) -> Tracks:
+    decoders = [OpusDecoder(channels=width) for width in widths]
+    made = [
+        Track(channels=width, decode=decoder, conceal=decoder.conceal)
+        for width, decoder in zip(widths, decoders, strict=True)
+    ]
+    return Tracks(
+        made, rate=OPUS_RATE, separate=separate, first_sample=first_sample, hold_s=_HOLD_S
+    )
 
 
 def _place(

@@ -1,4 +1,4 @@
-"""Receiver of one track: hands its packets on as they are, and reports on reception.
+"""Receiver of one track: hands its packets on as they are, and asks for those that are missing.
 
 aiortc's own receiver decodes, drops what is late and queues without a bound; none of these would
 let a loss be told.
@@ -9,9 +9,12 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from greffier_server.media.redundancy import unpacked
 from greffier_server.media.rtp import RtpPacket
+from greffier_server.media.wanted import Wanted
 
 if TYPE_CHECKING:
     from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -32,14 +35,21 @@ class PacketReceiver:
     Args:
         transport: of the peer.
         on_packet: called for each packet of Opus.
+        redundant: payload type of redundant audio (RFC 2198), where it was agreed on.
     """
 
     def __init__(
-        self, transport: "RTCDtlsTransport", on_packet: Callable[[RtpPacket], None]
+        self,
+        transport: "RTCDtlsTransport",
+        on_packet: Callable[[RtpPacket], None],
+        *,
+        redundant: int | None = None,
     ) -> None:
         self._transport = transport
         self._on_packet = on_packet
+        self._redundant = redundant
         self._types: frozenset[int] = frozenset()
+        self._wanted: dict[int, Wanted] = {}
         self._sources: dict[int, StreamStatistics] = {}
         self._reported: dict[int, tuple[int, float]] = {}
         self._ssrc = secrets.randbits(32)
@@ -53,7 +63,7 @@ class PacketReceiver:
                 for codec in parameters.codecs
                 if codec.name == "opus" and codec.payloadType is not None
             )
-            self._transport._register_rtp_receiver(self, parameters)
+            self._transport._register_rtp_receiver(self, self._with_redundant(parameters))
             self._reporting = asyncio.create_task(self._report(), name="rtcp")
 
     async def stop(self) -> None:
@@ -77,21 +87,52 @@ class PacketReceiver:
         from aiortc.rtcrtpreceiver import StreamStatistics
 
         del arrival_time_ms
-        if packet.payload_type not in self._types:
+        if packet.payload_type not in self._types and packet.payload_type != self._redundant:
             return
         if packet.ssrc not in self._sources and len(self._sources) < _MAX_SOURCES:
             self._sources[packet.ssrc] = StreamStatistics(_CLOCK)
+            self._wanted[packet.ssrc] = Wanted()
         if packet.ssrc in self._sources:
             self._sources[packet.ssrc].add(packet)
-        self._on_packet(
-            RtpPacket(
-                packet.sequence_number,
-                packet.timestamp,
-                packet.ssrc,
-                packet.payload_type,
-                packet.payload,
-            )
+        came = RtpPacket(
+            packet.sequence_number,
+            packet.timestamp,
+            packet.ssrc,
+            packet.payload_type,
+            packet.payload,
         )
+        if packet.payload_type == self._redundant:
+            for each in unpacked(came, self._types):
+                self._on_packet(each)
+        else:
+            self._on_packet(came)
+        await self._ask(packet.ssrc, packet.sequence_number)
+
+    async def _ask(self, ssrc: int, sequence: int) -> None:
+        """Ask for what is missing before a packet.
+
+        Some senders keep their packets for it without having said so, so all are asked; one that
+        does not know the message ignores it (RFC 4585 §4.2), and is left alone after a while.
+        """
+        from aiortc.rtp import RTCP_RTPFB_NACK, RtcpRtpfbPacket
+
+        wanted = self._wanted.get(ssrc)
+        if wanted is None:
+            return
+        lost = wanted.arrived(sequence, asyncio.get_running_loop().time())
+        if lost:
+            request = RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._ssrc, ssrc, lost)
+            with contextlib.suppress(ConnectionError):
+                await self._transport._send_rtp(bytes(request))
+
+    def _with_redundant(self, parameters: "RTCRtpReceiveParameters") -> "RTCRtpReceiveParameters":
+        """Let packets of redundant audio come here too: aiortc does not know it."""
+        from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+
+        if self._redundant is None:
+            return parameters
+        red = RTCRtpCodecParameters("audio/red", _CLOCK, channels=2, payloadType=self._redundant)
+        return replace(parameters, codecs=[*parameters.codecs, red])
 
     async def _report(self) -> None:
         """Receiver reports (RFC 3550 §6.4.2): senders adapt to them."""

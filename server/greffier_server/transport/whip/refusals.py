@@ -5,6 +5,7 @@
     * UnsupportedOffer: an offer without anything the server takes
     * NotAnOffer: another kind of body
     * ConditionMissing, ConditionFailed: ``If-Match`` is not that of the connection
+    * OtherTracks: a resumed session has another number of channels
 * PublicationNotFound: no such WHIP resource
 * WebRtcMissing: the server has no WebRTC
 """
@@ -16,6 +17,7 @@ __all__ = [
     "ConditionMissing",
     "MalformedOffer",
     "NotAnOffer",
+    "OtherTracks",
     "PublicationNotFound",
     "UnsupportedOffer",
     "WebRtcMissing",
@@ -54,6 +56,13 @@ class ConditionFailed(BadRequest):
 
     code = "if_match_failed"
     status = 412
+
+
+class OtherTracks(BadRequest):
+    """A session goes on with the tracks that it began with."""
+
+    code = "other_tracks"
+    status = 422
 
 
 class PublicationNotFound(ServerError):

@@ -1,120 +1,31 @@
 """HTTP of WHIP (RFC 9725): an offer makes a publication, which is changed and ended at its URL."""
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request
 from starlette.responses import Response
 
-from greffier.protocol import AudioProfile, ChannelUse, Start
-from greffier_server.errors import ServerBusy
+from greffier.protocol import AudioProfile, ChannelUse, Resume, Start
 from greffier_server.settings import Settings
 from greffier_server.transport.bodies import ErrorBody
 from greffier_server.transport.guest import Doorway
 from greffier_server.transport.parameters import Tenant
 from greffier_server.transport.refusals import FrameTooLarge, OriginRefused
-from greffier_server.transport.whip.peer import load_webrtc
-from greffier_server.transport.whip.publication import Publication, session_format
-from greffier_server.transport.whip.refusals import (
-    NotAnOffer,
-    PublicationNotFound,
-    WebRtcMissing,
-)
+from greffier_server.transport.whip.publications import Publications
+from greffier_server.transport.whip.refusals import NotAnOffer
 from greffier_server.transport.whip.sdp import parse_fragment, parse_offer
-from greffier_server.transport.whip.settings import WebRtcSettings
 
-__all__ = ["SESSION_HEADER", "Publications", "add_whip_routes"]
+__all__ = ["RESUME_HEADER", "SESSION_HEADER", "add_whip_routes"]
 
 SESSION_HEADER: Final = "Greffier-Session"
 """Of the answer: id of the session, to watch it or to read it later."""
+RESUME_HEADER: Final = "Greffier-Resume"
+"""Of the answer: token with which the session is resumed; of the request that resumes it."""
 _MAX_BODY: Final = 65_536
 _OFFER: Final = "application/sdp"
 _FRAGMENT: Final = "application/trickle-ice-sdpfrag"
 _EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
 _PREFLIGHT_S: Final = 600
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    publication: Publication
-    task: asyncio.Task[None]
-
-
-class Publications:
-    """The publications of this process; one that has ended is forgotten.
-
-    Args:
-        doorway: of the server.
-        settings: of WebRTC.
-        addresses: of this machine for UDP; empty = all.
-    """
-
-    def __init__(
-        self, doorway: Doorway, settings: WebRtcSettings, *, addresses: Sequence[str]
-    ) -> None:
-        self.doorway = doorway
-        self.settings = settings
-        self._addresses = tuple(addresses)
-        self._held: dict[str, _Held] = {}
-
-    async def open(self, tenant: str, offer_text: str, start: Start | None = None) -> Publication:
-        """Begin a publication; returns when its answer is there.
-
-        Raises:
-            MalformedOffer, UnsupportedOffer, WebRtcMissing.
-            ServerBusy: no room for one more peer.
-            ServerError: whatever the session is refused for.
-        """
-        if self.settings.peers == 0:
-            raise WebRtcMissing("this server takes no WebRTC")
-        offer = parse_offer(offer_text)
-        await asyncio.to_thread(load_webrtc)
-        if len(self._held) >= self.settings.peers:
-            raise ServerBusy("no room for one more WebRTC connection; try again later")
-        asked = start or Start()
-        separate = asked.channels == "separate"
-        publication = Publication(
-            self.doorway,
-            self.settings,
-            tenant=tenant,
-            offer=offer,
-            start=replace(asked, format=session_format(offer, separate=separate)),
-            addresses=self._addresses,
-        )
-        task = asyncio.create_task(publication.run(), name=f"whip {publication.id}")
-        self._held[publication.id] = _Held(publication, task)
-        task.add_done_callback(lambda _: self._held.pop(publication.id, None))
-        try:
-            await publication.ready
-        except asyncio.CancelledError:
-            publication.end()
-            raise
-        return publication
-
-    def get(self, tenant: str, publication: str) -> Publication:
-        """Return a publication.
-
-        Raises:
-            PublicationNotFound: not here, or not of this tenant.
-        """
-        held = self._held.get(publication)
-        if held is None or held.publication.tenant != tenant:
-            raise PublicationNotFound("there is no such publication, or it has ended")
-        return held.publication
-
-    async def end(self, tenant: str, publication: str) -> None:
-        """End a publication; returns when its peer is gone."""
-        self.get(tenant, publication).end()
-        await asyncio.wait({self._held[publication].task})
-
-    async def close(self) -> None:
-        """End all of them."""
-        held = list(self._held.values())
-        for each in held:
-            each.publication.end()
-        await asyncio.gather(*(each.task for each in held), return_exceptions=True)
 
 
 def add_whip_routes(app: FastAPI, settings: Settings) -> Publications:
@@ -141,10 +52,13 @@ _routes = APIRouter(
             400: "Not an offer, or a parameter that cannot be used.",
             401: "No token was given.",
             403: "The token is not one of this server's, or a page of another site asks.",
+            404: "No such session to go on with.",
+            409: "The session has ended, and cannot be gone on with.",
             413: "The body is too long.",
             415: "The body has another media type.",
             421: "Not a name of this server.",
             422: "Nothing in the offer that the server takes, or a parameter is out of range.",
+            429: "Too many wrong tokens for the session.",
             500: "The server failed.",
             501: "This server has no WebRTC.",
             503: "No room, or the models are not loaded.",
@@ -184,8 +98,21 @@ async def publish(
     speakers: Annotated[str, Query(description="Names of the tracks, commas between.")] = "",
     minutes: Annotated[bool, Query(description="Write minutes at the end.")] = True,
     profile: Annotated[AudioProfile | None, Query(description="Kind of audio.")] = None,
+    session: Annotated[
+        str, Query(description="Go on with this session; `Greffier-Resume` holds its token.")
+    ] = "",
+    after_seq: Annotated[
+        int, Query(ge=0, description="Of the resumed session: last event that was seen.")
+    ] = 0,
+    token: Annotated[
+        str, Header(alias=RESUME_HEADER, description="Of the answer that began the session.")
+    ] = "",
 ) -> Response:
-    """Body: an SDP offer. Answer: the SDP answer, and where the publication is (``Location``)."""
+    """Body: an SDP offer. Answer: the SDP answer, and where the publication is (``Location``).
+
+    After a lost connection, or a restart of the server, the same request with `session` and its
+    token goes on with the session: what was said meanwhile is a gap.
+    """
     publications = _publications(request)
     text = await _text(request, _OFFER)
     if channels is None:
@@ -199,17 +126,22 @@ async def publish(
         minutes=minutes,
         profile=profile,
     )
-    publication = await publications.open(tenant, text, start)
+    if session:
+        resume = Resume(session, token, after_seq=after_seq)
+        address = request.client.host if request.client is not None else ""
+        publication = await publications.resume(tenant, text, start, resume, address=address)
+    else:
+        publication = await publications.open(tenant, text, start)
     headers = {
         "Location": f"/v1/whip/{publication.id}",
         "ETag": publication.etag,
         "Accept-Patch": _FRAGMENT,
         "Cache-Control": "no-store",
         SESSION_HEADER: publication.session,
+        RESUME_HEADER: publication.token,
+        **_links(publications),
         **_cors(request),
     }
-    if publications.settings.stun is not None:
-        headers["Link"] = f'<{publications.settings.stun}>; rel="ice-server"'
     return Response(publication.answer, 201, headers, media_type=_OFFER)
 
 
@@ -244,21 +176,33 @@ async def finish(request: Request, tenant: Tenant, publication: str) -> Response
 @_routes.options("", include_in_schema=False)
 @_routes.options("/{publication}", include_in_schema=False)
 async def preflight(request: Request) -> Response:
-    """What a browser asks before it sends a token (Fetch, CORS preflight): needs no token."""
+    """What a browser asks before it sends a token (Fetch, CORS preflight): needs no token.
+
+    GStreamer asks so, too, which servers it may use.
+    """
     cors = _cors(request)
+    links = _links(cast("Publications", request.app.state.publications))
     if cors:
         cors |= {
             "Access-Control-Allow-Methods": "POST, PATCH, DELETE",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+            "Access-Control-Allow-Headers": (
+                f"Authorization, Content-Type, If-Match, {RESUME_HEADER}"
+            ),
             "Access-Control-Max-Age": str(_PREFLIGHT_S),
         }
-    return Response(status_code=204, headers={"Accept-Post": _OFFER, **cors})
+    return Response(status_code=204, headers={"Accept-Post": _OFFER, **links, **cors})
 
 
 def _publications(request: Request) -> Publications:
     publications = cast("Publications", request.app.state.publications)
     publications.doorway.gate.check_origin(request)
     return publications
+
+
+def _links(publications: Publications) -> dict[str, str]:
+    """Servers that clients may use (RFC 9725 §4.6); credentials are told to nobody."""
+    stun = publications.settings.stun
+    return {} if stun is None else {"Link": f'<{stun}>; rel="ice-server"'}
 
 
 def _cors(request: Request) -> dict[str, str]:
@@ -272,7 +216,9 @@ def _cors(request: Request) -> dict[str, str]:
         return {}
     return {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": f"Location, ETag, Link, {SESSION_HEADER}",
+        "Access-Control-Expose-Headers": (
+            f"Location, ETag, Link, {SESSION_HEADER}, {RESUME_HEADER}"
+        ),
         "Vary": "Origin",
     }
 

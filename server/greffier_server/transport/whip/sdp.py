@@ -19,6 +19,7 @@ _MAX_TRACKS: Final = 8
 _MAX_CANDIDATES: Final = 32
 """Checks go to addresses that the client names: it does not get to name many."""
 _OPUS: Final = re.compile(r"^a=rtpmap:(\d{1,3}) opus/48000/2\s*$", re.IGNORECASE)
+_RED: Final = re.compile(r"^a=rtpmap:(\d{1,3}) red/48000/2\s*$", re.IGNORECASE)
 _STEREO: Final = re.compile(r"\b(?:sprop-)?stereo=1\b")
 _TOKEN: Final = re.compile(r"^[\x21-\x7e]{1,256}$")
 _KEYS: Final = {
@@ -38,6 +39,10 @@ class AudioSection:
 
     mid: str
     stereo: bool
+    resends: bool = False
+    """It says that it sends again what is asked for (``nack``, RFC 4585)."""
+    redundant: int | None = None
+    """Payload type of redundant audio (RFC 2198), where it can send that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,10 @@ def parse_offer(text: str) -> Offer:
     lines = [line for line in session if not line.startswith("a=group:")]
     lines.append(f"a=group:BUNDLE {' '.join(mids)}")
     candidates = _candidates([line for section in sections for line in section.lines])
-    for place, section in enumerate(taken):
+    for section in taken:  # in each: aiortc takes those of the last one on a connection
         lines += [line for line in section.lines if not _is_candidate(line)]
-        lines += [f"a=candidate:{candidate}" for candidate in (candidates if place == 0 else ())]
-    tracks = [AudioSection(section.attribute("mid") or "", _stereo(section)) for section in audio]
+        lines += [f"a=candidate:{candidate}" for candidate in candidates]
+    tracks = [_audio(section) for section in audio]
     username = taken[0].attribute("ice-ufrag") or _value(session, "ice-ufrag")
     return Offer("\r\n".join(lines) + "\r\n", tuple(tracks), tuple(refused), username)
 
@@ -115,12 +120,16 @@ def parse_offer(text: str) -> Offer:
 def whole_answer(text: str, offer: Offer, *, stereo: bool, public_address: str | None) -> str:
     """Return the answer with a refusal in place of every section that was not taken.
 
-    In-band error correction is declined: what is not heard is a gap here, so its bits are better
-    spent on the speech itself.
+    A client that can is asked to send again what is lost, or else to send everything twice. The
+    codec's own error correction is declined: nothing here decodes it.
     """
     session, sections = _split(text)
     mids = [section.attribute("mid") or "" for section in sections]
-    parts = [list(_said(section, stereo=stereo)) for section in sections]
+    offered = {track.mid: track for track in offer.audio}
+    parts = [
+        _said(section, offered.get(section.attribute("mid") or ""), stereo=stereo)
+        for section in sections
+    ]
     for place, head, mid in offer.refused:
         part = [head, "c=IN IP4 0.0.0.0", "a=inactive", *([f"a=mid:{mid}"] if mid else [])]
         parts.insert(place, part)
@@ -196,14 +205,31 @@ def _stereo(section: _Section) -> bool:
     return any(line.startswith(prefix) and _STEREO.search(line) for line in section.lines)
 
 
-def _said(section: _Section, *, stereo: bool) -> list[str]:
+def _audio(section: _Section) -> AudioSection:
+    opus = _opus(section)
+    resends = any(f"a=rtcp-fb:{kind} nack" in section.lines for kind in (opus, "*"))
+    red = next((found.group(1) for line in section.lines if (found := _RED.match(line))), None)
+    carries = re.compile(rf"^a=fmtp:{red} {opus}(/{opus})*$")
+    redundant = int(red) if red and any(map(carries.match, section.lines)) else None
+    return AudioSection(section.attribute("mid") or "", _stereo(section), resends, redundant)
+
+
+def _said(section: _Section, offered: AudioSection | None, *, stereo: bool) -> list[str]:
     payload_type = _opus(section)
     lines = [line for line in section.lines if not line.startswith(f"a=fmtp:{payload_type} ")]
-    if payload_type is not None:
-        at = next(at for at, line in enumerate(lines) if _OPUS.match(line))
-        wish = "stereo=1" if stereo else "stereo=0"
-        lines.insert(at + 1, f"a=fmtp:{payload_type} minptime=10;useinbandfec=0;{wish}")
-    return lines
+    if payload_type is None or offered is None:
+        return lines
+    at = next(at for at, line in enumerate(lines) if _OPUS.match(line))
+    wish = "stereo=1" if stereo else "stereo=0"
+    said = [f"a=fmtp:{payload_type} minptime=10;useinbandfec=0;{wish}"]
+    if offered.resends:
+        said.append(f"a=rtcp-fb:{payload_type} nack")
+    elif offered.redundant is not None:  # first in the list: this one is to be sent
+        head = section.head
+        lines[0] = f"m={' '.join([*head[:3], str(offered.redundant), *head[3:]])}"
+        said.append(f"a=rtpmap:{offered.redundant} red/48000/2")
+        said.append(f"a=fmtp:{offered.redundant} {payload_type}/{payload_type}")
+    return [*lines[: at + 1], *said, *lines[at + 1 :]]
 
 
 def _is_candidate(line: str) -> bool:
