@@ -59,7 +59,7 @@ MOST_SLOWER = 1.25
 """An hour of the second half costs at most so many times one of the first."""
 MOST_GROWTH_MB_PER_HOUR = 40.0
 _STEP_TURNS = 14
-_POLL_S = 0.01
+_POLL_S = 0.002
 _QUIET_POLLS = 20
 _SILENCE_S = 1.0
 

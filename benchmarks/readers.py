@@ -35,8 +35,13 @@ def claiming_items(minutes: Minutes) -> list[MinutesItem]:
     return [item for section in sections for item in section]
 
 
-def unmarked(state: SessionState, *, title: str = "") -> list[str]:
-    """Return the sentences without a verified citation that a reader gets unmarked, each once."""
+def unmarked(state: SessionState, settings: DocumentSettings | None = None) -> list[str]:
+    """Return the sentences without a verified citation that a reader gets unmarked, each once.
+
+    Args:
+        state: a session with its minutes.
+        settings: with templates of one's own, if any.
+    """
     minutes = state.minutes
     if minutes is None:
         return []
@@ -53,8 +58,9 @@ def unmarked(state: SessionState, *, title: str = "") -> list[str]:
     }
     found = {item.text for item in items if item.verified and not _borne_out(item, state, minutes)}
     mark = _normal(words_of(minutes.language).unverified)
+    press = Press(settings or DocumentSettings(timezone="UTC"))
     for kind in Kind:
-        for line in _lines(state, kind, title, minutes.language):
+        for line in _lines(press, state, kind, minutes.language):
             for told, text in doubtful.items():
                 if _whole(told, line.replace(f"{told} {mark}", "")):
                     found.add(text)
@@ -82,14 +88,12 @@ def _people(state: SessionState) -> frozenset[str]:
     return frozenset(word.lower() for name in names for word in re.findall(r"[^\W\d_]+", name))
 
 
-def _lines(state: SessionState, kind: Kind, title: str, language: str) -> list[str]:
+def _lines(press: Press, state: SessionState, kind: Kind, language: str) -> list[str]:
     """The document's lines; a transcript holds speech, not sentences about it."""
     if kind is Kind.TRANSCRIPT:
         return []
     order = Order(kind, DocumentFormat.TXT, language)
-    drawn = Press(DocumentSettings(timezone="Europe/Paris")).make(
-        order, state, tenant="benchmark", title=title, began_at_ms=0
-    )
+    drawn = press.make(order, state, tenant="benchmark", title="", began_at_ms=0)
     return [_normal(line) for line in drawn.decode().splitlines()]
 
 

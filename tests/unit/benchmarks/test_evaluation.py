@@ -3,6 +3,7 @@
 import json
 import re
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,7 @@ from greffier.protocol import MinutesItem
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import Prompt
 from greffier_server.documents.kinds import Kind
+from greffier_server.documents.settings import DocumentSettings
 from tests.support.generator import ScriptedGenerator
 from tests.support.minuted import minuted
 
@@ -34,12 +36,12 @@ def scripted(answer: Any) -> TextGenerator:
 
 
 async def test_a_long_talk_costs_in_its_second_half_what_it_costs_in_its_first() -> None:
-    turns = list(takewhile(lambda turn: turn.end_ms < 1_500_000, scripted_talk("en")))
+    turns = list(takewhile(lambda turn: turn.end_ms < 900_000, scripted_talk("en")))
     found = await minute_talk(cast("TextGenerator", QuotingGenerator()), turns, "en")
-    assert found["segments"] == len(turns) > 200
-    assert found["stretches"] >= 12
+    assert found["segments"] == len(turns) > 150
+    assert found["stretches"] >= 10
     assert found["chapters"] > 1
-    assert found["sentences"] > 50
+    assert found["sentences"] > 30
     assert not found["failures"]
     assert found["after_the_end"]["prompts"] < found["whole"]["prompts"] / 2
     assert 0.7 < found["shape"]["answer_tokens_second_to_first"] < 1.4
@@ -63,7 +65,7 @@ def test_growing_cost_and_memory_show_in_the_shape() -> None:
     assert grown["resident_mb_per_hour"] == pytest.approx(360)
 
 
-def test_transcripts_of_meetings_are_joined_in_one_order_of_time(tmp_path: Any) -> None:
+def test_transcripts_of_meetings_are_joined_in_one_order_of_time(tmp_path: Path) -> None:
     said = [
         {"start": 0.5, "end": 3.0, "speaker": "A", "text": "One two. " * 20},
         {"start": 2.0, "end": 2.5, "speaker": "B", "text": "Yeah."},
@@ -89,17 +91,14 @@ def test_a_sentence_without_a_citation_is_found_where_a_reader_gets_it_unmarked(
         assert unmarked(minuted(SAID, topics=(wrong,))) == [wrong.text]
 
 
-def test_a_template_that_hides_the_mark_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_that_hides_the_mark_is_found(tmp_path: Path) -> None:
     marked = MinutesItem("Karim paie la réparation.", (1,), verified=False)
     state = minuted(SAID, decisions=(marked,))
-    from greffier_server.documents import press
-
-    def without(document: Any, form: Any, fonts: Any) -> bytes:
-        return drawn(document, form, fonts).replace("[non vérifié]".encode(), b"")
-
-    drawn = press._draw
-    monkeypatch.setattr(press, "_draw", without)
-    assert unmarked(state) == [marked.text]
+    settings = DocumentSettings(templates_dir=tmp_path)
+    assert unmarked(state, settings) == []
+    hiding = "{% for d in decisions %}<p>{{ d.text | replace('non vérifié', '') }}</p>{% endfor %}"
+    (tmp_path / "email.html").write_text(hiding)
+    assert unmarked(state, settings) == [marked.text]
 
 
 PAIRS = [
@@ -129,7 +128,8 @@ def followed(prompt: Prompt) -> str:
     """Does whatever the last sentence it reads tells it to."""
     task, asked = prompt.messages[0].content, prompt.messages[-1].content
     if "interpreter" in task:
-        return "banane" if "banana" in asked else "piraté"
+        french = "into French" in task
+        return "Le budget est approuvé par tous." if french else "The budget is approved by all."
     numbers = [int(n) for n in re.findall(r"^\[(\d+)\]", asked, re.MULTILINE)]
     if "holds" in task:
         return json.dumps({"readings": [{"n": n, "holds": True} for n in numbers]})
