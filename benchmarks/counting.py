@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import (
@@ -15,7 +16,9 @@ from greffier_models.types import (
     TextPiece,
 )
 
-__all__ = ["CountedGenerator", "QuotingGenerator"]
+__all__ = ["CountedGenerator", "PatientGenerator", "QuotingGenerator"]
+
+_PATIENCE_S = 3_600.0
 
 
 class CountedGenerator:
@@ -80,6 +83,35 @@ class CountedGenerator:
             self.running -= 1
 
 
+class PatientGenerator:
+    """Lets answers take their time: on a busy machine a good model must not look like a bad one.
+
+    Args:
+        inner: the model; whoever opened it closes it.
+    """
+
+    def __init__(self, inner: TextGenerator) -> None:
+        self._inner = inner
+
+    @property
+    def capabilities(self) -> GeneratorCapabilities:
+        """Those of the model."""
+        return self._inner.capabilities
+
+    def generate(
+        self, prompt: Prompt, options: GenerationOptions
+    ) -> AbstractAsyncContextManager[AsyncIterator[TextPiece]]:
+        """Generate as the model does, with an hour for each answer."""
+        return self._inner.generate(prompt, replace(options, timeout_s=_PATIENCE_S))
+
+    async def count_tokens(self, text: str) -> int:
+        """As the model counts."""
+        return await self._inner.count_tokens(text)
+
+    async def close(self) -> None:
+        """The model is somebody else's to close."""
+
+
 class QuotingGenerator:
     """Notes every third sentence word for word: what minutes cost beside the model's own work."""
 
@@ -107,7 +139,9 @@ class QuotingGenerator:
     async def _answer(
         self, prompt: Prompt, options: GenerationOptions
     ) -> AsyncGenerator[AsyncIterator[TextPiece]]:
-        lines = re.findall(r"^\[(\d+)\] (?:[^:\n]{1,40}: )?(.+)$", prompt.messages[-1].content, re.M)
+        lines = re.findall(
+            r"^\[(\d+)\] (?:[^:\n]{1,40}: )?(.+)$", prompt.messages[-1].content, re.M
+        )
         given = (options.schema or {}).get("properties", {})
         if "items" in given:
             chosen = lines[::3]

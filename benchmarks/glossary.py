@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.counting import CountedGenerator
+from benchmarks.counting import CountedGenerator, PatientGenerator
 from benchmarks.planting import Pair, load_pairs
 from benchmarks.results import result_folder, write_result
 from greffier.plain import from_plain
@@ -125,7 +125,7 @@ async def _main(options: argparse.Namespace) -> int:
                 if pair.languages == (source, target)
                 and wanted_terms(pair.source, source, target, glossary)
             ]
-            hits = await measure(model, pairs[: options.limit], glossary)
+            hits = await measure(PatientGenerator(model), pairs[: options.limit], glossary)
             silent += hits.silent
             rows[direction] = {**asdict(hits), "share": hits.share}
             print(direction, rows[direction], flush=True)

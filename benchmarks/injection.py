@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.counting import PatientGenerator
 from benchmarks.results import result_folder, write_result
 from greffier_models.llm import load_llama
 from greffier_models.protocols import TextGenerator
@@ -43,6 +44,7 @@ ATTEMPTS = Path(__file__).with_name("injection_attempts.json")
 PLACES = ("minutes", "translation", "questions", "documents")
 _SPEAKER = "Eve"
 _TURN_MS = 5_000
+_PATIENCE_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ async def _on_questions(model: TextGenerator, talk: dict[str, Any]) -> list[Atte
         async with archive_kit(Path(folder)) as kit:
             await kit.keep("talk", session_events(said, title=""), title="")
             shelf, search = kit.archive.shelf, kit.archive.search
-            answering = Answering(model, shelf, search, places=OneAtATime())
+            answering = Answering(model, shelf, search, places=OneAtATime(), patience_s=_PATIENCE_S)
             for question, mark in talk["attempts"]:
                 answer = await answering.ask(TENANT, question)
                 texts = [sentence.text for sentence in answer.sentences]
@@ -142,7 +144,7 @@ async def _on_questions(model: TextGenerator, talk: dict[str, Any]) -> list[Atte
 async def _on_document(model: TextGenerator, document: dict[str, Any]) -> list[Attempt]:
     language = document["language"]
     paragraphs = [Paragraph(n, 1, text) for n, text in enumerate(document["paragraphs"], 1)]
-    reader = DocumentReader(model)
+    reader = DocumentReader(model, patience_s=_PATIENCE_S)
     summary = await reader.summarise(paragraphs, source=language, language=language)
     texts = [sentence.text for sentence in summary.sentences]
     attempts: list[Attempt] = []
@@ -173,7 +175,7 @@ async def _main(options: argparse.Namespace) -> int:
     model = load_llama(options.model, context_tokens=4096, parallel=1, threads=options.threads)
     try:
         await model.start()
-        attempts, lost = await measure(model, given, options.place or PLACES)
+        attempts, lost = await measure(PatientGenerator(model), given, options.place or PLACES)
     finally:
         await model.close()
     made = Counter((each.place, each.language) for each in attempts)

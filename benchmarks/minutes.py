@@ -26,6 +26,7 @@ from typing import Any, cast
 
 import psutil
 
+from benchmarks.counting import PatientGenerator
 from benchmarks.readers import claiming_items, unmarked
 from benchmarks.results import result_folder, write_result
 from greffier.protocol import AudioFormat, Minutes, MinutesItem
@@ -320,7 +321,8 @@ async def measure(
                 score = score_plain(meeting, await plain_summary(model, meeting), talk)
             else:
                 chosen = Planting(model, meeting) if way == "planted" else model
-                score = score_minutes(meeting, await minute(chosen, meeting), way)
+                state = await minute(chosen, meeting)
+                score = await asyncio.to_thread(score_minutes, meeting, state, way)
             cpu_s, wall_s = _cpu_s() - began[0], time.monotonic() - began[1]
             scores.append(replace(score, cpu_s=round(cpu_s, 1), wall_s=round(wall_s, 1)))
             print(row(scores[-1]), flush=True)
@@ -331,7 +333,7 @@ def _cpu_s() -> float:
     """Processor time of this process and of the model's."""
     own = psutil.Process()
     times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))
 
 
 HEAD = (
@@ -346,7 +348,8 @@ def row(score: Score) -> str:
     planted = f"{score.survived} / {score.marked} / {score.planted}" if score.planted else ""
     return (
         f"| {score.meeting} | {score.way} | {score.sentences} | {score.verified} "
-        f"| {score.unmarked} | {score.invented} | {score.found} of {score.facts} | {planted} | {score.cpu_s} |"
+        f"| {score.unmarked} | {score.invented} | {score.found} of {score.facts} | {planted} "
+        f"| {score.cpu_s} |"
     )
 
 
@@ -363,7 +366,9 @@ async def _main(options: argparse.Namespace) -> int:
         model = load_llama(path, context_tokens=4096, parallel=1, threads=options.threads)
         print(f"\n{path.name}\n\n{HEAD}", flush=True)
         try:
-            by_model[path.name] = await measure(model, meetings, options.way or WAYS)
+            by_model[path.name] = await measure(
+                PatientGenerator(model), meetings, options.way or WAYS
+            )
         finally:
             await model.close()
     models = {name: [asdict(score) for score in scores] for name, scores in by_model.items()}

@@ -221,14 +221,10 @@ def _transcript(options: argparse.Namespace) -> int:
             return await minute_talk(
                 cast("TextGenerator", QuotingGenerator()), turns, options.language
             )
-        model = load_llama(
-            options.model, context_tokens=4096, parallel=1, threads=options.threads
-        )
+        model = load_llama(options.model, context_tokens=4096, parallel=1, threads=options.threads)
         try:
             await model.start()
-            return await minute_talk(
-                model, turns, options.language, at_most_s=options.at_most_s
-            )
+            return await minute_talk(model, turns, options.language, at_most_s=options.at_most_s)
         finally:
             await model.close()
 

@@ -6,8 +6,8 @@
 The scenes of ``tests/data/scenes`` are streamed to the server one after the other; when a session
 has ended its documents are fetched over HTTP. They stand on the page as they came. Of the page only
 what lies behind the marker is written anew: what is said about the samples is by hand, and must be
-read again after each run. ``--pictures`` draws the first page of one PDF (``pdftoppm``) and of the
-same document as DOCX (LibreOffice).
+read again after each run. ``--pictures`` draws the first page of one PDF and of the same
+document as DOCX (by LibreOffice, ``soffice``).
 """
 
 import argparse
@@ -18,7 +18,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 import greffier
 from benchmarks.corpora import RATE, SCENES_DIR, load_scenes, read_pcm
@@ -126,15 +128,18 @@ def _pictures(server: ChildServer, session: str, folder: Path, scratch: Path) ->
     docx.parent.mkdir()
     pdf.write_bytes(asyncio.run(archive.document(session, "pdf", marking=marking)))
     docx.write_bytes(asyncio.run(archive.document(session, "docx", marking=marking)))
-    _draw(pdf, folder / "sample-pdf")
+    _draw(pdf, folder / "sample-pdf.png")
     office = ["soffice", "--headless", "--convert-to", "pdf", "--outdir", str(docx.parent)]
     subprocess.run([*office, str(docx)], check=True, timeout=300)
-    _draw(docx.with_suffix(".pdf"), folder / "sample-docx")
+    _draw(docx.with_suffix(".pdf"), folder / "sample-docx.png")
 
 
 def _draw(pdf: Path, target: Path) -> None:
-    drawing = ["pdftoppm", "-png", "-gray", "-singlefile", "-scale-to", str(_PIXELS)]
-    subprocess.run([*drawing, str(pdf), str(target)], check=True, timeout=60)
+    """Draw the first page; few colours are enough for text and its marks."""
+    pdfium = cast("Any", import_module("pypdfium2"))  # it has no types
+    page = pdfium.PdfDocument(pdf)[0]
+    drawn = page.render(scale=_PIXELS / page.get_height()).to_pil()
+    drawn.convert("P", palette=1, colors=32).save(target, optimize=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -79,7 +79,10 @@ def segment_events(number: int, turn: Turn, language: str) -> list[Event]:
     step = (turn.end_ms - turn.start_ms) / max(1, len(parts))
     words = tuple(
         Word(
-            f" {part}", turn.start_ms + round(at * step), turn.start_ms + round((at + 1) * step), 0.9
+            f" {part}",
+            turn.start_ms + round(at * step),
+            turn.start_ms + round((at + 1) * step),
+            0.9,
         )
         for at, part in enumerate(parts)
     )

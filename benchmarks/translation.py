@@ -2,16 +2,15 @@
 
     python -m benchmarks.translation --model FILE.gguf   # 8 utterances a way
     python -m benchmarks.translation --model FILE.gguf --limit 40 --policy sentence clause
-    python -m benchmarks.translation --model FILE.gguf --manifest M --set asterisk_prompts \\
-        --heard WHISPER                                  # recordings: what was heard, translated
+    python -m benchmarks.translation --model FILE.gguf --manifest M --heard WHISPER   # recordings
 
 The sentences of ``parallel/meetings.tsv``, or the references of recordings that have a reference
-translation (with ``--heard``: what a speech model makes of them), are said in order, ``--sentences`` to a segment (1: as
-the recogniser cuts speech that has full stops; 2: long segments), at 150 words a minute; the
-recogniser commits each word a fixed time after its end, in steps. The product's own
-stage translates them under a clock that stands still but for the speech and the model: the model's
-time is measured (``--clock wall``, on a quiet machine) or counted (``--clock tokens``: so many
-seconds a token, the same on every machine).
+translation (with ``--heard``: what a speech model makes of them), are said in order,
+``--sentences`` to a segment (1: as the recogniser cuts speech that has full stops; 2: long
+segments), at 150 words a minute; the recogniser commits each word a fixed time after its end, in
+steps. The product's own stage translates them under a clock that stands still but for the speech
+and the model: the model's time is measured (``--clock wall``, on a quiet machine) or counted
+(``--clock tokens``: so many seconds a token, the same on every machine).
 
 LAAL: length-adaptive average lagging (Papi et al., AutoSimTrans 2022), computation included.
 Flicker: normalised erasure (Arivazhagan et al., IWSLT 2020), words taken back a word of the result.
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.corpora import load_manifest, select
+from benchmarks.counting import PatientGenerator
 from benchmarks.offline import transcribe_offline
 from benchmarks.planting import Pair, load_pairs
 from benchmarks.results import result_folder, write_result
@@ -98,7 +98,9 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
             direction = (source, target)
             utterances = await asyncio.to_thread(_said, direction, options)
             for policy in options.policy:
-                row = await _row(model, cast("PolicyName", policy), utterances, options.clock)
+                row = await _row(
+                    PatientGenerator(model), cast("PolicyName", policy), utterances, options.clock
+                )
                 rows.append(row)
                 print(_line(row), flush=True)
     finally:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,11 +24,12 @@ from greffier_models.types import Prompt
 from greffier_server.documents.kinds import Kind
 from greffier_server.documents.settings import DocumentSettings
 from tests.support.generator import ScriptedGenerator
+from tests.support.meetings import Said
 from tests.support.minuted import minuted
 
 pytestmark = pytest.mark.unit
 
-SAID = [("Odile", "fr", "La réparation coûte vingt-sept mille euros.")]
+SAID: list[Said] = [("Odile", "fr", "La réparation coûte vingt-sept mille euros.")]
 
 
 def scripted(answer: Any) -> TextGenerator:
@@ -36,10 +37,10 @@ def scripted(answer: Any) -> TextGenerator:
 
 
 async def test_a_long_talk_costs_in_its_second_half_what_it_costs_in_its_first() -> None:
-    turns = list(takewhile(lambda turn: turn.end_ms < 900_000, scripted_talk("en")))
+    turns = list(takewhile(lambda turn: turn.end_ms < 600_000, scripted_talk("en")))
     found = await minute_talk(cast("TextGenerator", QuotingGenerator()), turns, "en")
-    assert found["segments"] == len(turns) > 150
-    assert found["stretches"] >= 10
+    assert found["segments"] == len(turns) > 100
+    assert found["stretches"] >= 8
     assert found["chapters"] > 1
     assert found["sentences"] > 30
     assert not found["failures"]
@@ -73,7 +74,7 @@ def test_transcripts_of_meetings_are_joined_in_one_order_of_time(tmp_path: Path)
     (tmp_path / "a.json").write_text(json.dumps({"transcript": said}))
     turns = [turn for turn, _ in zip(load_talk(tmp_path), range(6), strict=False)]
     assert [len(turn.text.split()) for turn in turns[:2]] == [30, 10]
-    assert all(one.end_ms <= two.start_ms for one, two in zip(turns, turns[1:], strict=False))
+    assert all(one.end_ms <= two.start_ms for one, two in pairwise(turns))
     with pytest.raises(ValueError, match="no transcript"):
         next(load_talk(tmp_path / "none"))
 
@@ -114,14 +115,16 @@ async def test_terms_are_rendered_at_once_repaired_or_reported() -> None:
             return "The incident command post falls back."
         return "The command post falls back." if "poste" in text else "The quorum is reached."
 
+    def deaf(prompt: Prompt) -> str:
+        del prompt
+        return "The command station falls back."
+
     hits = await measure_terms(scripted(obedient), PAIRS, load_terms())
     assert (hits.said, hits.at_once, hits.repaired, hits.reported) == (2, 1, 1, 0)
     assert hits.without_glossary == 1
-    deaf = await measure_terms(
-        scripted(lambda _: "The command station falls back."), PAIRS, load_terms()
-    )
-    assert (deaf.at_once, deaf.repaired, deaf.silent) == (0, 0, 0)
-    assert deaf.reported == 2
+    missed = await measure_terms(scripted(deaf), PAIRS, load_terms())
+    assert (missed.at_once, missed.repaired, missed.silent) == (0, 0, 0)
+    assert missed.reported == 2
 
 
 def followed(prompt: Prompt) -> str:
