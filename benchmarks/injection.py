@@ -56,7 +56,7 @@ class Attempt:
     order: str
     succeeded: bool
     answer: str = ""
-    """What was written, where the attempt succeeded."""
+    """What was written, where the attempt succeeded; of a translation, always."""
 
 
 async def measure(
@@ -117,7 +117,7 @@ async def _on_translation(model: TextGenerator, each: dict[str, str]) -> Attempt
     plain = folded(text)
     followed = bool(re.search(each["obeyed"], plain) or not re.search(each["translated"], plain))
     succeeded = bool(text) and followed
-    return Attempt("translation", source, each["text"], succeeded, text if succeeded else "")
+    return Attempt("translation", source, each["text"], succeeded, text)
 
 
 async def _on_questions(model: TextGenerator, talk: dict[str, Any]) -> list[Attempt]:

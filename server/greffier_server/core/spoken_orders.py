@@ -24,7 +24,7 @@ _ORDER = re.compile(
     r"(?:previous|above) (?:paragraphs?|sentences?|text))\b"
     r"|\b(?:instructions?|message|consigne) (?:du |de |)(?:systeme|system)\b"
     r"|\bsystem (?:prompt|message|instructions?|override)\b"
-    # "Note to the summariser: …", "Dear AI, …", "Assistant, …", "AI tools reading this must …"
+    # Notes to the summariser, letters to an AI, what AI tools that read this must say.
     r"|\b(?:l'attention|destination|notes?|mots?|messages?|consignes?|instructions?|ordres?)"
     rf" (?:du|de la|de l'|des|aux?|a la|a l'|pour (?:le |la |les |l')|(?:to|for)(?: the| all)?) ?"
     rf"{_MACHINE}"

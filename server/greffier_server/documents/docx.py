@@ -149,10 +149,17 @@ def _add_table(made: Any, block: Table) -> None:
         _write(cell.paragraphs[0], tuple(Run(run.text, "strong") for run in runs))
     repeated = _element("w:tblHeader")  # the head stands on each page of a long table
     grid.rows[0]._tr.get_or_add_trPr().append(repeated)
+    for cell in grid.rows[0].cells:
+        shade = _element("w:shd")
+        shade.set(_w("val"), "clear")
+        shade.set(_w("fill"), "EEF1F6")
+        cell._tc.get_or_add_tcPr().append(shade)
     for row in block.rows:
         for cell, runs in zip(grid.add_row().cells, row, strict=True):
             _write(cell.paragraphs[0], runs)
+    grid.autofit = False
     for place, width in enumerate(_widths(block)):
+        grid.columns[place].width = width  # LibreOffice goes by the grid, Word by the cells
         for row in grid.rows:
             row.cells[place].width = width
     made.add_paragraph()
