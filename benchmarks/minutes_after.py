@@ -135,7 +135,7 @@ async def minute_talk(
         "longest_prompt_tokens": counted.longest_prompt,
         "failures": [failure.code for failure in state.failures],
         **_counts(state.minutes),
-        "shape": shape([*looks, after]),
+        "shape": shape([*looks, before]),
         "looks": [asdict(look) for look in looks],
     }
 
