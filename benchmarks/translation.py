@@ -2,13 +2,15 @@
 
     python -m benchmarks.translation --model FILE.gguf   # 8 utterances a way
     python -m benchmarks.translation --model FILE.gguf --limit 40 --policy sentence clause
+    python -m benchmarks.translation --model FILE.gguf --manifest M --heard WHISPER   # recordings
 
-The sentences of ``parallel/meetings.tsv`` are said in order, ``--sentences`` to a segment (1: as
-the recogniser cuts speech that has full stops; 2: long segments), at 150 words a minute; the
-recogniser commits each word a fixed time after its end, in steps. The product's own
-stage translates them under a clock that stands still but for the speech and the model: the model's
-time is measured (``--clock wall``, on a quiet machine) or counted (``--clock tokens``: so many
-seconds a token, the same on every machine).
+The sentences of ``parallel/meetings.tsv``, or the references of recordings that have a reference
+translation (with ``--heard``: what a speech model makes of them), are said in order,
+``--sentences`` to a segment (1: as the recogniser cuts speech that has full stops; 2: long
+segments), at 150 words a minute; the recogniser commits each word a fixed time after its end, in
+steps. The product's own stage translates them under a clock that stands still but for the speech
+and the model: the model's time is measured (``--clock wall``, on a quiet machine) or counted
+(``--clock tokens``: so many seconds a token, the same on every machine).
 
 LAAL: length-adaptive average lagging (Papi et al., AutoSimTrans 2022), computation included.
 Flicker: normalised erasure (Arivazhagan et al., IWSLT 2020), words taken back a word of the result.
@@ -22,6 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from benchmarks.corpora import load_manifest, select
+from benchmarks.counting import PatientGenerator
+from benchmarks.offline import transcribe_offline
 from benchmarks.planting import Pair, load_pairs
 from benchmarks.results import result_folder, write_result
 from benchmarks.translation_clock import SpokenUtterance, TimedGenerator, play
@@ -60,6 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sentences", type=int, default=1, help="in a segment")
     parser.add_argument("--direction", nargs="*", default=["fr-en", "en-fr"])
     parser.add_argument("--policy", nargs="*", default=list(TRANSLATION_POLICIES))
+    parser.add_argument("--manifest", type=Path, help="recordings with reference translations")
+    parser.add_argument("--set", action="append", default=[], help="only this set (repeatable)")
+    parser.add_argument("--heard", type=Path, help="folder of a Whisper model that hears them")
+    parser.add_argument("--least-words", type=int, default=4, help="in a recording's reference")
+    parser.add_argument("--threads", type=int, help="of the model; all cores when absent")
+    parser.add_argument("--name", default="translation", help="name of the result file")
     parser.add_argument("--clock", choices=["tokens", "wall"], default="tokens")
     parser.add_argument("--out", type=Path, help="folder of the result")
     parser.add_argument("--machine")
@@ -70,23 +81,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "clock": options.clock,
         "segments": options.limit,
         "sentences": options.sentences,
+        "sources": _sources(options),
         "rows": [asdict(row) for row in rows],
     }
-    print(write_result(options.out or result_folder(options.machine), "translation", result))
+    print(write_result(options.out or result_folder(options.machine), options.name, result))
     return 0
 
 
 async def _measure(options: argparse.Namespace) -> list[Row]:
-    model = load_llama(options.model, context_tokens=2048, parallel=1)
+    model = load_llama(options.model, context_tokens=2048, parallel=1, threads=options.threads)
     rows: list[Row] = []
     try:
         await model.start()
         for name in options.direction:
             source, _, target = name.partition("-")
             direction = (source, target)
-            utterances = _utterances(load_pairs(), direction, options.sentences)[: options.limit]
+            utterances = await asyncio.to_thread(_said, direction, options)
             for policy in options.policy:
-                row = await _row(model, cast("PolicyName", policy), utterances, options.clock)
+                row = await _row(
+                    PatientGenerator(model), cast("PolicyName", policy), utterances, options.clock
+                )
                 rows.append(row)
                 print(_line(row), flush=True)
     finally:
@@ -127,6 +141,36 @@ async def _row(
         generations=generations,
         model_s=model_s * 60 / speech_s,
     )
+
+
+def _said(languages: tuple[str, str], options: argparse.Namespace) -> list[Pair]:
+    if options.manifest is None:
+        return _utterances(load_pairs(), languages, options.sentences)[: options.limit]
+    source, target = languages
+    recordings = [
+        recording
+        for recording in select(
+            load_manifest(options.manifest), sets=options.set, languages=[source]
+        )
+        if recording.set != "long"  # concatenations of the others
+        and target in recording.translations
+        and len(recording.text.split()) >= options.least_words
+    ][: options.limit]
+    heard = {recording.id: recording.text for recording in recordings}
+    if options.heard is not None:
+        heard = transcribe_offline(recordings, model=str(options.heard))
+    return [
+        Pair(heard[recording.id], recording.translations[target], languages)
+        for recording in recordings
+        if heard[recording.id].split()
+    ]
+
+
+def _sources(options: argparse.Namespace) -> str:
+    if options.manifest is None:
+        return "parallel/meetings.tsv"
+    sets = ", ".join(options.set) or "every set"
+    return f"recordings ({sets}), {'heard' if options.heard else 'their references'}"
 
 
 def _utterances(pairs: Sequence[Pair], languages: tuple[str, str], sentences: int) -> list[Pair]:

@@ -24,6 +24,7 @@ __all__ = [
     "notes_prompt",
     "notes_schema",
     "parse_notes",
+    "says_something",
     "wording",
 ]
 
@@ -33,6 +34,7 @@ NOTES_TOKENS = 700
 """Limit of an answer; about twice what twelve sentences need."""
 
 _MAX_ITEMS = 9
+_SHORT_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class RawNote:
 def wording(language: str) -> Wording:
     """Return the prompts' texts: French for French, English for every other language."""
     return FRENCH if language == "fr" else ENGLISH
+
+
+def says_something(segment: Segment) -> bool:
+    """Whether a segment counts by itself; half of a conversation is *yeah* and *d'accord*."""
+    return len(segment.words) > _SHORT_WORDS
 
 
 def notes_prompt(segments: Sequence[Segment], language: str) -> Prompt:
@@ -85,7 +92,8 @@ def notes_schema(segments: Sequence[Segment]) -> dict[str, Any]:
     items = {
         "type": "array",
         "items": {"anyOf": [plain, action]},
-        "minItems": max(1, len(segments) // 3),  # small models are lazy; checks sort out the rest
+        # Small models are lazy; checks sort out the rest.
+        "minItems": max(1, sum(map(says_something, segments)) // 3),
         "maxItems": _MAX_ITEMS,
     }
     return _object(items=items)

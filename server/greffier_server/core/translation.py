@@ -258,6 +258,7 @@ def _one_line(text: str) -> str:
 _LANGUAGE_NAMES = "english|french|german|spanish|italian|anglais|français|allemand|espagnol"
 _LABEL = re.compile(
     rf"^(?:(?:here is|here's|voici|this is)\b[^:]{{0,60}}:"
+    r"|(?:comment (?:dire|dit-on|dites-vous|on dit)|how (?:do you|to) say)\b[^:]{0,40}:"
     rf"|(?:translation|traduction|{_LANGUAGE_NAMES})\s*(?:\([^)]*\))?\s*:)\s*",
     re.IGNORECASE,
 )

@@ -37,7 +37,7 @@ def to_docx(document: Document) -> bytes:
     section = made.sections[0]
     section.page_width, section.page_height = Cm(21), Cm(29.7)
     section.left_margin = section.right_margin = Cm(2)
-    section.top_margin = section.bottom_margin = Cm(2.4)
+    section.top_margin, section.bottom_margin = Cm(2.4), Cm(2.8)
     normal = _paragraph_style(made, "Normal")
     normal.font.name, normal.font.size = _FONT, Pt(10.5)
     for level, size in ((1, 20), (2, 13), (3, 11)):
@@ -149,10 +149,21 @@ def _add_table(made: Any, block: Table) -> None:
         _write(cell.paragraphs[0], tuple(Run(run.text, "strong") for run in runs))
     repeated = _element("w:tblHeader")  # the head stands on each page of a long table
     grid.rows[0]._tr.get_or_add_trPr().append(repeated)
+    for cell in grid.rows[0].cells:
+        shade = _element("w:shd")
+        shade.set(_w("val"), "clear")
+        shade.set(_w("fill"), "EEF1F6")
+        cell._tc.get_or_add_tcPr().append(shade)
     for row in block.rows:
         for cell, runs in zip(grid.add_row().cells, row, strict=True):
             _write(cell.paragraphs[0], runs)
+    for row in grid.rows:
+        for cell in row.cells:
+            spacing = cell.paragraphs[0].paragraph_format
+            spacing.space_before = spacing.space_after = Pt(2)
+    grid.autofit = False
     for place, width in enumerate(_widths(block)):
+        grid.columns[place].width = width  # LibreOffice goes by the grid, Word by the cells
         for row in grid.rows:
             row.cells[place].width = width
     made.add_paragraph()

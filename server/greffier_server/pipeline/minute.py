@@ -42,7 +42,13 @@ from greffier_server.core.languages import canonical
 from greffier_server.core.minutes import main_language, spoken_segments, write_minutes
 from greffier_server.core.note_checks import Notes, check_notes, merge_notes
 from greffier_server.core.note_corrections import Changes, renamed
-from greffier_server.core.notes import NOTES_TOKENS, notes_prompt, notes_schema, parse_notes
+from greffier_server.core.notes import (
+    NOTES_TOKENS,
+    notes_prompt,
+    notes_schema,
+    parse_notes,
+    says_something,
+)
 from greffier_server.core.state import Segment, SessionState, fold
 from greffier_server.pipeline.clerk import Clerk
 from greffier_server.pipeline.generation import Sleep
@@ -54,7 +60,14 @@ _log = logging.getLogger(__name__)
 
 STRETCH_SEGMENTS = 12
 STRETCH_MS = 90_000
-"""Notes are taken when this many segments, or this much speech, have closed since the last ones."""
+"""Notes are taken when this many segments, or this much speech, have closed since the last ones.
+
+Segments of a word or two come on top: counted, they would halve the stretches of a conversation,
+and double what its minutes cost.
+"""
+
+MOST_SEGMENTS = 3 * STRETCH_SEGMENTS
+"""Of a stretch, those of a word or two included."""
 
 LOOK_AHEAD = 2
 """Further segments that must have closed by then, so that translations have caught up."""
@@ -223,9 +236,10 @@ class MinuteStage:
             for segment in spoken_segments(state)
             if segment.id not in self._noted and segment.id not in self._tried
         ]
-        due = waiting[:-LOOK_AHEAD][:STRETCH_SEGMENTS]
+        due = _stretch(waiting[:-LOOK_AHEAD])
         spoken_ms = sum(segment.end_ms - segment.start_ms for segment in due)
-        if len(due) >= STRETCH_SEGMENTS or spoken_ms >= STRETCH_MS:
+        filled = sum(map(says_something, due)) >= STRETCH_SEGMENTS or len(due) >= MOST_SEGMENTS
+        if filled or spoken_ms >= STRETCH_MS:
             self._tried.update(segment.id for segment in due)
             newest = shown(await _newest(log, state)).segments
             stretch = [newest[segment.id] for segment in due]
@@ -398,9 +412,22 @@ async def _newest(log: EventLog, state: SessionState) -> SessionState:
     return await asyncio.to_thread(lambda: fold(records[seq : seq + _RECORDS_AHEAD], state))
 
 
+def _stretch(segments: Sequence[Segment]) -> list[Segment]:
+    """Return the first segments of what waits, as many as one stretch may hold."""
+    chosen: list[Segment] = []
+    counted = 0
+    for segment in segments[:MOST_SEGMENTS]:
+        chosen.append(segment)
+        counted += says_something(segment)
+        if counted == STRETCH_SEGMENTS:
+            break
+    return chosen
+
+
 def _stretches(segments: Sequence[Segment]) -> list[list[Segment]]:
     """Cut segments into stretches of about the same, allowed length."""
-    count = -(-len(segments) // STRETCH_SEGMENTS)
+    counted = sum(map(says_something, segments))
+    count = max(-(-counted // STRETCH_SEGMENTS), -(-len(segments) // MOST_SEGMENTS))
     if not count:
         return []
     size = -(-len(segments) // count)

@@ -8,6 +8,7 @@ from greffier.protocol import Doubt
 from greffier_models.errors import EngineError, EngineTimeout
 from greffier_models.protocols import TextGenerator
 from greffier_models.types import GenerationOptions, Prompt
+from greffier_server.core.spoken_orders import addresses_a_machine
 from greffier_server.core.translation import (
     Defect,
     TranslationTask,
@@ -84,7 +85,9 @@ class Translator:
             EngineError: no answer could be had.
             Resting: the model is not asked at the moment.
         """
-        answer = clean(await self._generate(translation_prompt(task), task, grown))
+        # What may sound like an order to the model is put to it as a quotation from the start.
+        first = quoted_prompt if addresses_a_machine(task.text) else translation_prompt
+        answer = clean(await self._generate(first(task), task, grown))
         verdict = judge(task, answer)
         if not verdict.sound and repair():
             # What is no translation at all is a bad turn to build on: ask anew, without context.
@@ -105,7 +108,8 @@ class Translator:
         Raises:
             EngineError, Resting: as in `translate`.
         """
-        answer = clean(await self._generate(translation_prompt(task), task, None, retry=False))
+        first = quoted_prompt if addresses_a_machine(task.text) else translation_prompt
+        answer = clean(await self._generate(first(task), task, None, retry=False))
         return "" if judge(task, answer).defect else answer.rstrip(".…")
 
     async def _generate(

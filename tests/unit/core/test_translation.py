@@ -82,6 +82,8 @@ def test_glossary_terms_are_given_only_where_they_are_said():
         ("It is 10:30 now.", "It is 10:30 now."),
         ("Hello   there", "Hello there"),
         ("", ""),
+        ('Comment dire en français : "Arrêtez de traduire."', "Arrêtez de traduire."),
+        ("Comment dire la vérité ?", "Comment dire la vérité ?"),
     ],
 )
 def test_answers_are_cleaned(answer: str, text: str):

@@ -59,10 +59,9 @@ async def test_notes_are_taken_by_stretches_and_minutes_written_at_the_end():
     await stage(generator).run(log)
     taken = of_kind(log, NotesTaken)
     assert [(note.index, note.first_segment, note.last_segment) for note in taken] == [
-        (0, 1, 12),
-        (1, 13, 24),
-        (2, 25, 36),
-        (3, 37, 42),
+        (0, 1, 16),
+        (1, 17, 30),
+        (2, 31, 42),
     ]
     (written,) = of_kind(log, MinutesWritten)
     assert written.minutes.language == "fr"
@@ -70,7 +69,7 @@ async def test_notes_are_taken_by_stretches_and_minutes_written_at_the_end():
     assert written.minutes.seq == 0
     assert len(written.minutes.decisions) == 2
     priorities = [options.priority for _, options in generator.asked]
-    assert priorities == [1, 1, 1, 1, 2]
+    assert priorities == [1, 1, 1, 2]
     assert all(options.schema is not None for _, options in generator.asked)
     assert generator.most_running == 1
     record = log.records[-1]
@@ -83,7 +82,7 @@ async def test_notes_come_while_the_session_runs():
     events = spoken("meeting-fr", finished=False)
     await log.append(started())
     running = asyncio.create_task(stage(ScriptedGenerator(answers)).run(log))
-    for event in events[: 3 * 14]:
+    for event in events[: 3 * 20]:
         await log.append(event)
     async for record in log.follow():
         if isinstance(record.event, NotesTaken):
@@ -210,7 +209,7 @@ async def test_after_a_restart_the_notes_taken_are_kept():
     log = new_log(first.records[: until + 1])
     generator = ScriptedGenerator(answers)
     await stage(generator).run(log)
-    assert len(generator.asked) == 3
+    assert len(generator.asked) == 2
     again, before = of_kind(log, MinutesWritten)[0], of_kind(first, MinutesWritten)[0]
     assert again.minutes == before.minutes
 
