@@ -13,7 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := server,whisper,llm,webrtc,mqtt,postgres,s3,dev
+EXTRAS := server,whisper,llm,webrtc,mqtt,postgres,s3,spool-encryption,dev
 
 # The weights that tests and demo use: recognition in many languages, in English, a language model.
 WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m
@@ -31,7 +31,7 @@ DEMO_ARGS = $(if $(call given,FAST),--fast) \
 	$(if $(call given,AUDIO),-- "$(AUDIO)")
 
 .PHONY: help install weights fmt check lint types imports docs test test-fast packages \
-	demo bench screenshots build clean
+	demo bench fuzz screenshots build clean
 
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' \
@@ -96,6 +96,9 @@ demo: $(STAMP) ## Live captions, translation and minutes in this terminal: AUDIO
 bench: weights ## Measure lag, accuracy and memory on this machine (half an hour; leave the machine alone)
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.memory
+
+fuzz: $(STAMP) ## Ten minutes of nonsense at every protocol, decoder and operation, a session beside it
+	$(BIN)/python -m benchmarks.fuzz --seconds 600
 
 screenshots: $(STAMP) ## Take the pictures of every page for the documentation anew
 	$(BIN)/python -m benchmarks.screenshots
