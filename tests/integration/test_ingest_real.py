@@ -87,13 +87,15 @@ def check(server: Served, cause: str) -> None:
     """First tone, silence that is told, second tone, each in its place."""
     rate = server.desk.only().format.rate
     whole = sound(server)
-    (gap,) = [gap for gap in gaps(server) if gap.cause == cause]
-    begin, end = gap.from_ms * rate // 1000, gap.to_ms * rate // 1000
+    told = [gap for gap in gaps(server) if gap.cause == cause]
+    begin, end = told[0].from_ms * rate // 1000, told[-1].to_ms * rate // 1000
     half = rate // 2
     assert pitch(whole[begin - half - rate // 10 : begin - rate // 10], rate) == pytest.approx(
         HZ[0], abs=4
     )
-    assert not whole[begin + rate // 100 : end - rate // 100].any()
+    for gap in told:  # a list may break off once more before the new one is whole
+        inside = whole[gap.from_ms * rate // 1000 : gap.to_ms * rate // 1000]
+        assert not inside[rate // 100 : -rate // 100].any()
     assert pitch(whole[end + rate // 10 : end + half + rate // 10], rate) == pytest.approx(
         HZ[1], abs=4
     )
