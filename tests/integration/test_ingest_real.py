@@ -1,15 +1,12 @@
-"""``greffier ingest`` from what FFmpeg serves: a live HLS list, a web radio, RTP; cut and taken up.
+"""``greffier ingest`` from what FFmpeg serves: a web radio, RTP; cut and taken up.
 
 Each sender is a process that is killed in the middle and started again, as radios and gateways are.
 """
 
 import asyncio
-import functools
-import http.server
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -87,13 +84,15 @@ def check(server: Served, cause: str) -> None:
     """First tone, silence that is told, second tone, each in its place."""
     rate = server.desk.only().format.rate
     whole = sound(server)
-    (gap,) = [gap for gap in gaps(server) if gap.cause == cause]
-    begin, end = gap.from_ms * rate // 1000, gap.to_ms * rate // 1000
+    told = [gap for gap in gaps(server) if gap.cause == cause]
+    begin, end = told[0].from_ms * rate // 1000, told[-1].to_ms * rate // 1000
     half = rate // 2
     assert pitch(whole[begin - half - rate // 10 : begin - rate // 10], rate) == pytest.approx(
         HZ[0], abs=4
     )
-    assert not whole[begin + rate // 100 : end - rate // 100].any()
+    for gap in told:  # a list may break off once more before the new one is whole
+        inside = whole[gap.from_ms * rate // 1000 : gap.to_ms * rate // 1000]
+        assert not inside[rate // 100 : -rate // 100].any()
     assert pitch(whole[end + rate // 10 : end + half + rate // 10], rate) == pytest.approx(
         HZ[1], abs=4
     )
@@ -172,45 +171,3 @@ async def test_opus_by_rtp_as_ffmpeg_describes_it(tmp_path: Path) -> None:
             await until(lambda: len(sound(server)) >= 48_000)
             assert pitch(sound(server)[24_000:48_000], 48_000) == pytest.approx(HZ[0], abs=4)
         source.close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        del format, args
-
-
-@contextmanager
-def web_server(folder: Path) -> Generator[int]:
-    """Serve a folder, as any web server in front of an HLS packager does."""
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
-        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield web.server_port
-        finally:
-            web.shutdown()
-            thread.join()
-
-
-def empty(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink()
-
-
-async def test_a_live_hls_list_that_is_cut(tmp_path: Path) -> None:
-    hls = (
-        *("-c:a", "aac", "-f", "hls", "-hls_time", "1", "-hls_list_size", "4"),
-        *("-hls_flags", "delete_segments+omit_endlist", str(tmp_path / "live.m3u8")),
-    )
-    with web_server(tmp_path) as port:
-        source = PullSource(f"http://127.0.0.1:{port}/live.m3u8", timeout_s=3)
-        async with served() as server, carrying(server, source):
-            with sender(HZ[0], *hls):
-                await until(lambda: len(sound(server)) >= 20_000)
-            await asyncio.to_thread(empty, tmp_path)
-            with sender(HZ[1], *hls):
-                await until(lambda: gaps(server))
-                after = len(sound(server))
-                await until(lambda: len(sound(server)) >= after + 16_000)
-    check(server, "source_lost")

@@ -89,6 +89,7 @@ table ip weather {{
   counter rest {{ }}
   chain arriving {{
     type filter hook input priority 0; policy accept;
+    iifname != "eth0" accept
     meta l4proto != udp accept
     @th,64,2 2 @th,72,8 {RTP_TYPES} {chance} counter name sound drop
     @th,64,2 2 @th,72,8 {RTP_TYPES} accept
