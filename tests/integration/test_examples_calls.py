@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from greffier_models.types import Word
 from greffier_server.core.events import SegmentClosed, SegmentOpened, TailRevised, WordsCommitted
-from greffier_server.media.codecs import opus_decoder
+from greffier_server.media.codecs import OpusDecoder
 from greffier_server.media.decoding import StreamDecoder
 from greffier_server.settings import Settings
 from tests.support.containers import encoded, sine
@@ -125,7 +125,7 @@ def test_opus_in_ogg_is_what_it_was() -> None:
     decoder = StreamDecoder(rate=48_000)
     told = np.frombuffer(b"".join([*decoder.feed(stream), *decoder.flush()]), "<i2")
     decoder.close()
-    decode = opus_decoder(channels=1)
+    decode = OpusDecoder(channels=1)
     direct = [decode(packet) for packet in packets]
     expected = np.concatenate([part[:, 0] for part in direct if part is not None])
     assert len(told) == pytest.approx(len(expected), abs=960)

@@ -18,7 +18,7 @@ from greffier.errors import MalformedFrame
 from greffier.protocol import AudioFormat, Encoding
 from greffier_server.core.audio import KEPT_ENCODINGS, decode_channels
 from greffier_server.errors import BadRequest
-from greffier_server.media.codecs import decode_g711, decode_linear, opus_decoder
+from greffier_server.media.codecs import decode_g711, decode_linear, OpusDecoder
 from greffier_server.media.containers import demuxer_of
 from greffier_server.media.conversion import UndecodableAudio
 from greffier_server.media.decoding import StreamDecoder
@@ -212,7 +212,7 @@ DECODERS: Final[Mapping[str, Decoder]] = {
     "raw samples": (_raw(), _intake),
     "RTP packet": (_BYTES, _packet),
     "RTP order and clock": (_PACKETS, _packets),
-    "Opus packet": (_BYTES, _payload(opus_decoder(channels=2))),
+    "Opus packet": (_BYTES, _payload(OpusDecoder(channels=2))),
     "G.711 mu-law": (_BYTES, _payload(decode_g711("mulaw"))),
     "G.711 A-law": (_BYTES, _payload(decode_g711("alaw"))),
     "L16": (_BYTES, _payload(decode_linear(channels=2))),
