@@ -1,22 +1,18 @@
 """Replays of finished sessions: journal and recorded decisions have to give the same commits."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.crashes.verdict import Tally
 from greffier_models.errors import EngineError, WeightsError
-from greffier_server.core.replayed import Replayed
-from greffier_server.errors import ServerError, StorageFailed
+from greffier_server.errors import ServerError
 from greffier_server.replay_session import replay_session
 from greffier_server.settings_sources import load_settings
 
 __all__ = ["Rehearsal"]
 
 _TENANT = "default"
-_ATTEMPTS = 4
-_PACKED_S = 2.0
 
 
 class Rehearsal:
@@ -40,7 +36,7 @@ class Rehearsal:
         """Return what the replay of a finished session adds to the tally."""
         tally = Tally(replays=1)
         try:
-            replayed = await self._replayed(session)
+            replayed = await replay_session(self._settings, _TENANT, session)
         except (ServerError, EngineError, WeightsError) as error:
             tally.replays_different = 1
             tally.complaints.append(f"{session}: no replay: {error.message}")
@@ -55,14 +51,3 @@ class Rehearsal:
                 f"settings: {sorted(replayed.settings)}"
             )
         return tally
-
-    async def _replayed(self, session: str) -> Replayed:
-        """Replay; the server may pack the session's audio just while it is opened."""
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return await replay_session(self._settings, _TENANT, session)
-            except StorageFailed as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(_PACKED_S)
-        return await replay_session(self._settings, _TENANT, session)

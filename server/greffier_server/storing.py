@@ -114,7 +114,7 @@ async def open_to_read(settings: Settings, stack: AsyncExitStack) -> tuple[SqlSt
         shared = await _shared(settings, Holdings(_READER), keys)
         stack.push_async_callback(shared.close)
         return store, shared
-    journal = DiskJournal(settings.data_dir / "audio", keys=keys)
+    journal = DiskJournal(settings.data_dir / "audio", keys=keys, read_only=True)
     stack.push_async_callback(journal.close)
     return store, journal
 

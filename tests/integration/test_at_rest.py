@@ -30,6 +30,7 @@ from greffier_server.storage.failures import (
     EncryptionKeyWrong,
     QuotaExceeded,
 )
+from greffier_server.storage.filesystem import LocalFileSystem
 from greffier_server.storage.keys import KeyRing, new_master_key, read_master_key
 from greffier_server.storing import open_to_read
 from tests.support.desk import as_bytes
@@ -342,3 +343,29 @@ async def test_a_session_deleted_while_it_is_packed_is_let_go(tmp_path: Path) ->
     assert list((tmp_path / "a").rglob("*.*")) == []
     assert journal.space.total_bytes == 0
     await journal.close()
+
+
+async def test_what_is_packed_while_it_is_opened_to_be_read_is_found(tmp_path: Path) -> None:
+    owner = DiskJournal(tmp_path / "a")
+    recording = await owner.open("t", "s")
+    await recording.append(AUDIO)
+    await recording.seal()
+    loop = asyncio.get_running_loop()
+
+    class Meanwhile(LocalFileSystem):
+        """The owner packs between the reader's look at the folder and at the file."""
+
+        packed = False
+
+        def read(self, path: Path, limit: int = -1) -> bytes:
+            if not self.packed:
+                self.packed = True
+                asyncio.run_coroutine_threadsafe(owner.pack("t", "s"), loop).result(timeout=60)
+            return super().read(path, limit)
+
+    reader = DiskJournal(tmp_path / "a", files=Meanwhile(), read_only=True)
+    opened = await reader.open("t", "s")
+    assert [path.suffix for path in (tmp_path / "a").rglob("*.gj*")] == [".gjc"]
+    assert b"".join(await asyncio.to_thread(lambda: list(opened.read(0)))) == AUDIO
+    await reader.close()
+    await owner.close()

@@ -18,7 +18,7 @@ from greffier.errors import MalformedFrame
 from greffier.protocol import AudioFormat, Encoding
 from greffier_server.core.audio import KEPT_ENCODINGS, decode_channels
 from greffier_server.errors import BadRequest
-from greffier_server.media.codecs import decode_g711, decode_linear, OpusDecoder
+from greffier_server.media.codecs import OpusDecoder, decode_g711, decode_linear
 from greffier_server.media.containers import demuxer_of
 from greffier_server.media.conversion import UndecodableAudio
 from greffier_server.media.decoding import StreamDecoder

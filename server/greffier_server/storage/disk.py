@@ -30,6 +30,9 @@ from greffier_server.storage.sync_thread import SyncThread, Track
 
 __all__ = ["DiskJournal", "DiskRecording"]
 
+_LOOKS = 5
+"""At files that their owner packs meanwhile; each segment goes away once at most."""
+
 
 class DiskJournal:
     """`AudioJournal` below one directory, which one server at a time may use.
@@ -41,6 +44,7 @@ class DiskJournal:
         files: the file system; the machine's own when absent.
         keys: of tenants; None = audio is not encrypted.
         quota: space that each tenant's audio may take.
+        read_only: nothing is changed, not even what looks torn: a running server may own it all.
     """
 
     def __init__(
@@ -52,8 +56,10 @@ class DiskJournal:
         files: FileSystem | None = None,
         keys: KeyRing | None = None,
         quota: Quota = lambda _: None,
+        read_only: bool = False,
     ) -> None:
         self._root = root
+        self._read_only = read_only
         self._keys = keys
         self._space = SpaceLedger(quota)
         self._stock_taken = False
@@ -258,8 +264,16 @@ class DiskJournal:
         self._open.pop(folder, None)
 
     def _recover(self, tenant: str, session: str) -> Recording:
-        self._files.make_folder(self._root)
-        self._files.sync_folder(self._root.parent)
+        if not self._read_only:
+            self._files.make_folder(self._root)
+            self._files.sync_folder(self._root.parent)
+            return self._recording(tenant, session)
+        for _ in range(_LOOKS - 1):
+            with suppress(FileNotFoundError):  # its owner packed it between two looks
+                return self._recording(tenant, session)
+        return self._recording(tenant, session)
+
+    def _recording(self, tenant: str, session: str) -> Recording:
         return Recording(
             self._files,
             self._root,
@@ -267,6 +281,7 @@ class DiskJournal:
             session=session,
             segment_bytes=self._segment_bytes,
             keys=self._keys,
+            read_only=self._read_only,
         )
 
     def _size(self, folder: Path) -> int:

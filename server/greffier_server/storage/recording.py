@@ -5,6 +5,7 @@ not change any more.
 """
 
 import contextlib
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ class Recording:
         session: session id.
         segment_bytes: a segment this long takes no further append.
         keys: of tenants; None = new segments are plain, and encrypted ones cannot be read.
+        read_only: change nothing, as a running server may own the files: what it writes or packs at
+            this moment is no torn end and no stray.
 
     Raises:
         BadRequest: a name that could lead elsewhere.
@@ -58,9 +61,11 @@ class Recording:
         session: str,
         segment_bytes: int,
         keys: KeyRing | None = None,
+        read_only: bool = False,
     ) -> None:
         self._files = files
         self._root = root
+        self._read_only = read_only
         self._tenant = tenant
         self._session = session
         self._cipher = AudioCipher(keys, tenant=tenant, session=session)
@@ -234,6 +239,8 @@ class Recording:
 
     def _begin_segment(self) -> None:
         """Make the next file; its name and header are durable before any audio goes into it."""
+        if self._read_only:
+            raise OSError(errno.EROFS, "the recording was opened to be read")
         self.sync()
         self.close()
         path = (self._folder / f"{self._next_number:06d}").with_suffix(RECORDED)
@@ -283,15 +290,17 @@ class Recording:
             return
         for number, path in found:
             self._check_key(number, path)
-        self._remove_strays({path.name for _, path in found})
+        if not self._read_only:
+            self._remove_strays({path.name for _, path in found})
         self._next_number = found[-1][0] + 1
         longest = longest_header(self._tenant, self._session)
         if (
             self._reader.first_known(*found[-1]) is None
             and self._files.size(found[-1][1]) <= longest
         ):
-            self._files.unlink(found[-1][1])  # cut off while it was being made
-            self._files.sync_folder(self._folder)
+            if not self._read_only:
+                self._files.unlink(found[-1][1])  # cut off while it was being made
+                self._files.sync_folder(self._folder)
             found.pop()
         firsts = [self._reader.first_known(*each) for each in found]
         last: Segment | None = None
@@ -340,6 +349,9 @@ class Recording:
 
     def _finish_recovery(self, last: Segment, keep_at: int) -> None:
         """Cut the torn end, and make durable what a killed process left to the system."""
+        if self._read_only:
+            self._durable = self._written
+            return
         torn = last.size - keep_at
         path = self._parts[-1].path
         grows = path.suffix == RECORDED and last.header is not None and not self._sealed

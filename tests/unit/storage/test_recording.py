@@ -22,6 +22,14 @@ def open_recording(disk: SimulatedDisk, *, segment_bytes: int = 10_000) -> Recor
     return Recording(disk, ROOT, tenant="t", session="s", segment_bytes=segment_bytes)
 
 
+def read_only(disk: SimulatedDisk) -> Recording:
+    return Recording(disk, ROOT, tenant="t", session="s", segment_bytes=10_000, read_only=True)
+
+
+def everything(disk: SimulatedDisk) -> dict[Path, bytes]:
+    return {path: disk.read(path) for path in disk.files()}
+
+
 def content(recording: Recording, from_byte: int = 0, to_byte: int | None = None) -> bytes:
     return b"".join(audio for _, audio in recording.blocks(from_byte, to_byte))
 
@@ -190,3 +198,36 @@ def test_names_that_could_lead_elsewhere_are_refused(name: str) -> None:
     with pytest.raises(BadRequest):
         folder_of(ROOT, "ok", name)
     assert folder_of(ROOT, "Az_0-", "x" * 64).parent.parent == ROOT
+
+
+def test_whoever_only_reads_leaves_a_running_server_its_files() -> None:
+    disk = SimulatedDisk()
+    owner = open_recording(disk, segment_bytes=100)
+    owner.write(bytes(90))
+    owner.sync()
+    folder = folder_of(ROOT, "t", "s")
+    packing = disk.create(folder / "000001.part")  # the owner packs at this moment
+    packing.write(b"half of it")
+    segment = disk.append(max(path for path in disk.files() if path.suffix == ".gja"))
+    segment.write(b"torn: the owner writes at this moment")
+    before = everything(disk)
+    reader = read_only(disk)
+    assert content(reader) == bytes(90)
+    with pytest.raises(OSError, match="to be read"):
+        reader.write(b"x")
+    reader.close()
+    assert everything(disk) == before
+    open_recording(disk)  # while the owner of a crashed server's files mends them
+    assert everything(disk) != before
+
+
+def test_whoever_only_reads_leaves_a_segment_that_is_being_made() -> None:
+    disk = SimulatedDisk()
+    owner = open_recording(disk)
+    owner.write(b"sound")
+    owner.sync()
+    made = disk.create(folder_of(ROOT, "t", "s") / "000002.gja")
+    made.write(b"GR")
+    before = everything(disk)
+    assert content(read_only(disk)) == b"sound"
+    assert everything(disk) == before
