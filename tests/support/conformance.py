@@ -280,7 +280,9 @@ CLIENTS: Final[tuple[Client, ...]] = (
         {
             "same text": "its microphone is a hum; the same path as aiortc's",
             "same audio": _LOSSY,
-            "as spoken": ("tests/e2e/test_pages_spoken.py::test_webrtc_where_there_is_some",),
+            "as spoken": (
+                "tests/e2e/test_pages_spoken.py::test_webrtc_goes_on_by_websocket_through_a_restart",
+            ),
             "word times": "as aiortc's",
             "tokens": (f"{_WHIP}::test_the_token_and_the_origin_are_asked_for",),
             "errors": ("tests/e2e/test_pages_spoken.py::test_what_cannot_be_heard_is_said",),

@@ -9,7 +9,8 @@ missing ones take their default; anything else is a `PlainError` that names the 
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -84,10 +85,20 @@ def _checked(value: Any, *, fits: bool) -> Any:
 
 def _union_maker(options: tuple[Any, ...]) -> Callable[[Any], object]:
     rest = [option for option in options if option is not types.NoneType]
-    if len(rest) != 1 or len(rest) == len(options):
-        return lambda value: _checked(value, fits=False)
-    make = _maker(rest[0])
+    make = _maker(rest[0]) if len(rest) == 1 else _first_that_fits([_maker(each) for each in rest])
+    if len(rest) == len(options):
+        return make
     return lambda value: None if value is None else make(value)
+
+
+def _first_that_fits(makers: Sequence[Callable[[Any], object]]) -> Callable[[Any], object]:
+    def make(value: Any) -> object:
+        for maker in makers:
+            with suppress(_Misfit, TypeError):
+                return maker(value)
+        raise _Misfit
+
+    return make
 
 
 def _dataclass_maker(kind: Any) -> Callable[[Any], object]:
