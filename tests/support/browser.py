@@ -194,7 +194,7 @@ _WATCH_SHIFTS = """() => {
   const isText = ({ node }) => {
     const element = node instanceof Element ? node : node?.parentElement;
     if (!element) return true;
-    return element.closest('.captions__list') !== null && element.closest('.captions__tail') === null;
+    return element.closest('.captions__list') && !element.closest('.captions__tail');
   };
   const place = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(' ');
   const count = (entries) => {

@@ -57,7 +57,7 @@ export class Captions extends HTMLElement {
     text: (item) => this.#plain(item),
     drop: (item) => this.#drop(item),
   });
-  #firstScreen = new FirstScreen(this.#scroller, this.#list, () => this.#live && this.#stick());
+  #firstScreen = new FirstScreen(this.#scroller, this.#list);
   #empty = h("p", { class: "captions__empty" });
   #back = h("button", { class: "button captions__back", type: "button", hidden: true });
   /** @type {Set<Block>} those that keep the height they had before they were set right */
@@ -89,7 +89,6 @@ export class Captions extends HTMLElement {
 
   disconnectedCallback() {
     cancelAnimationFrame(this.#frame);
-    this.#firstScreen.stop();
     clearTimeout(this.#settling);
   }
 
@@ -149,7 +148,16 @@ export class Captions extends HTMLElement {
 
   #schedule() {
     if (this.#settling !== undefined) this.#settle();
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    this.#frame ||= requestAnimationFrame(() => this.#frameCame());
+  }
+
+  #frameCame() {
+    this.#frame = 0;
+    if (this.#firstScreen.over) {
+      this.#firstScreen.end();
+      this.#stick();
+      this.#schedule(); // alone in its frame, it is not seen
+    } else this.#draw();
   }
 
   #settle() {
@@ -172,6 +180,7 @@ export class Captions extends HTMLElement {
     }
     this.#dirty.clear();
     if (this.#live) this.#stick();
+    if (this.#firstScreen.over) this.#schedule();
     this.#showBack();
   }
 
@@ -394,6 +403,7 @@ export class Captions extends HTMLElement {
     this.#held.clear();
     this.#sheets.reflow();
     if (this.#live) this.#stick();
+    if (this.#firstScreen.over) this.#schedule();
   }
 }
 

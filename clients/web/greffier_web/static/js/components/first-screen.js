@@ -9,52 +9,28 @@ const FILLING = "captions__scroller--filling";
 export class FirstScreen {
   #scroller;
   #list;
-  #stick;
-  #frame = 0;
-  #stirred = false;
-  #watch = new ResizeObserver(() => this.#stir());
 
   /**
    * @param {HTMLElement} scroller
    * @param {HTMLElement} list in it
-   * @param {() => void} stick goes to the live edge
    */
-  constructor(scroller, list, stick) {
+  constructor(scroller, list) {
     this.#scroller = scroller;
     this.#list = list;
-    this.#stick = stick;
   }
 
   /** The first words come. */
   begin() {
     this.#scroller.classList.add(FILLING);
-    this.#watch.observe(this.#list);
-    this.#watch.observe(this.#scroller);
   }
 
-  stop() {
-    this.#watch.disconnect();
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+  /** Whether the words need no room any more, and it is still there. */
+  get over() {
+    return this.#scroller.classList.contains(FILLING) && this.#list.clientHeight >= this.#scroller.clientHeight;
   }
 
-  #stir() {
-    this.#stirred = true;
-    this.#frame ||= requestAnimationFrame(() => this.#look());
-  }
-
-  /** The room goes in a frame in which the words stand still: nothing is seen of it. */
-  #look() {
-    this.#frame = 0;
-    const stirred = this.#stirred;
-    this.#stirred = false;
-    if (this.#list.clientHeight < this.#scroller.clientHeight) return;
-    if (stirred) {
-      this.#frame = requestAnimationFrame(() => this.#look());
-      return;
-    }
-    this.stop();
+  /** The room goes: to be done at the live edge, in a frame in which nothing else is changed. */
+  end() {
     this.#scroller.classList.remove(FILLING);
-    this.#stick();
   }
 }
