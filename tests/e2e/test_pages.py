@@ -9,7 +9,15 @@ from greffier.protocol import CorrectionTarget
 from greffier_server.core.events import Corrected, GapFound
 from greffier_server.settings import Settings, TenantToken, hash_token
 from greffier_web import PAGES
-from tests.support.browser import barriers, chromium, unmarked, violations, visitor
+from tests.support.browser import (
+    barriers,
+    chromium,
+    shifts,
+    unmarked,
+    violations,
+    visitor,
+    watch_shifts,
+)
 from tests.support.stage import Scene, Stage, stage
 
 pytestmark = pytest.mark.e2e
@@ -140,6 +148,50 @@ def test_committed_text_stays_where_it_is(browser: Browser, house: Stage) -> Non
         assert (
             page.evaluate("document.querySelector('g-captions').textContent").count("premier") <= 2
         )
+
+
+def test_committed_text_moves_by_scrolling_only(browser: Browser, house: Stage) -> None:
+    """From the first word, while the screen fills, through more than two sheets, with notices."""
+    scene = house.open("", "en")
+    with visitor(browser, house.url, viewport={"width": 900, "height": 700}) as guest:
+        page = guest.open(f"/watch/{scene.id}?view=both:en")
+        expect(page.locator("#state")).to_contain_text("En direct")
+        watch_shifts(page)
+        for turn in range(100):
+            who = f"Voix {turn // 5 % 4}"
+            scene.tail(f" Phrase {turn} qui", speaker=who)
+            page.wait_for_timeout(20)
+            text = f"Phrase {turn} qui prend plus d’une ligne dans sa colonne, ou trois."
+            scene.say(text, speaker=who, en=text)
+            if turn % 30 == 7:
+                scene.append(GapFound(1_000, 3_000, "client_lost_audio"))
+            page.wait_for_timeout(20)
+        expect(shown(page).last).to_contain_text("Phrase 99")
+        expect(page.locator(".captions__page--resting").first).to_be_attached()
+        counted = shifts(page)
+        assert (counted.committed, counted.moved) == (0, [])
+        page.evaluate("document.querySelector('.captions__list').style.paddingInlineStart = '6rem'")
+        assert shifts(page).committed > 0  # what is asserted above can fail
+
+
+def test_few_words_leave_nothing_to_scroll_to(browser: Browser, house: Stage) -> None:
+    """They stand below, and above them is nothing, however it is asked for."""
+    scene = house.open("")
+    scene.say("Un mot.")
+    with visitor(browser, house.url, viewport={"width": 500, "height": 500}) as guest:
+        page = guest.open(f"/watch/{scene.id}")
+        expect(shown(page).last).to_have_text("Un mot.")
+        scroller = page.locator(".captions__scroller")
+        scroller.focus()
+        before = page.evaluate(PLACE)
+        page.keyboard.press("Home")
+        scroller.hover()
+        page.mouse.wheel(0, -2_000)
+        page.wait_for_timeout(300)
+        assert page.evaluate(PLACE) == before
+        box = scroller.bounding_box()
+        assert box is not None
+        assert before > box["y"] + box["height"] - 100
 
 
 PLACE = "document.querySelector('.captions__cell').getBoundingClientRect().top"

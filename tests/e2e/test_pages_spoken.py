@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from greffier_server.child import ChildServer
+from tests.support.broken_network import broken_network
 from tests.support.browser import Visitor, chromium, violations, visitor
 from tests.support.served_process import Clip, ask, clip, error_rate
 
@@ -106,6 +107,64 @@ def test_a_microphone_is_read_elsewhere_through_a_restart(room: Room) -> None:
         assert error_rate(room.clip.text, written, language="en") < 0.5
         assert text_on(french, "translation")
         assert text_on(french, "translation") != written
+
+
+KEPT = """(() => {
+  const seconds = (place) => {
+    const [minutes, rest] = document.querySelector(place).textContent.match(/\\d+/g).map(Number);
+    return minutes * 60 + rest;
+  };
+  return seconds('#clock') - seconds('#kept');
+})()"""
+ALL_KEPT = f"() => {KEPT} <= 0"
+UNKEPT = f"() => {KEPT} >= 1"
+"""Seconds said that the server has not said it has."""
+
+
+def test_a_cut_and_a_dead_path_lose_nothing(room: Room) -> None:
+    """The network goes, and comes back; then it forgets open connections without a word."""
+    with (
+        broken_network(room.server.url) as network,
+        visitor(room.browser, network.url, forgive=CUT) as speaker,
+        visitor(room.browser, network.url, forgive=CUT) as reader,
+    ):
+        page = filled(speaker, title="Convoi sans réseau")
+        page.clock.install()
+        page.get_by_role("button", name="Ouvrir la séance").click()
+        session = session_of(page)
+        original = reader.open(f"/watch/{session}")
+        original.clock.install()
+        tabs = (page, original)
+        quarter_s = room.clip.duration_ms / 4000
+        page.wait_for_function(WHOLE, arg=quarter_s, timeout=SLOW_MS)
+        before = text_on(original, "original")
+        assert network.cut() >= 2
+        for tab in tabs:
+            expect(tab.locator("#state")).to_contain_text("nouvelle tentative", timeout=SLOW_MS)
+        page.wait_for_function(WHOLE, arg=quarter_s * 2, timeout=SLOW_MS)
+        page.wait_for_function(UNKEPT, timeout=SLOW_MS)  # said into a tab without a network
+        assert text_on(original, "original").startswith(before)
+        network.mend()
+        for tab in tabs:
+            expect(tab.locator("#state")).to_contain_text("En direct", timeout=SLOW_MS)
+        page.wait_for_function(ALL_KEPT, timeout=SLOW_MS)
+        assert network.freeze() >= 2
+        seen = len(events_of(room, session))
+        page.wait_for_function(WHOLE, arg=room.clip.duration_ms / 1000 + 0.5, timeout=SLOW_MS)
+        page.wait_for_function(UNKEPT, timeout=SLOW_MS)
+        for tab in tabs:
+            tab.clock.fast_forward(60_000)  # its timers and its clock, not its sound
+        page.wait_for_function(ALL_KEPT, timeout=SLOW_MS)
+        page.get_by_role("button", name="Terminer la séance").click()
+        for tab, word in ((page, "tout est enregistré"), (original, "Séance terminée")):
+            expect(tab.locator("#state")).to_contain_text(word, timeout=SLOW_MS)
+        events = events_of(room, session)
+        assert len(events) > seen
+        assert not [event for event in events if event["type"] == "GapFound"]
+        written = written_of(events)
+        for tab in tabs:
+            assert text_on(tab, "original") == written
+        assert error_rate(room.clip.text, written, language="en") < 0.5
 
 
 def events_of(room: Room, session: str) -> list[dict[str, Any]]:

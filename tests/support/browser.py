@@ -19,13 +19,16 @@ from playwright.sync_api import (
 )
 
 __all__ = [
+    "Shifts",
     "Visitor",
     "barriers",
     "chromium",
     "chromium_path",
+    "shifts",
     "unmarked",
     "violations",
     "visitor",
+    "watch_shifts",
 ]
 
 _AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -161,6 +164,56 @@ def barriers(page: Page) -> list[str]:
 _WIDE = """[...document.querySelectorAll('main *')]
   .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
   .map((one) => `${one.tagName}.${one.className}`).slice(0, 5)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """Layout shifts as Chromium counts them (Layout Instability API): scrolling is none."""
+
+    committed: float
+    """Where committed captions in view have moved, or what has moved is not known any more."""
+    rest: float
+    """The tail, and the page around the captions."""
+    moved: list[str]
+    """What moved among committed text, with its place before and after."""
+
+
+def watch_shifts(page: Page) -> None:
+    """Count the layout shifts of a page, from its beginning."""
+    page.evaluate(_WATCH_SHIFTS)
+
+
+def shifts(page: Page) -> Shifts:
+    """Those so far, after `watch_shifts`."""
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+    return Shifts(**cast("dict[str, Any]", page.evaluate("window.countedShifts()")))
+
+
+_WATCH_SHIFTS = """() => {
+  const all = { committed: 0, rest: 0, moved: [] };
+  const isText = ({ node }) => {
+    const element = node instanceof Element ? node : node?.parentElement;
+    if (!element) return true;
+    return element.closest('.captions__list') && !element.closest('.captions__tail');
+  };
+  const place = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(' ');
+  const count = (entries) => {
+    for (const { value, sources } of entries) {
+      const texts = sources.filter(isText);
+      all[texts.length ? 'committed' : 'rest'] += value;
+      for (const { node, previousRect, currentRect } of texts) {
+        const name = node?.className ?? node?.nodeName;
+        all.moved.push(`${name}: ${place(previousRect)} to ${place(currentRect)}`);
+      }
+    }
+  };
+  const watch = new PerformanceObserver((list) => count(list.getEntries()));
+  watch.observe({ type: 'layout-shift', buffered: true });
+  window.countedShifts = () => {
+    count(watch.takeRecords());
+    return all;
+  };
+}"""
 
 
 def unmarked(page: Page) -> list[str]:

@@ -19,6 +19,7 @@ import { parts } from "../core/patches.js";
 import { Announcer } from "./announcer.js";
 import { labelOf, line, made, told } from "./blocks.js";
 import { clear, finish, write } from "./cells.js";
+import { FirstScreen } from "./first-screen.js";
 import { Sheets } from "./sheets.js";
 
 /** Nearer to the end than this counts as the live edge. */
@@ -56,6 +57,7 @@ export class Captions extends HTMLElement {
     text: (item) => this.#plain(item),
     drop: (item) => this.#drop(item),
   });
+  #firstScreen = new FirstScreen(this.#scroller, this.#list);
   #empty = h("p", { class: "captions__empty" });
   #back = h("button", { class: "button captions__back", type: "button", hidden: true });
   /** @type {Set<Block>} those that keep the height they had before they were set right */
@@ -146,7 +148,16 @@ export class Captions extends HTMLElement {
 
   #schedule() {
     if (this.#settling !== undefined) this.#settle();
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    this.#frame ||= requestAnimationFrame(() => this.#frameCame());
+  }
+
+  #frameCame() {
+    this.#frame = 0;
+    if (this.#firstScreen.over) {
+      this.#firstScreen.end();
+      this.#stick();
+      this.#schedule(); // alone in its frame, it is not seen
+    } else this.#draw();
   }
 
   #settle() {
@@ -169,6 +180,7 @@ export class Captions extends HTMLElement {
     }
     this.#dirty.clear();
     if (this.#live) this.#stick();
+    if (this.#firstScreen.over) this.#schedule();
     this.#showBack();
   }
 
@@ -280,10 +292,17 @@ export class Captions extends HTMLElement {
     }
   }
 
+  /** There is something to show. */
+  #fill() {
+    if (this.#empty.hidden) return;
+    this.#empty.hidden = true;
+    this.#firstScreen.begin();
+  }
+
   /** A segment that is shown for the first time. @param {Segment} segment */
   #open(segment) {
     const block = made(segment);
-    this.#empty.hidden = true;
+    this.#fill();
     if (this.#last) this.#last.element.style.minBlockSize = "";
     this.#last = block;
     this.#places.set(segment.id, this.#order.length);
@@ -339,7 +358,7 @@ export class Captions extends HTMLElement {
 
   /** @param {Notice} notice */
   #drawNotice(notice) {
-    this.#empty.hidden = true;
+    this.#fill();
     const item = -1 - this.#notices.size;
     this.#notices.set(item, notice);
     const last = this.#last;
@@ -384,6 +403,7 @@ export class Captions extends HTMLElement {
     this.#held.clear();
     this.#sheets.reflow();
     if (this.#live) this.#stick();
+    if (this.#firstScreen.over) this.#schedule();
   }
 }
 

@@ -101,6 +101,7 @@ export class Sheets {
     const { element } = sheet;
     if (element.contains(document.activeElement) || selected(element)) return;
     element.style.blockSize = `${element.getBoundingClientRect().height}px`;
+    element.classList.add("captions__page--far");
     sheet.resting = true;
     for (const item of sheet.items) this.#acts.drop(item);
     this.#write(sheet);

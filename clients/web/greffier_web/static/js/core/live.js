@@ -58,9 +58,12 @@ export class LiveWatch {
   /** Watch until the session has ended, the server refuses, or `close` is called. */
   async run() {
     const backoff = new Backoff();
+    let stale = false;
     while (!this.#stop.signal.aborted) {
-      this.#become(this.afterSeq || this.state === "waiting" ? "waiting" : "connecting");
+      if (!stale) this.#become(this.afterSeq || this.state === "waiting" ? "waiting" : "connecting");
       const outcome = await this.#connect(() => backoff.reset());
+      stale = outcome === "stale";
+      if (stale) continue; // nothing is known to be missing: nothing is said of it
       if (outcome === "finished") return this.#become("ended");
       if (FINAL.has(outcome) && !this.#stop.signal.aborted) return this.#become("refused", outcome);
       if (outcome === "session_closed") return this.#become("ended");
@@ -77,7 +80,7 @@ export class LiveWatch {
   }
 
   /**
-   * One connection to its end; returns `finished`, the code of an error, or `lost`.
+   * One connection to its end; returns `finished`, the code of an error, `stale` or `lost`.
    * @param {() => void} onGreeted
    * @returns {Promise<string>}
    */
@@ -114,13 +117,14 @@ export class LiveWatch {
         }
         this.options.onMessage(message);
       };
-      const over = () => {
+      /** @param {boolean} stale */
+      const over = (stale) => {
         leave();
         socket.onmessage = null;
-        resolve(outcome);
+        resolve(stale ? "stale" : outcome);
       };
       const leave = whenDead(socket, over);
-      socket.onclose = over;
+      socket.onclose = () => over(false);
     });
   }
 

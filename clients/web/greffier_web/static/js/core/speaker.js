@@ -163,6 +163,7 @@ export class LiveSpeaker {
     while (!signal.aborted) {
       const { code, message } = await this.#connect(() => backoff.reset());
       if (signal.aborted) return;
+      if (code === "stale") continue;
       if (code === "finished") return this.#become("ended");
       if (code === "session_closed" && this.#token) {
         if (this.#finishing && this.waitingSeconds <= (this.#lent ? UNTOLD_S : 0)) return this.#watchToTheEnd();
@@ -197,14 +198,15 @@ export class LiveSpeaker {
         if (message.type === "started") onGreeted();
         this.#onMessage(message);
       };
-      const over = () => {
+      /** @param {boolean} stale */
+      const over = (stale) => {
         leave();
         socket.onmessage = null;
         this.#greeted = false;
-        resolve(outcome);
+        resolve(stale ? { code: "stale", message: "" } : outcome);
       };
       const leave = whenDead(socket, over);
-      socket.onclose = over;
+      socket.onclose = () => over(false);
     });
   }
 
