@@ -39,6 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildServer]:
     settings = {
         "GREFFIER_RECOGNITION__MODEL": str(whisper_base_path()),
         "GREFFIER_LANGUAGE_MODEL__MODEL": str(llm_path()),
+        "GREFFIER_LIMITS__MAX_SESSIONS": "4",  # what a busy machine estimates may be one
     }
     with ChildServer(data_dir=tmp_path_factory.mktemp("serve"), settings=settings) as running:
         yield running
