@@ -106,7 +106,7 @@ async def test_a_stream_that_breaks_off_is_fetched_again_and_the_time_between_is
         asked += 1
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\nicy-name: essai\r\n\r\n")
-        writer.write(encoded("mp3", seconds=1.0))
+        writer.write(encoded("mp3", seconds=1.0, hz=440.0 * min(asked, 2)))
         await writer.drain()
         writer.close()
         await writer.wait_closed()
