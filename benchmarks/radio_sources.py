@@ -1,6 +1,6 @@
 """Real senders of sound, each into a real server, cut in the middle where it can be.
 
-``python -m benchmarks.radio_sources`` runs each whose Debian packages are there (named in `SENDERS`) and
+``python -m benchmarks.radio_sources`` runs each whose Debian packages (`SENDERS`) are there and
 prints what the session's log and recording hold: the tone before and after the cut, and the gap.
 It returns 1 when a sender that could run was not heard. Those that FFmpeg alone can play are in
 ``tests/integration/test_ingest_real.py``.

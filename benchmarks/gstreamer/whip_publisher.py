@@ -52,7 +52,9 @@ class Publisher:
         out.emit("get-transceiver", 0).set_property("do-nack", True)
 
         def made(promise: Any) -> None:
-            offer = promise.get_reply().get_value("offer")
+            self.promise = promise  # what it replied is freed with it
+            reply = promise.get_reply()
+            offer = reply.get_value("offer")
             out.emit("set-local-description", offer, self.gst.Promise.new())
 
         out.emit("create-offer", None, self.gst.Promise.new_with_change_func(made))
