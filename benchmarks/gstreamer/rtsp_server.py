@@ -26,7 +26,8 @@ def main() -> None:
     server.set_service(port)
     factory = rtsp.RTSPMediaFactory.new()
     factory.set_launch(
-        f"( audiotestsrc is-live=true freq={hz} ! audioconvert ! audioresample ! {ENCODERS[codec]} )"
+        f"( audiotestsrc is-live=true freq={hz} ! audioconvert ! audioresample ! "
+        f"{ENCODERS[codec]} )"
     )
     server.get_mount_points().add_factory("/audio", factory)
     server.attach(None)

@@ -38,15 +38,17 @@ class Publisher:
         self.out.connect("notify::connection-state", self.changed)
 
     def run(self) -> None:
+        """Play until the time is up, and delete the publication."""
         self.pipeline.set_state(self.gst.State.PLAYING)
         self.loop.run()
         self.pipeline.set_state(self.gst.State.NULL)
         if self.location:
-            request = urllib.request.Request(self.location, method="DELETE")
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            request = urllib.request.Request(self.location, method="DELETE")  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
                 print("deleted", answer.status, flush=True)
 
     def offer(self, out: Any) -> None:
+        """Make the offer."""
         kind = self.webrtc.WebRTCRTPTransceiverDirection.SENDONLY
         out.emit("get-transceiver", 0).set_property("direction", kind)
         out.emit("get-transceiver", 0).set_property("do-nack", True)
@@ -60,14 +62,15 @@ class Publisher:
         out.emit("create-offer", None, self.gst.Promise.new_with_change_func(made))
 
     def gathered(self, out: Any, _: Any) -> None:
+        """Send the offer when it is whole; take the answer."""
         if out.get_property("ice-gathering-state") != self.webrtc.WebRTCICEGatheringState.COMPLETE:
             return
         text = out.get_property("local-description").sdp.as_text()
         print(text, flush=True)
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310
             self.url, text.encode(), {"Content-Type": "application/sdp"}, method="POST"
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             print("answered", answer.status, answer.headers["Greffier-Session"], flush=True)
             self.location = urllib.parse.urljoin(self.url, answer.headers["Location"])
             message = self.sdp.SDPMessage.new_from_text(answer.read().decode())[1]
@@ -76,6 +79,7 @@ class Publisher:
         out.emit("set-remote-description", description, self.gst.Promise.new())
 
     def changed(self, out: Any, _: Any) -> None:
+        """Tell the state; end with the connection."""
         state = out.get_property("connection-state").value_nick
         print("state", state, flush=True)
         if state == "connected":
