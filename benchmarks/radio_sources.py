@@ -226,20 +226,22 @@ def main() -> int:
     settings = {"GREFFIER_RECOGNITION__ENGINE": "fake", "GREFFIER_LANGUAGE_MODEL__ENGINE": "none"}
     found: list[Heard] = []
     failed: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        with ChildServer(data_dir=Path(folder) / "server", settings=settings) as server:
-            for name in arguments.senders:
-                packages, play = SENDERS[name]
-                own = Path(folder) / name
-                own.mkdir()
-                try:
-                    heard = _heard(name, server, play(server, own))
-                except (OSError, RuntimeError, TimeoutError, subprocess.TimeoutExpired) as error:
-                    failed[name] = f"{type(error).__name__}: {error} (needs {packages})"
-                    print(name, "FAILED", failed[name], flush=True)
-                    continue
-                found.append(heard)
-                print("heard" if heard.good else "WRONG", heard, flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ChildServer(data_dir=Path(folder) / "server", settings=settings) as server,
+    ):
+        for name in arguments.senders:
+            packages, play = SENDERS[name]
+            own = Path(folder) / name
+            own.mkdir()
+            try:
+                heard = _heard(name, server, play(server, own))
+            except (OSError, RuntimeError, TimeoutError, subprocess.TimeoutExpired) as error:
+                failed[name] = f"{type(error).__name__}: {error} (needs {packages})"
+                print(name, "FAILED", failed[name], flush=True)
+                continue
+            found.append(heard)
+            print("heard" if heard.good else "WRONG", heard, flush=True)
     if arguments.write:
         result = {
             "senders": [{**asdict(each), "good": each.good} for each in found],
