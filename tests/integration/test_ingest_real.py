@@ -1,14 +1,17 @@
-"""``greffier ingest`` from what FFmpeg serves: a web radio, RTP; cut and taken up.
+"""``greffier ingest`` from what FFmpeg serves: a live HLS list, a web radio, RTP; cut and taken up.
 
 Each sender is a process that is killed in the middle and started again, as radios and gateways are.
 """
 
 import asyncio
+import functools
+import http.server
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +87,8 @@ def check(server: Served, cause: str) -> None:
     """First tone, silence that is told, second tone, each in its place."""
     rate = server.desk.only().format.rate
     whole = sound(server)
-    told = [gap for gap in gaps(server) if gap.cause == cause]
+    # From 0 on it is told that the sender was not there yet when the session began.
+    told = [gap for gap in gaps(server) if gap.cause == cause and gap.from_ms > 0]
     begin, end = told[0].from_ms * rate // 1000, told[-1].to_ms * rate // 1000
     half = rate // 2
     assert pitch(whole[begin - half - rate // 10 : begin - rate // 10], rate) == pytest.approx(
@@ -104,7 +108,7 @@ async def heard_through_a_cut(server: Served, first: Sequence[str], again: Seque
         await until(lambda: server.desk.sessions)
         await until(lambda: len(sound(server)) >= 1.2 * server.desk.only().format.rate)
     with sender(HZ[1], *again):
-        await until(lambda: gaps(server))
+        await until(lambda: any(gap.from_ms > 0 for gap in gaps(server)))
         after = len(sound(server))
         await until(lambda: len(sound(server)) >= after + server.desk.only().format.rate)
 
@@ -171,3 +175,62 @@ async def test_opus_by_rtp_as_ffmpeg_describes_it(tmp_path: Path) -> None:
             await until(lambda: len(sound(server)) >= 48_000)
             assert pitch(sound(server)[24_000:48_000], 48_000) == pytest.approx(HZ[0], abs=4)
         source.close()
+
+
+class _Web(http.server.ThreadingHTTPServer):
+    """A web server in front of a packager of HLS; notes what is fetched."""
+
+    def __init__(self, folder: Path) -> None:
+        self.fetched: list[str] = []
+        super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+        assert isinstance(self.server, _Web)
+        self.server.fetched.append(self.path)
+
+
+@contextmanager
+def web_server(folder: Path) -> Generator[_Web]:
+    with _Web(folder) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield web
+        finally:
+            web.shutdown()
+            thread.join()
+
+
+async def test_a_live_hls_list_whose_packager_dies(tmp_path: Path) -> None:
+    """The list stays and grows no more: what it still lists is fetched again, and heard once."""
+
+    def hls(first: int) -> list[str]:
+        return [
+            *("-c:a", "aac", "-f", "hls", "-hls_time", "0.5", "-hls_list_size", "4"),
+            *("-hls_flags", "delete_segments+omit_endlist", "-start_number", str(first)),
+            str(tmp_path / "live.m3u8"),
+        ]
+
+    def fetched_again() -> bool:
+        segments = [path for path in web.fetched if path.endswith(".ts")]
+        return len(segments) > len(set(segments))
+
+    with web_server(tmp_path) as web:
+        source = PullSource(f"http://127.0.0.1:{web.server_port}/live.m3u8", timeout_s=1.5)
+        with ExitStack() as stack:
+            stack.enter_context(sender(HZ[0], *hls(0)))
+            await until((tmp_path / "live.m3u8").exists)
+            async with served() as server, carrying(server, source):
+                await until(lambda: len(sound(server)) >= 20_000)
+                stack.close()
+                await until(fetched_again)
+                heard = len(sound(server))
+                with sender(HZ[1], *hls(100)):
+                    await until(lambda: gaps(server))
+                    after = len(sound(server))
+                    await until(lambda: len(sound(server)) >= after + 16_000)
+    check(server, "source_lost")
+    assert gaps(server)[0].from_ms == pytest.approx(heard / 16, abs=1)

@@ -98,6 +98,25 @@ async def test_a_speaker_each() -> None:
     assert loudness(middle[:, :1]) == pytest.approx(loudness(middle[:, 1:]) / 8, rel=0.3)
 
 
+async def test_left_and_right_of_a_stereo_track_are_two_speakers() -> None:
+    left, right = tone(440, 2.0), tone(880, 2.0)
+    track = ClipTrack(np.concatenate([left, right], axis=1))
+    async with served() as server, publishing(server.http, track) as peer:
+        peer.stereo = True
+        answer = await peer.publish(channels="separate", speakers="Anne,Benoît")
+        assert answer.status_code == 201
+        assert "stereo=1" in answer.text
+        await track.played.wait()
+        assert (await peer.http.delete(peer.location)).status_code == 200
+        sound = heard(server)
+    assert sound.shape[1] == 2
+    middle = sound[RATE // 2 : RATE]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))[:, np.newaxis], axis=0))
+    assert [2 * int(np.argmax(spectrum[:, side])) for side in (0, 1)] == [440, 880]
+    for side, own, foreign in ((0, 440, 880), (1, 880, 440)):
+        assert spectrum[foreign // 2, side] < spectrum[own // 2, side] / 30
+
+
 async def test_ice_is_restarted_below_a_living_session() -> None:
     track = ClipTrack(tone(440, 4.0), pace=4)
     async with served() as server, publishing(server.http, track) as peer:

@@ -3,6 +3,7 @@
 import asyncio
 import fractions
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, cast
@@ -108,6 +109,8 @@ class Publisher:
         self.token = ""
         """Resumes the session of another publication."""
         self.twice = False
+        self.stereo = False
+        """The offer says that its tracks have two channels that differ."""
         """Offer redundant audio (RFC 2198)."""
 
     async def publish(self, **query: str) -> httpx.Response:
@@ -118,6 +121,12 @@ class Publisher:
             offer = without_candidates(offer)
         if self.twice:
             offer = with_redundant(offer)
+        if self.stereo:  # as Chromium and OBS say it; aiortc codes two channels and says nothing
+            offer = re.sub(
+                r"(a=rtpmap:(\d+) opus/48000/2\r\n)",
+                r"\1a=fmtp:\2 sprop-stereo=1;stereo=1\r\n",
+                offer,
+            )
         self.answered = await self.http.post(
             "/v1/whip",
             params=query,

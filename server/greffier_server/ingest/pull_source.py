@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greffier.protocol import AudioFormat
+from greffier_server.ingest.repeats import Repeats
 from greffier_server.ingest.sources import Lack, Piece, SourceUnusable
 from greffier_server.media.containers import CODECS
 from greffier_server.media.conversion import Converter, UndecodableAudio
@@ -32,6 +34,11 @@ _WAITING: Final = 64
 _FIRST_DELAY_S: Final = 1.0
 _LONGEST_DELAY_S: Final = 30.0
 _LONGEST_LACK_S: Final = 3_600
+_SHORTEST_LACK: Final = _RATE // 10
+"""In samples: a break is told even if the stream came back with all that was missed."""
+_BURST_S: Final = 1.0
+"""So long it is waited after a break for what a server sends at once."""
+_LONGEST_BURST: Final = 120 * _RATE
 _BAD_PACKETS: Final = 100
 
 _Message = NDArray[np.int16] | Exception | None
@@ -39,6 +46,10 @@ _Message = NDArray[np.int16] | Exception | None
 
 class PullSource:
     """Reads a live stream; when it breaks off, it is fetched again, and what was missed is a lack.
+
+    The clock of the samples is that of the wall: a break is silence for the time since the last
+    sound, less what the server sends at once when it is back (three segments of a playlist, say).
+    What it repeats of before the break is left out.
 
     Args:
         url: ``rtsp:``, ``rtsps:``, ``http:`` or ``https:``.
@@ -78,19 +89,23 @@ class PullSource:
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield to the end of a recording, or for ever."""
         clock = asyncio.get_running_loop().time
-        at, failed, lost_s = 0, 0, -1.0
+        at, failed, lost, last_s = 0, 0, False, clock()
+        repeats = Repeats()
         while True:
-            fetch = _Fetch(self._open, asyncio.get_running_loop())
+            fetch = _Fetch(partial(self._open, repeats), asyncio.get_running_loop())
             try:
                 while (sound := await fetch.next()) is not None:
-                    if lost_s >= 0:
-                        passed_s = min(clock() - lost_s, _LONGEST_LACK_S)
-                        async for piece in _silence(at, round(passed_s * _RATE)):
+                    if lost:
+                        sound = await fetch.burst(sound)
+                        passed = round(min(clock() - last_s, _LONGEST_LACK_S) * _RATE)
+                        lack = passed - len(sound)
+                        async for piece in _silence(at, max(lack, _SHORTEST_LACK)):
                             at += len(piece.audio) // 2
                             yield piece
-                    failed, lost_s = 0, -1.0
+                    failed, lost, last_s = 0, False, clock()
                     at += len(sound)
-                    yield Piece(sound.astype("<i2", copy=False).tobytes())
+                    for begin in range(0, len(sound), _RATE):
+                        yield Piece(sound[begin : begin + _RATE].astype("<i2").tobytes())
             except UndecodableAudio as error:
                 _log.info("the stream broke off: %s", error.message)
                 failed += 1
@@ -100,12 +115,12 @@ class PullSource:
                 failed += 1
             finally:
                 await fetch.close()
-            lost_s = clock() if lost_s < 0 else lost_s
+            lost = True
             if self._attempts is not None and failed > self._attempts:
                 raise SourceUnusable(f"{self.name} gives no sound")
             await asyncio.sleep(min(_FIRST_DELAY_S * 2 ** (failed - 1), _LONGEST_DELAY_S))
 
-    def _open(self, put: Callable[[_Message], bool]) -> None:
+    def _open(self, repeats: Repeats, put: Callable[[_Message], bool]) -> None:
         """Read one connection to its end; in a thread."""
         import av
         from av.error import FFmpegError
@@ -122,7 +137,10 @@ class PullSource:
                 if context is None or context.codec.name not in CODECS:
                     raise UndecodableAudio("the stream's codec is not taken")
                 converter, bad = Converter(rate=_RATE, channels=1), 0
+                repeats.begin()
                 for packet in container.demux(stream):
+                    if packet.size and repeats.heard(bytes(packet)):
+                        continue
                     try:
                         frames = packet.decode()
                     except FFmpegError:
@@ -151,6 +169,8 @@ class _Fetch:
         self._work = work
         self._loop = loop
         self._queue: asyncio.Queue[_Message] = asyncio.Queue(_WAITING)
+        self._kept: _Message = None
+        self._keeps = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._thread.start()
@@ -161,10 +181,24 @@ class _Fetch:
         Raises:
             UndecodableAudio: the connection broke.
         """
-        message = await self._queue.get()
+        message = self._kept if self._keeps else await self._queue.get()
+        self._keeps = False
         if isinstance(message, Exception):
             raise message
         return message
+
+    async def burst(self, first: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Return `first` and what comes soon behind it."""
+        parts = [first]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BURST_S):
+                while sum(map(len, parts)) < _LONGEST_BURST:
+                    message = await self._queue.get()
+                    if message is None or isinstance(message, Exception):
+                        self._kept, self._keeps = message, True
+                        break
+                    parts.append(message)
+        return np.concatenate(parts)
 
     async def close(self) -> None:
         """Let the thread end when its read returns."""
