@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 def kept(*connections: str) -> list[str]:
     repeats = Repeats()
-    found = []
+    found: list[str] = []
     for packets in connections:
         repeats.begin()
         found.append("".join(each for each in packets if not repeats.heard(each.encode())))
