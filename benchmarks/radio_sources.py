@@ -65,11 +65,10 @@ class Heard:
 
 
 @contextmanager
-def _running(*command: str, **options: Any) -> Generator[subprocess.Popen[bytes]]:
+def _running(*command: str) -> Generator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        **options,
-    )  # fmt: skip
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:
