@@ -25,6 +25,7 @@ class Publisher:
         self.gst.init(None)
         self.url = url
         self.location = ""
+        self.promise: Any = None
         self.seconds = seconds
         self.loop = self.glib.MainLoop()
         self.pipeline = self.gst.parse_launch(
