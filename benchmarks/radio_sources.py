@@ -8,6 +8,7 @@ It returns 1 when a sender that could run was not heard. Those that FFmpeg alone
 
 import argparse
 import io
+import ipaddress
 import json
 import signal
 import subprocess
@@ -26,6 +27,7 @@ import numpy as np
 
 from benchmarks.results import result_folder, write_result
 from greffier_server.child import ChildServer, free_port
+from greffier_server.transport.whip.settings import own_addresses
 
 __all__ = ["SENDERS", "Heard", "main"]
 
@@ -140,6 +142,15 @@ def _cut(play: Sequence[Sequence[str]], server: ChildServer, session: Callable[[
     return found
 
 
+def _reachable() -> str:
+    """An address of this machine that libnice sends to: it uses no loopback."""
+    found = (ipaddress.ip_address(address) for address in own_addresses())
+    for address in found:
+        if address.version == 4 and not address.is_loopback and not address.is_link_local:
+            return str(address)
+    return "127.0.0.1"
+
+
 def _whip(server: ChildServer) -> str:
     url = server.url.replace("ws:", "http:") + "/v1/whip?minutes=false"
     script = str(_GSTREAMER / "whip_publisher.py")
@@ -222,7 +233,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="keep the result")
     parser.add_argument("--machine", help="name of the result's folder, instead of the processor's")
     arguments = parser.parse_args()
-    settings = {"GREFFIER_RECOGNITION__ENGINE": "fake", "GREFFIER_LANGUAGE_MODEL__ENGINE": "none"}
+    settings = {
+        "GREFFIER_RECOGNITION__ENGINE": "fake",
+        "GREFFIER_LANGUAGE_MODEL__ENGINE": "none",
+        "GREFFIER_WEBRTC__ADDRESSES": json.dumps([_reachable()]),
+    }
     found: list[Heard] = []
     failed: dict[str, str] = {}
     with (

@@ -1,6 +1,7 @@
-"""A real webrtcbin that publishes a tone by WHIP: ``whip_publisher.py URL HZ SECONDS``.
+"""A real webrtcbin that publishes by WHIP: ``whip_publisher.py URL HZ|FILE.wav SECONDS``.
 
-It prints the offer, the answer's status and the states of its connection, and deletes its
+libnice sends nothing to loopback: the server must listen for sound on another of its addresses. It
+prints the offer, the answer's status and the states of its connection, and deletes its
 publication at the end, as whipclientsink does.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 class Publisher:
     """One pipeline and its publication."""
 
-    def __init__(self, url: str, hz: str, seconds: int) -> None:
+    def __init__(self, url: str, sound: str, seconds: int) -> None:
         gi: Any = importlib.import_module("gi")
         for name in ("Gst", "GstWebRTC", "GstSdp"):
             gi.require_version(name, "1.0")
@@ -28,8 +29,11 @@ class Publisher:
         self.promise: Any = None
         self.seconds = seconds
         self.loop = self.glib.MainLoop()
+        source = f"audiotestsrc is-live=true freq={sound}"
+        if sound.endswith(".wav"):
+            source = f'filesrc location="{sound}" ! wavparse ! identity sync=true'
         self.pipeline = self.gst.parse_launch(
-            f"webrtcbin name=out bundle-policy=max-bundle audiotestsrc is-live=true freq={hz} ! "
+            f"webrtcbin name=out bundle-policy=max-bundle {source} ! "
             "audioconvert ! audioresample ! opusenc ! rtpopuspay pt=97 ! "
             "application/x-rtp,media=audio,encoding-name=OPUS,payload=97 ! out."
         )

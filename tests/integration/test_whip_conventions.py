@@ -5,6 +5,7 @@ found by its checks now; it sends no PATCH, and sends lost packets again without
 GStreamer is webrtcbin with bundling, behind whipclientsink, which asks with OPTIONS for servers.
 """
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from greffier_server.settings import NetworkSettings, Settings, TenantToken, has
 from greffier_server.transport.whip.sdp import parse_offer
 from greffier_server.transport.whip.settings import WebRtcSettings
 from tests.support.served import served
+from tests.support.whip_peer import ClipTrack, publishing, tone
 
 pytestmark = pytest.mark.integration
 
@@ -110,6 +112,20 @@ async def test_what_is_lost_is_asked_for_as_each_can_give_it(
         assert "useinbandfec=0" in answer.text
         if name == "chromium":
             assert "a=fmtp:63 111/111\r\n" in answer.text
+
+
+async def test_a_certificate_of_rsa_is_taken() -> None:
+    """GStreamer shows one, as the server of DTLS that the answer makes it."""
+    track = ClipTrack(tone(440, 0.4))
+    async with served() as server, publishing(server.http, track) as peer:
+        peer.with_rsa()
+        answer = await peer.publish()
+        assert "a=setup:active" in answer.text
+        async with asyncio.timeout(30):
+            await track.played.wait()
+            peer.channel.send('{"type": "finish"}')
+            await peer.finished.wait()
+        assert any(server.desk.only().audio)
 
 
 async def test_servers_are_named_before_and_with_the_answer() -> None:

@@ -16,7 +16,9 @@ from aioice import Candidate, Connection
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc.rtcdtlstransport import RTCCertificate, generate_certificate
 from aiortc.rtp import is_rtcp
+from cryptography.hazmat.primitives.asymmetric import rsa
 from numpy.typing import NDArray
 
 from tests.support.relay import Relay, Weather, relayed
@@ -178,6 +180,12 @@ class Publisher:
 
         transport._send_rtp = doubled
 
+    def with_rsa(self) -> None:
+        """Show a certificate of RSA, as webrtcbin does; for the server of DTLS, which this is."""
+        key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+        transport: Any = self.connection.getSenders()[0].transport
+        transport._RTCDtlsTransport__local_certificate = _RsaCertificate(key)
+
     def deafen(self) -> None:
         """Send nothing again, whoever asks."""
         sender: Any = self.connection.getSenders()[0]
@@ -222,6 +230,17 @@ class Publisher:
         self.messages.append(json.loads(message))
         if self.messages[-1]["type"] == "finished":
             self.finished.set()
+
+
+class _RsaCertificate(RTCCertificate):
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+        made: Any = generate_certificate
+        super().__init__(cast("Any", key), made(key))
+
+    def _create_ssl_context(self, srtp_profiles: list[Any]) -> Any:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(b"ALL")  # as OpenSSL has it by itself: all of RSA's
+        return context
 
 
 def with_redundant(offer: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from greffier_server.media.rtp import RtpPacket
+from greffier_server.transport.whip.handshake import take_rsa
 from greffier_server.transport.whip.ice import IcePath
 from greffier_server.transport.whip.receiver import PacketReceiver
 from greffier_server.transport.whip.refusals import MalformedOffer, WebRtcMissing
@@ -207,9 +208,11 @@ def _new_connection(settings: WebRtcSettings) -> "RTCPeerConnection":
     from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
 
     # An empty list, not None: that would be a public server of somebody else.
-    return RTCPeerConnection(
+    connection = RTCPeerConnection(
         RTCConfiguration(iceServers=_servers(settings), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
     )
+    take_rsa(connection)
+    return connection
 
 
 def _servers(settings: WebRtcSettings) -> "list[RTCIceServer]":
