@@ -11,7 +11,6 @@ import threading
 import wave
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
@@ -31,6 +30,8 @@ __all__ = [
 
 CHUNK_MS: Final = 100
 MAX_CHANNELS: Final = 8
+_WAITING: Final = 4
+"""Pieces of a stream that nobody has asked for yet."""
 
 
 class AudioSource(Protocol):
@@ -226,12 +227,16 @@ class StreamSource:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield what is there, at most `CHUNK_MS` at a time; half a frame at the end is dropped."""
         loop = asyncio.get_running_loop()
-        pieces: asyncio.Queue[bytes | OSError] = asyncio.Queue(4)
+        pieces: asyncio.Queue[bytes | OSError] = asyncio.Queue()
+        room = threading.Semaphore(_WAITING)  # what bounds the queue
 
         def hand_over(piece: bytes | OSError) -> bool:
+            while not room.acquire(timeout=1):
+                if loop.is_closed():
+                    return False
             try:
-                asyncio.run_coroutine_threadsafe(pieces.put(piece), loop).result()
-            except (RuntimeError, CancelledError):  # the loop is gone, and so is the reader
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+            except RuntimeError:  # the loop is gone, and so is the reader
                 return False
             return True
 
@@ -239,6 +244,7 @@ class StreamSource:
         frame_bytes = self.format.frame_bytes
         rest = b""
         while piece := await pieces.get():
+            room.release()
             if isinstance(piece, OSError):
                 raise SourceFailed("the input cannot be read any further") from piece
             rest += piece

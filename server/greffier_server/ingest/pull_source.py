@@ -168,7 +168,8 @@ class _Fetch:
     ) -> None:
         self._work = work
         self._loop = loop
-        self._queue: asyncio.Queue[_Message] = asyncio.Queue(_WAITING)
+        self._queue: asyncio.Queue[_Message] = asyncio.Queue()
+        self._room = threading.Semaphore(_WAITING)  # what bounds the queue
         self._kept: _Message = None
         self._keeps = False
         self._stopped = threading.Event()
@@ -181,7 +182,7 @@ class _Fetch:
         Raises:
             UndecodableAudio: the connection broke.
         """
-        message = self._kept if self._keeps else await self._queue.get()
+        message = self._kept if self._keeps else await self._get()
         self._keeps = False
         if isinstance(message, Exception):
             raise message
@@ -193,7 +194,7 @@ class _Fetch:
         with suppress(TimeoutError):
             async with asyncio.timeout(_BURST_S):
                 while sum(map(len, parts)) < _LONGEST_BURST:
-                    message = await self._queue.get()
+                    message = await self._get()
                     if message is None or isinstance(message, Exception):
                         self._kept, self._keeps = message, True
                         break
@@ -203,8 +204,6 @@ class _Fetch:
     async def close(self) -> None:
         """Let the thread end when its read returns."""
         self._stopped.set()
-        while not self._queue.empty():
-            self._queue.get_nowait()
 
     def _run(self) -> None:
         try:
@@ -215,14 +214,18 @@ class _Fetch:
             self._put(None)
 
     def _put(self, message: _Message) -> bool:
+        while not self._room.acquire(timeout=0.5):
+            if self._stopped.is_set():
+                return False
         with suppress(RuntimeError):  # the loop is gone
-            putting = asyncio.run_coroutine_threadsafe(self._queue.put(message), self._loop)
-            while not self._stopped.is_set():
-                with suppress(TimeoutError):
-                    putting.result(timeout=0.5)
-                    return True
-            putting.cancel()
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, message)
+            return not self._stopped.is_set()
         return False
+
+    async def _get(self) -> _Message:
+        message = await self._queue.get()
+        self._room.release()
+        return message
 
 
 async def _silence(at: int, length: int) -> AsyncIterator[Piece]:
