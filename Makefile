@@ -21,6 +21,8 @@ WEIGHTS := whisper-base whisper-tiny.en qwen2.5-coder-1.5b-instruct-q4_k_m
 # Test processes side by side. Of the tests with real models, those with a language model run one by
 # one beside the others one by one: more of them starve each other.
 TEST_WORKERS ?= 2
+# Of the others, those that follow the tests with a language model, so that both end together.
+LATER := tests/e2e/test_fuzz.py tests/e2e/test_pages_states.py
 
 # Only what is written on make's command line: LANGUAGE and PORT often exist in the environment.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
@@ -79,8 +81,9 @@ docs: $(STAMP) ## Build the documentation into docs/_build/html; a warning is an
 test: packages weights ## Every test: real models, sockets, databases, processes
 	@status=0; others=$$(mktemp); \
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not models and not e2e" || status=$$?; \
-	$(BIN)/python -m pytest -m "(models or e2e) and not language_model" > $$others 2>&1 & \
+	$(BIN)/python -m pytest -m "(models or e2e) and not language_model" $(addprefix --ignore=,$(LATER)) > $$others 2>&1 & \
 	$(BIN)/python -m pytest -m "(models or e2e) and language_model" || status=$$?; \
+	$(BIN)/python -m pytest $(LATER) || status=$$?; \
 	wait $$! || status=$$?; \
 	cat $$others; rm $$others; exit $$status
 

@@ -71,9 +71,8 @@ class Holder:
         return self._session.acks(self)
 
     async def finish(self) -> None:
-        """No more audio will come."""
-        if self._session.holder is self:
-            self._session.end_input("finish")
+        """No more audio will come; not so when audio before it was not kept (`StorageFailed`)."""
+        self._session.finish(self)
 
     async def detach(self, cause: str) -> None:
         """The client is gone."""

@@ -111,7 +111,11 @@ class SpeakingSession(Protocol):
         ...
 
     async def finish(self) -> None:
-        """No more audio will come. Returns at once; the log ends when all work is done."""
+        """No more audio will come. Returns at once; the log ends when all work is done.
+
+        Raises:
+            StorageFailed: audio before it was not kept: the session waits for it to come again.
+        """
         ...
 
     async def detach(self, cause: str) -> None:

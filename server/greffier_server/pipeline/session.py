@@ -242,6 +242,18 @@ class Session:
         accepted_ms = self.accepted_samples * 1000 // self.format.rate
         return accepted_ms - self._recognition.heard_ms
 
+    def finish(self, holder: Holder) -> None:
+        """`finish` of the client that holds the session; nothing of any other.
+
+        Raises:
+            StorageFailed: audio before it was not kept; the client may send it again.
+        """
+        if self._holder is not holder:
+            return
+        if self._failure is not None:
+            raise self._failure
+        self.end_input("finish")
+
     def end_input(self, reason: str) -> None:
         """No more audio will come."""
         if self._end_reason is None:

@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from greffier.protocol import Finished, ServerMessage, Start
 from greffier_models.errors import EngineError
 from greffier_server.core.events import GapFound, Recorded
-from greffier_server.errors import ModelNotLoaded, ServerBusy, ServerError, SessionClosed
+from greffier_server.errors import (
+    ModelNotLoaded,
+    ServerBusy,
+    ServerError,
+    SessionClosed,
+    StorageFailed,
+)
 from greffier_server.media.decoding import UndecodableAudio
 from greffier_server.pipeline.ports import SpeakingSession
 from greffier_server.services import Services
@@ -209,6 +215,13 @@ async def welcome(
             elif guest.parting and not guest.finished:
                 await session.detach(guest.parting)
             else:
-                await guest.finish()
+                await _end(guest, session)
         finally:
             await intake.close()
+
+
+async def _end(guest: Guest, session: SpeakingSession) -> None:
+    try:
+        await guest.finish()
+    except StorageFailed:  # the client was told, or is gone: what is kept ends with the grace time
+        await session.detach("the audio could not be stored")

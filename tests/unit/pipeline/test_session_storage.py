@@ -64,6 +64,24 @@ async def test_finish_before_the_disk_filled_up_is_taken_back() -> None:
         assert await committed_texts(kit, session) == SPEECH.texts
 
 
+async def test_finish_behind_audio_that_was_not_kept_ends_nothing() -> None:
+    async with desk_kit() as kit:
+        session, token = await kit.open()
+        kit.disk.full = True
+        await session.push(AUDIO)
+        with pytest.raises(StorageFailed):
+            await all_acks(session)
+        with pytest.raises(StorageFailed):  # it was on its way when the disk said no
+            await session.finish()
+        await session.detach("storage_failed")
+        kit.disk.full = False
+        new = await kit.resume(session, token)
+        await new.push(AUDIO)
+        await new.finish()
+        await kit.ended()
+        assert await committed_texts(kit, session) == SPEECH.texts
+
+
 async def test_after_a_finish_taken_back_the_grace_time_holds() -> None:
     async with desk_kit() as kit:
         session, _ = await kit.open()
